@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_APP_LINK_H
+#define BATON_APP_LINK_H 1
+
+/* The agent's end of the conversation with applications: a listening
+ * AF_UNIX SOCK_SEQPACKET socket and its connections.
+ *
+ * Checks what can be checked without knowing sessions: form, version, string
+ * ends, descriptors (count, MSG_CTRUNC), SO_PEERCRED.  What arrived is pulled.
+ * Starts applications for services (LISTEN_FDS convention). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "app-protocol.h"
+
+struct app_server;
+struct app_conn;                /* Valid until app_server_next_closed(). */
+
+struct app_event {
+    struct app_conn *conn;
+    struct app_message msg;     /* Strings are null-terminated. */
+    int *fds;                   /* Sockets, then the state if flagged; the
+                                 * receiver of the event owns and frees. */
+    size_t n_fds;
+};
+
+/* Fails with EADDRINUSE if a live agent listens there. */
+int app_server_open(const char *path, struct app_server **, char **errorp);
+void app_server_close(struct app_server *);
+void app_server_run(struct app_server *);
+void app_server_wait(struct app_server *);
+
+/* Next message, or false. */
+bool app_server_next(struct app_server *, struct app_event *);
+/* Next connection that went away (the struct is freed at the next
+ * app_server_run()), or NULL. */
+struct app_conn *app_server_next_closed(struct app_server *);
+
+uid_t app_conn_uid(const struct app_conn *);
+pid_t app_conn_pid(const struct app_conn *);
+const char *app_conn_service(const struct app_conn *);   /* From HELLO. */
+/* A connection waiting for 'service' whose program has this uid ((uid_t) -1:
+ * any), or NULL. */
+struct app_conn *app_server_find(struct app_server *, const char *service,
+                                 uid_t);
+
+/* Sends; queued when the socket is full.  Descriptors are duplicated, the
+ * caller keeps its own. version is filled in. */
+void app_conn_send(struct app_conn *, const struct app_message *,
+                   const int *fds, size_t n_fds);
+void app_conn_close(struct app_conn *);
+
+/* Starts 'program' (argv NULL-terminated) as 'uid' with one end of a
+ * connection as descriptor 3 (LISTEN_FDS=1, LISTEN_PID, LISTEN_FDNAMES=baton),
+ * which libbaton finds by itself.  The connection counts as having said HELLO
+ * for 'service'. */
+int app_server_start(struct app_server *, const char *service,
+                     char *const argv[], uid_t, struct app_conn **,
+                     char **errorp);
+
+#endif /* agentd/app-link.h */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_AGENT_ATTACHMENT_H
+#define BATON_AGENT_ATTACHMENT_H 1
+
+/* The device's half of the proof of attachment: sends the answer frame out of
+ * the interfaces, and hands up the nonces of probe frames that come back. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attachment-frame.h"
+
+struct attachment;
+
+/* 'ifnames' NULL-terminated, from --interface; empty: every Ethernet
+ * interface that is up, but lo. */
+struct attachment *attachment_open(const char *const *ifnames, char **errorp);
+void attachment_close(struct attachment *);
+void attachment_run(struct attachment *);
+void attachment_wait(struct attachment *);
+
+/* Answers a challenge from each interface. */
+void attachment_answer(struct attachment *, uint64_t sa_id,
+                       const uint8_t sa_key[SEAL_KEY_LEN],
+                       const uint8_t nonce[ATTACHMENT_NONCE_LEN]);
+
+/* Next probe received whose HMAC is right under 'sa_key' and whose SA id is
+ * 'sa_id': its nonce, and the interface it came by.  False when none. */
+bool attachment_next_probe(struct attachment *, uint64_t sa_id,
+                           const uint8_t sa_key[SEAL_KEY_LEN],
+                           uint8_t nonce[ATTACHMENT_NONCE_LEN],
+                           char ifname[16]);
+
+#endif /* agentd/attachment.h */

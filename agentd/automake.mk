@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# Everything but main(), for the daemon and for its unit tests.
+noinst_LTLIBRARIES += agentd/libagentd.la
+agentd_libagentd_la_SOURCES = \
+	agentd/address.h \
+	agentd/app-link.h \
+	agentd/attachment.h \
+	agentd/late-packets.h
+agentd_libagentd_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+
+sbin_PROGRAMS += agentd/baton-agentd
+agentd_baton_agentd_SOURCES = agentd/baton-agentd.c
+agentd_baton_agentd_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+agentd_baton_agentd_LDADD = agentd/libagentd.la $(BATON_LIBS)

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_BRIDGE_H
+#define BATON_BRIDGE_H 1
+
+/* One OpenFlow bridge: its connection, the flows that it should have and the
+ * ones that it has, its ports, and the packets that it sent us.
+ *
+ * The caller says what should be there, piece by piece, each piece under a
+ * key; the bridge sends the difference.  After a reconnection it reads the
+ * flows under Baton's cookie and sends the difference again, at most 1,000
+ * flow-mods a bundle.
+ *
+ *     bridge_set(br, &key, &flow_set);      any number of times
+ *     seqno = bridge_flush(br);             one bundle, one barrier
+ *     ...
+ *     if (bridge_acked(br) >= seqno) ...    the switch has answered
+ *
+ * If the connection is lost between, the seqno is acknowledged once the
+ * resynchronisation that includes those flows is. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "openvswitch/types.h"
+#include "openvswitch/uuid.h"
+#include "session-flows.h"
+
+struct bridge;
+struct stream;
+
+/* 'name' for logs and as the policy's name.  'target': "unix:...", "tcp:..."
+ * or "ssl:..." to connect to, or NULL if the bridge connects to us.
+ * 'datapath_id': what it must turn out to be. */
+struct bridge *bridge_create(const char *name, const char *target,
+                             uint64_t datapath_id,
+                             const struct flow_layout *);
+/* With 'detach', deletes all flows under our cookie first, as far as the
+ * connection takes them. */
+void bridge_destroy(struct bridge *, bool detach);
+
+const char *bridge_get_name(const struct bridge *);
+uint64_t bridge_get_datapath_id(const struct bridge *);
+bool bridge_is_connected(const struct bridge *);
+/* Connected, its flows are what they should be, nothing is unacknowledged
+ * from a resynchronisation. */
+bool bridge_is_synchronised(const struct bridge *);
+/* For people: "connected, OpenFlow 1.5", "refused: fail_mode ...". */
+const char *bridge_get_status(const struct bridge *);
+/* Counts synchronisations and losses: compare to notice. */
+unsigned int bridge_get_seqno(const struct bridge *);
+
+void bridge_run(struct bridge *);
+void bridge_wait(struct bridge *);
+
+/* Replaces the flows under 'key' by those of '*flows', which it empties. */
+void bridge_set(struct bridge *, const struct uuid *key, struct flow_set *);
+uint64_t bridge_flush(struct bridge *);
+uint64_t bridge_acked(const struct bridge *);
+
+/* Ports. */
+ofp_port_t bridge_port_from_name(const struct bridge *, const char *name);
+/* NULL if there is none. */
+const char *bridge_port_to_name(const struct bridge *, ofp_port_t);
+bool bridge_port_is_up(const struct bridge *, ofp_port_t);
+unsigned int bridge_get_port_seqno(const struct bridge *); /* any change. */
+
+/* Packets. */
+struct bridge_packet {
+    enum baton_flow_kind kind;
+    ofp_port_t in_port;
+    uint8_t *data;              /* Ethernet frame; malloc'd. */
+    size_t size;
+};
+bool bridge_next_packet(struct bridge *, struct bridge_packet *);
+/* Out of one port, as it is. */
+void bridge_send_to_port(struct bridge *, ofp_port_t, const void *, size_t);
+/* Through the tables from the start, as if it came in at 'in_port'. */
+void bridge_send_through(struct bridge *, ofp_port_t in_port, const void *,
+                         size_t);
+
+/* Counters, for `baton-ctl show`: of this connection. */
+struct bridge_stats {
+    size_t n_flows;             /* Desired. */
+    uint64_t n_flow_mods;       /* Sent. */
+    uint64_t n_violations;      /* Guard violations seen. */
+};
+void bridge_get_stats(const struct bridge *, struct bridge_stats *);
+
+/* Listening for bridges: "pssl:...", "ptcp:...", "punix:...".  An accepted
+ * connection is matched to a bridge by its datapath id, and over TLS by the
+ * certificate's name as well ("bridge/NAME"); one that matches none is closed
+ * with a log message. */
+struct bridge_listener;
+int bridge_listener_open(const char *target, struct bridge_listener **);
+void bridge_listener_close(struct bridge_listener *);
+void bridge_listener_run(struct bridge_listener *, struct bridge **bridges,
+                         size_t n_bridges);
+void bridge_listener_wait(struct bridge_listener *);
+
+#endif /* controller/bridge.h */

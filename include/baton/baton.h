@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_BATON_H
+#define BATON_BATON_H 1
+
+/* libbaton: sessions that move between devices.
+ *
+ * A session has an address of its own, made for it by the agent of this
+ * device (baton-agentd).  The application binds or connects its sockets on
+ * that address, adds them to the session, and may have the session moved, with
+ * its sockets and some bytes of the application's own, to another device.
+ *
+ * Everything happens from the application's own event loop: poll baton_fd()
+ * for reading and call baton_next_event() until it returns 0.  The library
+ * starts no thread and installs no signal handler.  A handle is for one thread
+ * at a time.
+ *
+ * When an event says BATON_PAUSE the application stops reading and writing on
+ * the session's sockets (and accepts what waits on its listeners, adding it),
+ * and answers baton_paused() with its state.  Then either BATON_RESUME (the
+ * move did not happen: go on as before) or BATON_GONE (it did: close the
+ * descriptors, they are dead) follows.
+ *
+ * On the other device BATON_ARRIVED brings the session with its sockets, in
+ * the order in which they were added, and the state.  The application prepares
+ * itself, without touching the sockets, and calls baton_ready() or
+ * baton_refuse().  Then BATON_OWNED (go on) or BATON_GONE follows.
+ *
+ * Functions return 0 or more, or -1 with errno set; baton_error() then gives a
+ * sentence.  If the agent dies, the library reconnects by itself and shows it
+ * the sessions; the application notices nothing, but that baton_next_event()
+ * keeps returning 0. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct baton;
+struct baton_session;
+
+enum baton_event_type {
+    BATON_NONE,
+    BATON_PAUSE,        /* Stop; answer with baton_paused(). */
+    BATON_RESUME,       /* Not moved; 'reason' says why. */
+    BATON_GONE,         /* Moved away, or lost: the descriptors are dead. */
+    BATON_ARRIVED,      /* A session comes; 'fds' and 'state' are filled in. */
+    BATON_OWNED,        /* It is yours: go on. */
+    BATON_MOVED,        /* The end of a move that you asked for: 'error'. */
+};
+
+struct baton_event {
+    enum baton_event_type type;
+    struct baton_session *session;
+    int error;              /* BATON_RESUME, _GONE, _MOVED: 0 or errno. */
+    const char *reason;     /* Same: a sentence; valid until the next call. */
+    const int *fds;         /* BATON_ARRIVED: yours to close; array valid ... */
+    size_t n_fds;
+    const void *state;      /* ... until the next call, as are these bytes. */
+    size_t state_len;
+};
+
+#define BATON_STATE_MAX (16u << 20)     /* Bytes of application state. */
+#define BATON_FDS_MAX 128               /* Sockets of a session. */
+
+/* Connects to the agent: 'path' or, if NULL, $BATON_SOCKET, or the default.
+ * 'service' (may be NULL) names what this process accepts sessions for. */
+struct baton *baton_open(const char *path, const char *service);
+void baton_close(struct baton *);
+int baton_fd(const struct baton *);
+int baton_next_event(struct baton *, struct baton_event *);
+const char *baton_error(const struct baton *);
+
+/* Opens a session named 'name' (for people) of 'family' AF_INET or AF_INET6.
+ * Waits for the agent's answer, at most 30 seconds. */
+struct baton_session *baton_session_open(struct baton *, const char *name,
+                                         int family);
+/* Its address, with port 0. */
+int baton_session_address(const struct baton_session *,
+                          struct sockaddr_storage *);
+const char *baton_session_id(const struct baton_session *);
+
+/* Adds a socket (established, listening, or UDP) bound to the session's
+ * address; the application keeps its descriptor.  Or removes one, before it
+ * is closed. */
+int baton_session_add(struct baton_session *, int fd);
+int baton_session_remove(struct baton_session *, int fd);
+
+/* Asks to move; BATON_MOVED tells the end of it.  'service' NULL: the
+ * service named in baton_open(). */
+int baton_session_move(struct baton_session *, const char *device,
+                       const char *service);
+int baton_paused(struct baton_session *, const void *state, size_t n);
+int baton_ready(struct baton_session *);
+int baton_refuse(struct baton_session *, const char *reason);
+
+/* Ends the session: its address goes back.  Close its sockets first.  Also
+ * called after BATON_GONE, to free 'session'. */
+void baton_session_end(struct baton_session *);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* baton/baton.h */

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_APP_PROTOCOL_H
+#define BATON_APP_PROTOCOL_H 1
+
+/* What an application (by libbaton) and the agent of the same device say to
+ * each other, over an AF_UNIX SOCK_SEQPACKET socket.
+ *
+ * Every datagram is one 'struct app_message', host byte order, with
+ * descriptors beside it (SCM_RIGHTS) where the table says so.  State travels
+ * in a sealed memfd (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), the last of
+ * the descriptors.  Plain C11: libbaton does not need libopenvswitch.
+ *
+ *     from the application        fds
+ *     HELLO    service, pid       -      first; version checked
+ *     OPEN     name, family       -      answered by OPENED or ERROR
+ *     ADD      session            1      answered by ERROR if it is refused
+ *     REMOVE   session, socket    -      'socket': SO_COOKIE of the socket
+ *     MOVE     session, device, service  answered at its end by MOVED
+ *     PAUSED   session            0, 1   state, if there is any
+ *     READY    session            -
+ *     REFUSE   session, reason    -
+ *     END      session            -
+ *     PRESENT  session, note      n      after a reconnection: a session that
+ *                                        the application holds, its sockets,
+ *                                        and, if paused with state, it (flag)
+ *     CALL     text               -      a person's command: "sessions",
+ *                                        "devices", "move ...", "log", "watch"
+ *
+ *     from the agent
+ *     OPENED   session, address, note
+ *     ERROR    session, error, reason
+ *     PAUSE    session, note      -
+ *     RESUME   session, error, reason, note
+ *     GONE     session, error, reason
+ *     ARRIVED  session, address, name, note   n + 1   sockets, state
+ *     OWNED    session, note
+ *     MOVED    session, error, reason
+ *     NOTE     session, note             replaces the note, nothing else
+ *     RESULT   error, text (JSON)  1     a memfd when the text is long; after
+ *                                        "watch": one each event
+ *
+ * The *note* is opaque to the application: what the agent wants to read back
+ * if it is killed and started again (role, transfer, epoch, authenticated by
+ * the agent's own key).  libbaton keeps the latest. */
+
+#include <stdint.h>
+#include <netinet/in.h>
+
+#define APP_PROTOCOL_VERSION 1
+#define APP_PROTOCOL_SOCKET "agent.sock"    /* Under the run directory. */
+
+enum app_message_type {
+    APP_HELLO = 1,
+    APP_OPEN,
+    APP_ADD,
+    APP_REMOVE,
+    APP_MOVE,
+    APP_PAUSED,
+    APP_READY,
+    APP_REFUSE,
+    APP_END,
+    APP_PRESENT,
+    APP_CALL,
+
+    APP_OPENED = 64,
+    APP_ERROR,
+    APP_PAUSE,
+    APP_RESUME,
+    APP_GONE,
+    APP_ARRIVED,
+    APP_OWNED,
+    APP_MOVED,
+    APP_NOTE,
+    APP_RESULT,
+};
+
+#define APP_NAME_LEN 64         /* With the null. */
+#define APP_REASON_LEN 256
+#define APP_NOTE_LEN 512
+#define APP_TEXT_LEN 32768
+
+#define APP_FLAG_STATE 1u       /* The last descriptor is the state. */
+#define APP_FLAG_PAUSED 2u      /* PRESENT: the application is paused. */
+
+struct app_message {
+    uint16_t version;           /* APP_PROTOCOL_VERSION. */
+    uint16_t type;              /* enum app_message_type. */
+    uint32_t flags;
+    uint8_t session[16];        /* UUID, or zeros. */
+    struct in6_addr address;    /* IPv4 as IPv4-mapped. */
+    uint32_t family;            /* AF_INET, AF_INET6. */
+    int32_t error;              /* 0 or errno. */
+    uint64_t socket;            /* SO_COOKIE. */
+    uint32_t n_sockets;         /* ARRIVED, PRESENT: without the state. */
+    uint32_t note_len;
+    uint32_t text_len;          /* 'text' is sent only this far. */
+    char name[APP_NAME_LEN];    /* OPEN, ARRIVED; HELLO: program. */
+    char device[APP_NAME_LEN];
+    char service[APP_NAME_LEN];
+    char reason[APP_REASON_LEN];
+    uint8_t note[APP_NOTE_LEN];
+    char text[APP_TEXT_LEN];
+};
+#define APP_MESSAGE_MIN offsetof(struct app_message, text)
+
+#endif /* lib/app-protocol.h */

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# Words that both daemons and the utilities share.
+noinst_LTLIBRARIES += lib/libcommon.la
+lib_libcommon_la_SOURCES = \
+	lib/app-protocol.h \
+	lib/attachment-frame.h \
+	lib/identity.h \
+	lib/link.c lib/link.h \
+	lib/message.c lib/message.h \
+	lib/policy.h \
+	lib/seal.h \
+	lib/ticket.h
+lib_libcommon_la_LIBADD = $(OPENSSL_LIBS) $(YAML_LIBS)
+
+# What programs that use lib/libcommon.la link with.
+BATON_LIBS = lib/libcommon.la $(OVS_LIBS) $(OPENSSL_LIBS) $(YAML_LIBS) \
+	-lpthread -lrt -lm
+
+# socket-state: usable without the rest (plain C11, no libopenvswitch).
+
+# libbaton: what applications link with (plain C11, no libopenvswitch).

@@ -14,6 +14,7 @@
 #include "openvswitch/shash.h"
 #include "packets.h"
 #include "util.h"
+#include "uuid.h"
 
 bool
 message_name_is_valid(const char *s)

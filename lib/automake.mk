@@ -10,6 +10,7 @@ lib_libcommon_la_SOURCES = \
 	lib/message.c lib/message.h \
 	lib/policy.h \
 	lib/seal.h \
+	lib/state-seal.h \
 	lib/ticket.h
 lib_libcommon_la_LIBADD = $(OPENSSL_LIBS) $(YAML_LIBS)
 

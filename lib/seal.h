@@ -45,7 +45,11 @@ bool seal_decrypt(const uint8_t key[SEAL_KEY_LEN],
 struct seal_keypair;
 struct seal_keypair *seal_keypair_new(uint8_t point[SEAL_POINT_LEN]);
 void seal_keypair_destroy(struct seal_keypair *);
-/* False if 'peer' is no point of the curve, or the infinite one. */
+/* A key pair from outside: for published test vectors.  NULL if it is none. */
+struct seal_keypair *seal_keypair_import(const uint8_t scalar[SEAL_KEY_LEN],
+                                         const uint8_t point[SEAL_POINT_LEN]);
+/* Stores the x coordinate of the shared point.  False if 'peer' is no point
+ * of the curve, or the infinite one. */
 bool seal_ecdh(const struct seal_keypair *,
                const uint8_t peer[SEAL_POINT_LEN],
                uint8_t secret[SEAL_KEY_LEN]);

@@ -2,8 +2,9 @@
 #ifndef BATON_TICKET_H
 #define BATON_TICKET_H 1
 
-/* Ticket, claim proof and sealed state of a transfer: the formulas of
- * Documentation/wire-protocol.rst, pure functions on bytes. */
+/* Ticket and claim proof of a transfer: the formulas of
+ * Documentation/wire-protocol.rst, pure functions on bytes.  The state of the
+ * session is sealed by state-seal. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,8 @@
 #include "openvswitch/uuid.h"
 #include "seal.h"
 
-/* What a transfer is about, the same at all three parties. */
+/* What a transfer is about, the same at all three parties.  The names are
+ * valid ones (message_name_is_valid()), checked when they arrived. */
 struct ticket_terms {
     uint64_t sa_id;             /* T's security association. */
     struct uuid transfer;
@@ -35,12 +37,14 @@ struct ticket_secret {
 #define TICKET_MAX 512          /* Bytes: AD, sealed part, tag. */
 
 /* Returns the ticket's length. */
-size_t ticket_seal(const struct ticket_terms *, const uint8_t sa_key[],
+size_t ticket_seal(const struct ticket_terms *,
+                   const uint8_t sa_key[SEAL_KEY_LEN],
                    const struct ticket_secret *, uint8_t ticket[TICKET_MAX]);
 /* Opens 'ticket', which must have been sealed under these very terms.
- * Returns NULL, or what is wrong, which the caller frees. */
+ * Returns NULL, or what is wrong, which the caller frees; then the secret is
+ * all zeros. */
 char *ticket_open(const uint8_t *ticket, size_t n, const struct ticket_terms *,
-                  const uint8_t sa_key[], struct ticket_secret *);
+                  const uint8_t sa_key[SEAL_KEY_LEN], struct ticket_secret *);
 
 /* X of wire-protocol.rst. */
 void ticket_bind(const struct ticket_terms *,
@@ -53,38 +57,5 @@ void ticket_proof(const struct ticket_terms *,
                   const uint8_t ticket_hash[SEAL_HASH_LEN],
                   const void *nonce, size_t nonce_len,
                   uint8_t proof[SEAL_HASH_LEN]);
-
-/* Sealing of the state, T's side and G's. */
-#define STATE_CHUNK_MAX 65536   /* Bytes of plain text in a chunk. */
-#define STATE_WRAP_LEN (SEAL_KEY_LEN + SEAL_TAG_LEN)
-
-struct state_sealer;
-struct state_sealer *state_sealer_new(const uint8_t secret[SEAL_KEY_LEN],
-                                      const uint8_t session_key[SEAL_KEY_LEN],
-                                      const struct uuid *transfer,
-                                      const uint8_t x[SEAL_HASH_LEN],
-                                      uint64_t total,
-                                      uint8_t wrapped[STATE_WRAP_LEN]);
-/* Seals the next n <= STATE_CHUNK_MAX bytes; 'out' takes n + SEAL_TAG_LEN. */
-void state_sealer_chunk(struct state_sealer *, const void *plain, size_t n,
-                        void *out);
-void state_sealer_destroy(struct state_sealer *);
-
-struct state_opener;
-/* NULL if 'wrapped' does not open. */
-struct state_opener *state_opener_new(const uint8_t secret[SEAL_KEY_LEN],
-                                      const struct uuid *transfer,
-                                      const uint8_t x[SEAL_HASH_LEN],
-                                      const uint8_t wrapped[STATE_WRAP_LEN],
-                                      uint64_t size_max,
-                                      uint8_t session_key[SEAL_KEY_LEN]);
-/* Feeds the next sealed chunk.  Returns false if it does not open, comes out
- * of order, or exceeds 'size_max'.  The total length is the sealer's word,
- * carried by each chunk's first 8 bytes in clear and authenticated. */
-bool state_opener_chunk(struct state_opener *, const void *sealed, size_t n);
-/* The whole plain text once the last chunk came, else NULL; owned by the
- * opener until it is destroyed, which wipes it. */
-const uint8_t *state_opener_finish(const struct state_opener *, size_t *n);
-void state_opener_destroy(struct state_opener *);
 
 #endif /* lib/ticket.h */

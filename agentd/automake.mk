@@ -6,7 +6,9 @@ agentd_libagentd_la_SOURCES = \
 	agentd/address.h \
 	agentd/app-link.h \
 	agentd/attachment.h \
-	agentd/late-packets.h
+	agentd/controller-link.c agentd/controller-link.h \
+	agentd/late-packets.h \
+	agentd/peer-link.c agentd/peer-link.h
 agentd_libagentd_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 
 sbin_PROGRAMS += agentd/baton-agentd

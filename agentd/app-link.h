@@ -26,16 +26,26 @@ struct app_event {
     size_t n_fds;
 };
 
-/* Fails with EADDRINUSE if a live agent listens there. */
+/* Limits on what one user's programs may ask of the agent. */
+#define APP_CONNS_PER_UID 64            /* Root: 16 times as many. */
+#define APP_MESSAGES_PER_MS 5           /* A connection; more have to wait. */
+#define APP_MESSAGES_BURST 5000
+
+/* Fails with EADDRINUSE if a live agent listens there; removes what a dead
+ * one left.  Anyone may connect: who may do what is for the session module to
+ * say, by app_conn_uid(). */
 int app_server_open(const char *path, struct app_server **, char **errorp);
 void app_server_close(struct app_server *);
 void app_server_run(struct app_server *);
 void app_server_wait(struct app_server *);
 
-/* Next message, or false. */
+/* Next message, or false.  Call it until it returns false in every turn of
+ * the main loop: it is what reads from the connections.  HELLO is passed on
+ * too.  A message that is wrong in itself is answered here. */
 bool app_server_next(struct app_server *, struct app_event *);
-/* Next connection that went away (the struct is freed at the next
- * app_server_run()), or NULL. */
+/* Next connection that went away, also by app_conn_close() (the struct is
+ * freed at the next app_server_run()), or NULL.  All of its messages have come
+ * out of app_server_next() before. */
 struct app_conn *app_server_next_closed(struct app_server *);
 
 uid_t app_conn_uid(const struct app_conn *);
@@ -46,16 +56,19 @@ const char *app_conn_service(const struct app_conn *);   /* From HELLO. */
 struct app_conn *app_server_find(struct app_server *, const char *service,
                                  uid_t);
 
-/* Sends; queued when the socket is full.  Descriptors are duplicated, the
- * caller keeps its own. version is filled in. */
+/* Sends; queued when the socket is full, and the connection is closed when
+ * too much is queued.  Descriptors are duplicated, the caller keeps its own.
+ * version is filled in. */
 void app_conn_send(struct app_conn *, const struct app_message *,
                    const int *fds, size_t n_fds);
 void app_conn_close(struct app_conn *);
 
-/* Starts 'program' (argv NULL-terminated) as 'uid' with one end of a
- * connection as descriptor 3 (LISTEN_FDS=1, LISTEN_PID, LISTEN_FDNAMES=baton),
- * which libbaton finds by itself.  The connection counts as having said HELLO
- * for 'service'. */
+/* Starts argv[0] (an absolute name; argv NULL-terminated) as 'uid'
+ * ((uid_t) -1: the agent's own) with one end of a connection as descriptor 3
+ * (LISTEN_FDS=1, LISTEN_PID, LISTEN_FDNAMES=baton), which libbaton finds by
+ * itself, and BATON_SOCKET and BATON_SERVICE in its environment for the day
+ * that this agent goes away.  The connection counts as having said HELLO for
+ * 'service'; its first own HELLO changes nothing. */
 int app_server_start(struct app_server *, const char *service,
                      char *const argv[], uid_t, struct app_conn **,
                      char **errorp);

@@ -4,7 +4,8 @@
 noinst_LTLIBRARIES += agentd/libagentd.la
 agentd_libagentd_la_SOURCES = \
 	agentd/address.h \
-	agentd/app-link.h \
+	agentd/app-link.c agentd/app-link.h \
+	agentd/app-start.c agentd/app-start.h \
 	agentd/attachment.h \
 	agentd/controller-link.c agentd/controller-link.h \
 	agentd/late-packets.h \

@@ -11,9 +11,12 @@
  * the descriptors.  Plain C11: libbaton does not need libopenvswitch.
  *
  *     from the application        fds
- *     HELLO    service, pid       -      first; version checked
- *     OPEN     name, family       -      answered by OPENED or ERROR
- *     ADD      session            1      answered by ERROR if it is refused
+ *     HELLO    service, name      -      first; version checked; 'socket':
+ *                                        how many PRESENT follow
+ *     OPEN     name, family       -      answered by OPENED or ERROR, which
+ *                                        repeat its 'socket' (any number)
+ *     ADD      session, socket    1      answered by ERROR (repeats 'socket')
+ *                                        if it is refused
  *     REMOVE   session, socket    -      'socket': SO_COOKIE of the socket
  *     MOVE     session, device, service  answered at its end by MOVED
  *     PAUSED   session            0, 1   state, if there is any
@@ -43,6 +46,7 @@
  * if it is killed and started again (role, transfer, epoch, authenticated by
  * the agent's own key).  libbaton keeps the latest. */
 
+#include <stddef.h>
 #include <stdint.h>
 #include <netinet/in.h>
 
@@ -81,6 +85,7 @@ enum app_message_type {
 
 #define APP_FLAG_STATE 1u       /* The last descriptor is the state. */
 #define APP_FLAG_PAUSED 2u      /* PRESENT: the application is paused. */
+#define APP_FLAG_READY 4u       /* PRESENT: it arrived, and READY was said. */
 
 struct app_message {
     uint16_t version;           /* APP_PROTOCOL_VERSION. */

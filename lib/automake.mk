@@ -4,6 +4,7 @@
 noinst_LTLIBRARIES += lib/libcommon.la
 lib_libcommon_la_SOURCES = \
 	lib/app-protocol.h \
+	lib/app-socket.c lib/app-socket.h \
 	lib/attachment-frame.h \
 	lib/identity.h \
 	lib/link.c lib/link.h \

@@ -3,7 +3,12 @@
 # Unit tests: one CUnit program for each module, run by `make check`.
 if HAVE_CUNIT
 UNIT_TESTS =
+UNIT_TESTS += tests/unit/test-app-link
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 UNIT_LDADD = $(CUNIT_LIBS) $(BATON_LIBS)
+
+tests_unit_test_app_link_SOURCES = tests/unit/test-app-link.c
+tests_unit_test_app_link_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+tests_unit_test_app_link_LDADD = agentd/libagentd.la $(UNIT_LDADD)

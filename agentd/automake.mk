@@ -8,8 +8,11 @@ agentd_libagentd_la_SOURCES = \
 	agentd/app-start.c agentd/app-start.h \
 	agentd/attachment.h \
 	agentd/controller-link.c agentd/controller-link.h \
+	agentd/handoff.c agentd/handoff.h \
 	agentd/late-packets.h \
-	agentd/peer-link.c agentd/peer-link.h
+	agentd/note.c agentd/note.h \
+	agentd/peer-link.c agentd/peer-link.h \
+	agentd/session.c agentd/session.h
 agentd_libagentd_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 
 sbin_PROGRAMS += agentd/baton-agentd

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_SESSION_H
+#define BATON_SESSION_H 1
+
+/* The sessions that this device holds: plain data and a table of it.
+ *
+ * What happens to a session when it moves is the handover's affair (see
+ * handover.h), which a session points to while it lasts. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <netinet/in.h>
+#include <sys/types.h>
+
+#include "app-protocol.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/uuid.h"
+
+struct app_conn;
+struct handover;
+
+/* One socket of a session: a duplicate of the application's descriptor. */
+struct session_socket {
+    int fd;
+    uint64_t cookie;            /* SO_COOKIE. */
+};
+
+struct session {
+    struct hmap_node id_node;   /* In struct sessions, by id. */
+    struct uuid id;
+    struct in6_addr address;
+    uint64_t epoch;
+    char name[APP_NAME_LEN];    /* For people. */
+    char service[APP_NAME_LEN];
+    uid_t uid;                  /* Whose it is here. */
+    long long int since;        /* time_wall_msec() at which it came here. */
+
+    struct app_conn *conn;      /* Its application, or NULL. */
+    struct session_socket *sockets;     /* In the order of addition. */
+    size_t n_sockets, allocated_sockets;
+
+    bool from_block;            /* Its address is of a block leased to us. */
+    char ifname[16];            /* Where the address is bound, or empty. */
+    struct handover *handover;  /* While it moves; else NULL. */
+    long long int ending;       /* time_msec() at which its address goes, once
+                                 * the application has closed it; or 0. */
+};
+
+struct sessions {
+    struct hmap by_id;
+};
+
+void sessions_init(struct sessions *);
+void sessions_destroy(struct sessions *);
+
+struct session *session_create(struct sessions *, const struct uuid *id,
+                               const struct in6_addr *, uint64_t epoch);
+/* Closes its sockets (a descriptor of the application's may keep them). */
+void session_destroy(struct sessions *, struct session *);
+
+struct session *session_find(const struct sessions *, const struct uuid *);
+struct session *session_find_address(const struct sessions *,
+                                     const struct in6_addr *);
+/* By id, the beginning of one, name or address, as a person says it.  On
+ * failure returns NULL and stores a sentence, which the caller frees. */
+struct session *session_lookup(const struct sessions *, const char *,
+                               char **errorp);
+
+/* Adds 'fd', which the session owns from then on, whatever is returned.
+ * Checks that it can move, is of this network namespace, and that its local
+ * address is the session's: a descriptor comes from an application. */
+int session_add_socket(struct session *, int fd, char **errorp);
+bool session_remove_socket(struct session *, uint64_t cookie);
+void session_close_sockets(struct session *);
+
+/* The bytes of UUIDs as struct app_message carries them. */
+void session_id_to_bytes(const struct uuid *, uint8_t bytes[16]);
+void session_id_from_bytes(const uint8_t bytes[16], struct uuid *);
+
+#endif /* agentd/session.h */

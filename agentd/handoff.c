@@ -191,7 +191,7 @@ handoff_peer_is_acceptable(const struct sockaddr_storage *peer,
     }
     if (IN6_IS_ADDR_V4MAPPED(&a)) {
         ip = in6_addr_get_mapped_ipv4(&a);
-        if (!ip || ip_is_multicast(ip) || ip_is_broadcast(ip)
+        if (!ip || ip_is_multicast(ip) || ip == htonl(INADDR_BROADCAST)
             || (ntohl(ip) >> 24) == 127 || (ntohl(ip) >> 24) == 0) {
             return false;
         }

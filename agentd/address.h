@@ -7,10 +7,12 @@
  *
  * An address is *bound* on an interface (as /32, or as /128 with
  * preferred_lft 0, nodad, noprefixroute: it never becomes anybody's default
- * source).  Its output is *closed* by a routing rule "from ADDRESS
- * blackhole"; packets of a socket that carries ADDRESS_MARK pass.  All rules,
- * addresses and routes that this module makes carry a protocol number of
- * ours, so that an agent that starts finds what a killed one left.
+ * source; for IPv4, link scope does the same).  Its output is *closed* by a routing rule "from ADDRESS
+ * blackhole"; packets of a socket that carries ADDRESS_MARK pass.  ARP and
+ * neighbour discovery answers ask no routing rule: they are silenced by having
+ * the address on "lo".  All rules and addresses that this module makes carry a
+ * protocol number of ours (IFA_PROTO needs Linux 5.18), so that an agent that
+ * starts finds what a killed one left.
  *
  * Each operation is one netlink transaction (8 to 20 us) and blocks for
  * it. All are idempotent: adding what is there, or deleting what is not,
@@ -25,9 +27,16 @@
 
 #define ADDRESS_MARK 0xba70u    /* SO_MARK that passes closed output. */
 
-/* Opens the netlink sockets and adds the standing rule for ADDRESS_MARK. */
+/* Adds the standing rules for ADDRESS_MARK. */
 int address_init(char **errorp);
+/* Takes them away, and puts back what address_use_interface() changed.  Leaves
+ * addresses and closed outputs. */
 void address_exit(void);
+
+/* To be called once for each interface on which session addresses arrive:
+ * makes arp_ignore and rp_filter fit what the operations below need (see
+ * host-settings.h). */
+int address_use_interface(const char *ifname, char **errorp);
 
 /* On the interface by name.  On "lo" the kernel's neighbour discovery says
  * nothing about it, and ARP (scope host, arp_ignore 3) neither: G's place for

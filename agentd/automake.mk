@@ -3,12 +3,13 @@
 # Everything but main(), for the daemon and for its unit tests.
 noinst_LTLIBRARIES += agentd/libagentd.la
 agentd_libagentd_la_SOURCES = \
-	agentd/address.h \
+	agentd/address.c agentd/address.h \
 	agentd/app-link.c agentd/app-link.h \
 	agentd/app-start.c agentd/app-start.h \
 	agentd/attachment.h \
 	agentd/controller-link.c agentd/controller-link.h \
 	agentd/handoff.c agentd/handoff.h \
+	agentd/host-settings.c agentd/host-settings.h \
 	agentd/late-packets.h \
 	agentd/note.c agentd/note.h \
 	agentd/peer-link.c agentd/peer-link.h \

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "address.h"
+
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host-settings.h"
+#include "netlink-socket.h"
+#include "netlink.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(address);
+
+/* Marks rules and addresses as this module's (FRA_PROTOCOL, IFA_PROTO). */
+#define ADDRESS_PROTOCOL 183
+
+/* Preferences of our rules: after "local" (0), long before "main" (32766). */
+#define PREFERENCE_MARK 7000
+#define PREFERENCE_CLOSED 7001
+
+static int
+family_of(const struct in6_addr *address)
+{
+    return IN6_IS_ADDR_V4MAPPED(address) ? AF_INET : AF_INET6;
+}
+
+static void
+put_address(struct ofpbuf *request, uint16_t type,
+            const struct in6_addr *address)
+{
+    if (IN6_IS_ADDR_V4MAPPED(address)) {
+        nl_msg_put_be32(request, type, in6_addr_get_mapped_ipv4(address));
+    } else {
+        nl_msg_put_in6_addr(request, type, address);
+    }
+}
+
+static bool
+get_address(const struct nlattr *attr, int family, struct in6_addr *address)
+{
+    if (attr && family == AF_INET && nl_attr_get_size(attr) == 4) {
+        in6_addr_set_mapped_ipv4(address, nl_attr_get_be32(attr));
+        return true;
+    }
+    if (attr && family == AF_INET6 && nl_attr_get_size(attr) == 16) {
+        *address = nl_attr_get_in6_addr(attr);
+        return true;
+    }
+    return false;
+}
+
+static const struct nlattr *
+find_attr(const struct ofpbuf *msg, size_t payload, uint16_t type)
+{
+    return (msg->size >= NLMSG_HDRLEN + payload
+                ? nl_attr_find(msg, NLMSG_HDRLEN + payload, type)
+                : NULL);
+}
+
+/* Sends 'request' and frees it. */
+static int
+transact(struct ofpbuf *request, int harmless)
+{
+    int error = nl_transact(NETLINK_ROUTE, request, NULL);
+
+    ofpbuf_delete(request);
+    return error == harmless ? 0 : error;
+}
+
+static struct ofpbuf *
+request_new(uint16_t type, uint16_t flags)
+{
+    struct ofpbuf *request = ofpbuf_new(256);
+
+    nl_msg_put_nlmsghdr(request, 0, type, NLM_F_REQUEST | flags);
+    return request;
+}
+
+/* Rules. */
+
+static struct ofpbuf *
+rule_request(uint16_t type, int family, uint8_t action, uint32_t preference)
+{
+    bool new = type == RTM_NEWRULE;
+    struct ofpbuf *request = request_new(type,
+                                         new ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    struct fib_rule_hdr *hdr = nl_msg_put_uninit(request, sizeof *hdr);
+
+    memset(hdr, 0, sizeof *hdr);
+    hdr->family = family;
+    hdr->action = action;
+    nl_msg_put_u32(request, FRA_PRIORITY, preference);
+    nl_msg_put_u8(request, FRA_PROTOCOL, ADDRESS_PROTOCOL);
+    return request;
+}
+
+static int
+mark_rule(uint16_t type, int family)
+{
+    struct ofpbuf *request = rule_request(type, family, FR_ACT_TO_TBL,
+                                          PREFERENCE_MARK);
+
+    nl_msg_put_u32(request, FRA_FWMARK, ADDRESS_MARK);
+    nl_msg_put_u32(request, FRA_FWMASK, UINT32_MAX);
+    nl_msg_put_u32(request, FRA_TABLE, RT_TABLE_MAIN);
+    return transact(request, type == RTM_NEWRULE ? EEXIST : ENOENT);
+}
+
+static int
+closing_rule(uint16_t type, const struct in6_addr *address)
+{
+    int family = family_of(address);
+    struct ofpbuf *request = rule_request(type, family, FR_ACT_BLACKHOLE,
+                                          PREFERENCE_CLOSED);
+    struct fib_rule_hdr *hdr = ofpbuf_at_assert(request, NLMSG_HDRLEN,
+                                                sizeof *hdr);
+
+    hdr->src_len = family == AF_INET ? 32 : 128;
+    put_address(request, FRA_SRC, address);
+    return transact(request, type == RTM_NEWRULE ? EEXIST : ENOENT);
+}
+
+int
+address_close_output(const struct in6_addr *address)
+{
+    return closing_rule(RTM_NEWRULE, address);
+}
+
+int
+address_open_output(const struct in6_addr *address)
+{
+    return closing_rule(RTM_DELRULE, address);
+}
+
+/* Addresses. */
+
+static int
+address_change(uint16_t type, const char *ifname,
+               const struct in6_addr *address)
+{
+    bool new = type == RTM_NEWADDR;
+    int family = family_of(address);
+    unsigned int ifindex = if_nametoindex(ifname);
+    struct ofpbuf *request;
+    struct ifaddrmsg *hdr;
+
+    if (!ifindex) {
+        return new ? ENODEV : 0;
+    }
+    request = request_new(type, new ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    hdr = nl_msg_put_uninit(request, sizeof *hdr);
+    memset(hdr, 0, sizeof *hdr);
+    hdr->ifa_family = family;
+    hdr->ifa_prefixlen = family == AF_INET ? 32 : 128;
+    hdr->ifa_index = ifindex;
+    if (family == AF_INET) {
+        /* Host scope: ARP is silent about it (see host-settings.h).  Link
+         * scope: it is answered, but never chosen as a default source. */
+        hdr->ifa_scope = (strcmp(ifname, "lo") ? RT_SCOPE_LINK
+                                               : RT_SCOPE_HOST);
+    }
+    put_address(request, IFA_LOCAL, address);
+    put_address(request, IFA_ADDRESS, address);
+    if (new) {
+        nl_msg_put_u8(request, IFA_PROTO, ADDRESS_PROTOCOL);
+        if (family == AF_INET6) {
+            struct ifa_cacheinfo info = {
+                .ifa_prefered = 0,
+                .ifa_valid = UINT32_MAX,
+            };
+
+            nl_msg_put_u32(request, IFA_FLAGS,
+                           IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
+            nl_msg_put_unspec(request, IFA_CACHEINFO, &info, sizeof info);
+        }
+    }
+    return transact(request, new ? EEXIST : EADDRNOTAVAIL);
+}
+
+int
+address_add(const char *ifname, const struct in6_addr *address)
+{
+    return address_change(RTM_NEWADDR, ifname, address);
+}
+
+int
+address_del(const char *ifname, const struct in6_addr *address)
+{
+    return address_change(RTM_DELADDR, ifname, address);
+}
+
+int
+address_use_interface(const char *ifname, char **errorp)
+{
+    if (!if_nametoindex(ifname)) {
+        if (errorp) {
+            *errorp = xasprintf("%s: no such interface", ifname);
+        }
+        return ENODEV;
+    }
+    return host_settings_use_interface(ifname, errorp);
+}
+
+/* Start and end. */
+
+int
+address_init(char **errorp)
+{
+    static const int families[] = { AF_INET, AF_INET6 };
+
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+        int error = mark_rule(RTM_NEWRULE, families[i]);
+
+        /* A kernel without IPv6 has no sessions over IPv6. */
+        if (error && !(families[i] == AF_INET6 && error == EAFNOSUPPORT)) {
+            if (errorp) {
+                *errorp = xasprintf("cannot add the routing rule for mark "
+                                    "%#x (%s); CAP_NET_ADMIN is needed",
+                                    ADDRESS_MARK, ovs_strerror(error));
+            }
+            return error;
+        }
+    }
+    return 0;
+}
+
+void
+address_exit(void)
+{
+    mark_rule(RTM_DELRULE, AF_INET);
+    mark_rule(RTM_DELRULE, AF_INET6);
+    host_settings_restore();
+}
+
+/* Leftovers. */
+
+struct leftovers {
+    struct address_leftover *array;
+    size_t n, allocated;
+};
+
+static struct address_leftover *
+leftovers_add(struct leftovers *list, const struct in6_addr *address,
+              const char *ifname)
+{
+    struct address_leftover *leftover;
+
+    if (list->n >= list->allocated) {
+        list->array = x2nrealloc(list->array, &list->allocated,
+                                 sizeof *list->array);
+    }
+    leftover = &list->array[list->n++];
+    memset(leftover, 0, sizeof *leftover);
+    leftover->address = *address;
+    ovs_strlcpy(leftover->ifname, ifname, sizeof leftover->ifname);
+    return leftover;
+}
+
+static void
+leftovers_take_address(struct leftovers *list, const struct ofpbuf *msg)
+{
+    const struct ifaddrmsg *hdr = ofpbuf_at(msg, NLMSG_HDRLEN, sizeof *hdr);
+    const struct nlattr *proto = find_attr(msg, sizeof *hdr, IFA_PROTO);
+    const struct nlattr *local = find_attr(msg, sizeof *hdr, IFA_LOCAL);
+    struct in6_addr address;
+    char ifname[IF_NAMESIZE];
+
+    if (!local) {
+        local = find_attr(msg, sizeof *hdr, IFA_ADDRESS);
+    }
+    if (hdr && proto && nl_attr_get_u8(proto) == ADDRESS_PROTOCOL &&
+        get_address(local, hdr->ifa_family, &address) &&
+        if_indextoname(hdr->ifa_index, ifname)) {
+        leftovers_add(list, &address, ifname);
+    }
+}
+
+/* An address that is bound on two interfaces is in the list twice. */
+static void
+leftovers_take_rule(struct leftovers *list, const struct ofpbuf *msg)
+{
+    const struct fib_rule_hdr *hdr = ofpbuf_at(msg, NLMSG_HDRLEN, sizeof *hdr);
+    const struct nlattr *proto = find_attr(msg, sizeof *hdr, FRA_PROTOCOL);
+    const struct nlattr *src = find_attr(msg, sizeof *hdr, FRA_SRC);
+    struct in6_addr address;
+    bool found = false;
+
+    if (!hdr || hdr->action != FR_ACT_BLACKHOLE || !proto ||
+        nl_attr_get_u8(proto) != ADDRESS_PROTOCOL ||
+        !get_address(src, hdr->family, &address)) {
+        return;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        if (IN6_ARE_ADDR_EQUAL(&list->array[i].address, &address)) {
+            list->array[i].output_closed = true;
+            found = true;
+        }
+    }
+    if (!found) {
+        leftovers_add(list, &address, "")->output_closed = true;
+    }
+}
+
+static int
+leftovers_dump(struct leftovers *list, uint16_t type, size_t header_size,
+               int family,
+               void (*take)(struct leftovers *, const struct ofpbuf *))
+{
+    uint64_t buf_stub[NL_DUMP_BUFSIZE / 8];
+    struct ofpbuf buf, reply;
+    struct ofpbuf *request = request_new(type, 0);
+    uint8_t *header = nl_msg_put_uninit(request, header_size);
+    struct nl_dump dump;
+    int error;
+
+    /* In each header that is used here the family is the first byte. */
+    memset(header, 0, header_size);
+    header[0] = family;
+    nl_dump_start(&dump, NETLINK_ROUTE, request);
+    ofpbuf_delete(request);
+    ofpbuf_use_stub(&buf, buf_stub, sizeof buf_stub);
+    while (nl_dump_next(&dump, &reply, &buf)) {
+        take(list, &reply);
+    }
+    ofpbuf_uninit(&buf);
+    error = nl_dump_done(&dump);
+    return family == AF_INET6 && error == EAFNOSUPPORT ? 0 : error;
+}
+
+int
+address_list_leftovers(struct address_leftover **leftoversp, size_t *n)
+{
+    struct leftovers list = { NULL, 0, 0 };
+    int error;
+
+    error = leftovers_dump(&list, RTM_GETADDR, sizeof(struct ifaddrmsg),
+                           AF_UNSPEC, leftovers_take_address);
+    if (!error) {
+        error = leftovers_dump(&list, RTM_GETRULE, sizeof(struct fib_rule_hdr),
+                               AF_INET, leftovers_take_rule);
+    }
+    if (!error) {
+        error = leftovers_dump(&list, RTM_GETRULE, sizeof(struct fib_rule_hdr),
+                               AF_INET6, leftovers_take_rule);
+    }
+    if (error) {
+        free(list.array);
+        list.array = NULL;
+        list.n = 0;
+    }
+    *leftoversp = list.array;
+    *n = list.n;
+    return error;
+}
+
+/* Routes. */
+
+static int
+route_get(const struct in6_addr *peer, struct ofpbuf **replyp)
+{
+    struct ofpbuf *request = request_new(RTM_GETROUTE, 0);
+    struct rtmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
+    int error;
+
+    memset(hdr, 0, sizeof *hdr);
+    hdr->rtm_family = family_of(peer);
+    hdr->rtm_dst_len = hdr->rtm_family == AF_INET ? 32 : 128;
+    put_address(request, RTA_DST, peer);
+    error = nl_transact(NETLINK_ROUTE, request, replyp);
+    ofpbuf_delete(request);
+    if (!error && (*replyp)->size < NLMSG_HDRLEN + sizeof *hdr) {
+        ofpbuf_delete(*replyp);
+        *replyp = NULL;
+        error = EPROTO;
+    }
+    return error;
+}
+
+static int
+link_get(int ifindex, struct address_route *route)
+{
+    struct ofpbuf *request = request_new(RTM_GETLINK, 0);
+    struct ifinfomsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
+    const struct nlattr *name, *mac, *mtu;
+    struct ofpbuf *reply;
+    int error;
+
+    memset(hdr, 0, sizeof *hdr);
+    hdr->ifi_index = ifindex;
+    error = nl_transact(NETLINK_ROUTE, request, &reply);
+    ofpbuf_delete(request);
+    if (error) {
+        return error;
+    }
+    name = find_attr(reply, sizeof *hdr, IFLA_IFNAME);
+    mac = find_attr(reply, sizeof *hdr, IFLA_ADDRESS);
+    mtu = find_attr(reply, sizeof *hdr, IFLA_MTU);
+    if (!name || !mtu) {
+        error = EPROTO;
+    } else {
+        ovs_strlcpy(route->ifname, nl_attr_get_string(name),
+                    sizeof route->ifname);
+        if (mac && nl_attr_get_size(mac) == ETH_ADDR_LEN) {
+            route->mac = nl_attr_get_eth_addr(mac);
+        }
+        route->mtu = nl_attr_get_u32(mtu);
+    }
+    ofpbuf_delete(reply);
+    return error;
+}
+
+int
+address_route(const struct in6_addr *peer, struct address_route *route)
+{
+    const struct nlattr *oif, *gateway, *metrics, *mtu;
+    struct ofpbuf *reply;
+    int error;
+
+    memset(route, 0, sizeof *route);
+    error = route_get(peer, &reply);
+    if (error) {
+        return error;
+    }
+    oif = find_attr(reply, sizeof(struct rtmsg), RTA_OIF);
+    if (!oif) {
+        error = ENETUNREACH;
+        goto exit;
+    }
+    route->ifindex = nl_attr_get_u32(oif);
+    gateway = find_attr(reply, sizeof(struct rtmsg), RTA_GATEWAY);
+    if (gateway) {
+        get_address(gateway, family_of(peer), &route->next_hop);
+    }
+    error = link_get(route->ifindex, route);
+    metrics = find_attr(reply, sizeof(struct rtmsg), RTA_METRICS);
+    mtu = metrics ? nl_attr_find_nested(metrics, RTAX_MTU) : NULL;
+    if (!error && mtu && nl_attr_get_u32(mtu)) {
+        route->mtu = MIN(route->mtu, nl_attr_get_u32(mtu));
+    }
+exit:
+    ofpbuf_delete(reply);
+    return error;
+}
+
+bool
+address_is_local(const struct in6_addr *address)
+{
+    const struct rtmsg *hdr;
+    struct ofpbuf *reply;
+    bool local;
+
+    if (route_get(address, &reply)) {
+        return false;
+    }
+    hdr = ofpbuf_at_assert(reply, NLMSG_HDRLEN, sizeof *hdr);
+    local = hdr->rtm_type == RTN_LOCAL;
+    ofpbuf_delete(reply);
+    return local;
+}

@@ -3,7 +3,17 @@
 #define BATON_IDENTITY_H 1
 
 /* A daemon's certificate: its role and name, signatures with its key, and
- * the check of somebody else's certificate. */
+ * the check of somebody else's certificate.
+ *
+ * A certificate names ROLE/NAME in the one CN of its subject.  Three CAs make
+ * them (baton-pki): of controllers, of switches (role "bridge"), of devices.
+ * Where a CA's own CN says which of the three it is, identity_verify() refuses
+ * roles that are not its.
+ *
+ * What this cannot do: libopenvswitch's streams check a TLS peer's chain
+ * against the CA file and tell its CN, and show nothing else of the
+ * certificate, so lib/link checks the CN only.  That the devices' CA signs no
+ * "controller/..." is for whoever runs it; baton-pki never does. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,9 +36,10 @@ const char *identity_get_pem(const struct identity *);    /* Certificate. */
 uint8_t *identity_sign(const struct identity *, const void *, size_t n,
                        size_t *sig_len);
 
-/* Checks that 'pem' chains to our CAs, is in its time, and names ROLE/NAME;
- * then that 'sig' is its signature over the n bytes.  'sig' may be NULL to
- * check the certificate alone.  Returns NULL, or what is wrong. */
+/* Checks that 'pem' chains to our CAs (to the one for this role), is in its
+ * time, and names ROLE/NAME; then that 'sig' is its signature over the n bytes.  'sig' may be NULL to
+ * check the certificate alone.  Returns NULL, or what is wrong, which the
+ * caller frees. */
 char *identity_verify(const struct identity *, const char *pem,
                       const char *role, const char *name,
                       const void *, size_t n, const uint8_t *sig,

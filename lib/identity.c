@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "identity.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include "message.h"
+#include "util.h"
+
+/* Bytes of a certificate in PEM that are looked at: far more than any has. */
+#define PEM_MAX 65536
+/* 112 bits of security: RSA 2048, P-256, SHA-256. */
+#define AUTH_LEVEL 2
+
+struct identity {
+    EVP_PKEY *key;
+    X509 *cert;
+    X509_STORE *cas;            /* What peers are checked against. */
+    char *pem;                  /* 'cert'. */
+    char *role, *name;          /* From its CN. */
+};
+
+/* The roles that certificates are made for, and what baton-pki calls the
+ * authority that makes them. */
+static const struct {
+    const char *role, *ca_name;
+} authorities[] = {
+    { "controller", "baton controllers CA" },
+    { "bridge", "baton switches CA" },
+    { "device", "baton devices CA" },
+};
+
+/* What OpenSSL complained of last, for people. */
+static const char *
+openssl_reason(void)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+    return reason ? reason : "unknown error";
+}
+
+/* Never asks at a terminal for a password. */
+static int
+no_password(char *buf OVS_UNUSED, int size OVS_UNUSED, int rw OVS_UNUSED,
+            void *aux OVS_UNUSED)
+{
+    return -1;
+}
+
+/* Returns the one CN of 'subject' in UTF-8, or NULL if there is none, more
+ * than one (which of them counts?), or it holds a null byte, at which others
+ * would cut it. */
+static char *
+get_common_name(const X509_NAME *subject)
+{
+    int i = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    unsigned char *utf8 = NULL;
+    char *cn = NULL;
+    int n;
+
+    if (i < 0
+        || X509_NAME_get_index_by_NID(subject, NID_commonName, i) >= 0) {
+        return NULL;
+    }
+    n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(
+                                       X509_NAME_get_entry(subject, i)));
+    if (n > 0 && !memchr(utf8, '\0', n)) {
+        cn = xmemdup0((char *) utf8, n);
+    }
+    OPENSSL_free(utf8);
+    return cn;
+}
+
+/* Splits the CN of 'cert' into role and name, which the caller frees. */
+static bool
+get_role_and_name(const X509 *cert, char **role, char **name)
+{
+    char *cn = get_common_name(X509_get_subject_name(cert));
+    char *slash = cn ? strchr(cn, '/') : NULL;
+    bool ok = false;
+
+    if (slash) {
+        *slash = '\0';
+        ok = message_name_is_valid(cn) && message_name_is_valid(slash + 1);
+        if (ok) {
+            *role = xstrdup(cn);
+            *name = xstrdup(slash + 1);
+        }
+    }
+    free(cn);
+    return ok;
+}
+
+static bool
+load_key(struct identity *id, const char *file_name, char **errorp)
+{
+    FILE *stream = fopen(file_name, "r");
+    int base;
+
+    if (!stream) {
+        *errorp = xasprintf("%s: %s", file_name, ovs_strerror(errno));
+        return false;
+    }
+    id->key = PEM_read_PrivateKey(stream, NULL, no_password, NULL);
+    fclose(stream);
+    if (!id->key) {
+        *errorp = xasprintf("%s: no private key in PEM without password (%s)",
+                            file_name, openssl_reason());
+        return false;
+    }
+    base = EVP_PKEY_get_base_id(id->key);
+    if (base != EVP_PKEY_EC && base != EVP_PKEY_RSA) {
+        *errorp = xasprintf("%s: the key must be an EC or RSA one", file_name);
+        return false;
+    }
+    return true;
+}
+
+static bool
+load_certificate(struct identity *id, const char *file_name, char **errorp)
+{
+    FILE *stream = fopen(file_name, "r");
+    BIO *bio;
+    char *pem;
+    long int n;
+
+    if (!stream) {
+        *errorp = xasprintf("%s: %s", file_name, ovs_strerror(errno));
+        return false;
+    }
+    id->cert = PEM_read_X509(stream, NULL, no_password, NULL);
+    fclose(stream);
+    if (!id->cert) {
+        *errorp = xasprintf("%s: no certificate in PEM (%s)", file_name,
+                            openssl_reason());
+        return false;
+    }
+    if (!get_role_and_name(id->cert, &id->role, &id->name)) {
+        *errorp = xasprintf("%s: the certificate's CN must be ROLE/NAME, "
+                            "such as \"device/laptop\"", file_name);
+        return false;
+    }
+
+    bio = BIO_new(BIO_s_mem());
+    if (!bio || PEM_write_bio_X509(bio, id->cert) != 1) {
+        out_of_memory();
+    }
+    n = BIO_get_mem_data(bio, &pem);
+    id->pem = xmemdup0(pem, n);
+    BIO_free(bio);
+    return true;
+}
+
+static bool
+load_authorities(struct identity *id, const char *file_name, char **errorp)
+{
+    id->cas = X509_STORE_new();
+    if (!id->cas) {
+        out_of_memory();
+    }
+    if (X509_STORE_load_file(id->cas, file_name) != 1) {
+        *errorp = xasprintf("%s: no CA certificates in PEM (%s)", file_name,
+                            openssl_reason());
+        return false;
+    }
+    return true;
+}
+
+struct identity *
+identity_load(const char *private_key, const char *certificate,
+              const char *ca_cert, char **errorp)
+{
+    struct identity *id = xzalloc(sizeof *id);
+
+    *errorp = NULL;
+    if (load_key(id, private_key, errorp)
+        && load_certificate(id, certificate, errorp)
+        && load_authorities(id, ca_cert, errorp)
+        && X509_check_private_key(id->cert, id->key) != 1) {
+        *errorp = xasprintf("%s is not the private key of %s", private_key,
+                            certificate);
+    }
+    ERR_clear_error();
+    if (*errorp) {
+        identity_destroy(id);
+        return NULL;
+    }
+    return id;
+}
+
+void
+identity_destroy(struct identity *id)
+{
+    if (id) {
+        EVP_PKEY_free(id->key);
+        X509_free(id->cert);
+        X509_STORE_free(id->cas);
+        free(id->pem);
+        free(id->role);
+        free(id->name);
+        free(id);
+    }
+}
+
+const char *
+identity_get_role(const struct identity *id)
+{
+    return id->role;
+}
+
+const char *
+identity_get_name(const struct identity *id)
+{
+    return id->name;
+}
+
+const char *
+identity_get_pem(const struct identity *id)
+{
+    return id->pem;
+}
+
+uint8_t *
+identity_sign(const struct identity *id, const void *data, size_t n,
+              size_t *sig_len)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    uint8_t *sig;
+
+    if (!ctx
+        || EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, id->key,
+                                 NULL) != 1
+        || EVP_DigestSign(ctx, NULL, sig_len, data, n) != 1) {
+        ovs_abort(0, "OpenSSL: cannot sign: %s", openssl_reason());
+    }
+    sig = xmalloc(*sig_len);
+    if (EVP_DigestSign(ctx, sig, sig_len, data, n) != 1) {
+        ovs_abort(0, "OpenSSL: cannot sign: %s", openssl_reason());
+    }
+    EVP_MD_CTX_free(ctx);
+    return sig;
+}
+
+/* One authority of baton-pki must not speak for the role of another: a device
+ * must not pass for a controller because somebody got its CA to sign that
+ * name.  Authorities that others made tell nothing by their names. */
+static char *
+check_issuers(const STACK_OF(X509) *chain, const char *role)
+{
+    for (int i = 1; i < sk_X509_num(chain); i++) {
+        const X509 *ca = sk_X509_value(chain, i);
+        char *ca_name = get_common_name(X509_get_subject_name(ca));
+        char *error = NULL;
+
+        for (size_t j = 0; ca_name && j < ARRAY_SIZE(authorities); j++) {
+            if (!strcmp(ca_name, authorities[j].ca_name)
+                && strcmp(role, authorities[j].role)) {
+                error = xasprintf("certificate of a %s comes from \"%s\"",
+                                  role, ca_name);
+            }
+        }
+        free(ca_name);
+        if (error) {
+            return error;
+        }
+    }
+    return NULL;
+}
+
+static char *
+check_chain(const struct identity *id, X509 *cert, const char *role)
+{
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    X509_VERIFY_PARAM *param;
+    char *error;
+
+    if (!ctx || X509_STORE_CTX_init(ctx, id->cas, cert, NULL) != 1) {
+        out_of_memory();
+    }
+    param = X509_STORE_CTX_get0_param(ctx);
+    X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_CLIENT);
+    X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
+    if (X509_verify_cert(ctx) != 1) {
+        error = xasprintf("certificate is not good: %s",
+                          X509_verify_cert_error_string(
+                              X509_STORE_CTX_get_error(ctx)));
+    } else {
+        error = check_issuers(X509_STORE_CTX_get0_chain(ctx), role);
+    }
+    X509_STORE_CTX_free(ctx);
+    return error;
+}
+
+static char *
+check_name(const X509 *cert, const char *role, const char *name)
+{
+    char *cert_role, *cert_name, *error = NULL;
+
+    if (!get_role_and_name(cert, &cert_role, &cert_name)) {
+        return xstrdup("certificate's CN is not ROLE/NAME");
+    }
+    if (strcmp(cert_role, role) || strcmp(cert_name, name)) {
+        error = xasprintf("certificate is for %s/%s, not for %s/%s",
+                          cert_role, cert_name, role, name);
+    }
+    free(cert_role);
+    free(cert_name);
+    return error;
+}
+
+static char *
+check_signature(X509 *cert, const void *data, size_t n, const uint8_t *sig,
+                size_t sig_len)
+{
+    EVP_PKEY *key = X509_get0_pubkey(cert);
+    int base = key ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE;
+    EVP_MD_CTX *ctx;
+    bool ok;
+
+    if (base != EVP_PKEY_EC && base != EVP_PKEY_RSA) {
+        return xstrdup("certificate's key is neither an EC nor an RSA one");
+    }
+    ctx = EVP_MD_CTX_new();
+    ok = ctx
+         && EVP_DigestVerifyInit_ex(ctx, NULL, "SHA256", NULL, NULL, key, NULL)
+                == 1
+         && EVP_DigestVerify(ctx, sig, sig_len, data, n) == 1;
+    EVP_MD_CTX_free(ctx);
+    return ok ? NULL : xstrdup("signature is not the certificate's");
+}
+
+static X509 *
+parse_pem(const char *pem)
+{
+    size_t n = strlen(pem);
+    BIO *bio = n <= PEM_MAX ? BIO_new_mem_buf(pem, n) : NULL;
+    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
+
+    BIO_free(bio);
+    return cert;
+}
+
+char *
+identity_verify(const struct identity *id, const char *pem, const char *role,
+                const char *name, const void *data, size_t n,
+                const uint8_t *sig, size_t sig_len)
+{
+    X509 *cert = parse_pem(pem);
+    char *error;
+
+    if (!cert) {
+        error = xstrdup("certificate cannot be read");
+    } else {
+        error = check_chain(id, cert, role);
+        if (!error) {
+            error = check_name(cert, role, name);
+        }
+        if (!error && sig) {
+            error = check_signature(cert, data, n, sig, sig_len);
+        }
+    }
+    X509_free(cert);
+    ERR_clear_error();
+    return error;
+}

@@ -6,6 +6,10 @@ UNIT_TESTS =
 UNIT_TESTS += tests/unit/test-app-link
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
+
+UNIT_TESTS += tests/unit/test-seal
+tests_unit_test_seal_SOURCES = tests/unit/test-seal.c tests/unit/unit.h
+tests_unit_test_seal_LDADD = $(UNIT_LDADD)
 endif
 UNIT_LDADD = $(CUNIT_LIBS) $(BATON_LIBS)
 

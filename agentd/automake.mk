@@ -10,7 +10,9 @@ agentd_libagentd_la_SOURCES = \
 	agentd/controller-link.c agentd/controller-link.h \
 	agentd/handoff.c agentd/handoff.h \
 	agentd/host-settings.c agentd/host-settings.h \
-	agentd/late-packets.h \
+	agentd/late-filter.c agentd/late-filter.h \
+	agentd/late-packet.c agentd/late-packet.h \
+	agentd/late-packets.c agentd/late-packets.h \
 	agentd/note.c agentd/note.h \
 	agentd/peer-link.c agentd/peer-link.h \
 	agentd/session.c agentd/session.h

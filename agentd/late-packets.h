@@ -17,12 +17,16 @@
  *     late_packets_release(catch);
  *
  * Bounded in packets and bytes per catch; what is beyond is dropped and
- * counted. */
+ * counted.  One catch an address.  Offload's traces are removed: checksums are
+ * complete, and segments that the receiving card merged are one packet of up
+ * to 64 KB. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <netinet/in.h>
+
+#include "late-packet.h"
 
 struct late_packets;            /* The taps of a host. */
 struct late_catch;              /* One address being caught. */
@@ -58,14 +62,10 @@ void late_packets_get_stats(const struct late_catch *, struct late_stats *);
 void late_packets_release(struct late_catch *);
 
 /* Delivers one IP packet, whose destination is 'address', into this kernel
- * through the loopback: checks version, lengths and destination first, since
- * it may come from another machine. */
+ * through the loopback.  Returns EINVAL unless late_packet_is_for() and its
+ * source is not one of this host's, since it may come from another machine.
+ * Counts in the address's catch, if there is one. */
 int late_packets_deliver(struct late_packets *, const struct in6_addr *,
                          const void *, size_t);
-
-/* Does 'packet' (n bytes, from another machine) have the form of an IP packet
- * for 'address'? */
-bool late_packet_is_for(const void *packet, size_t n,
-                        const struct in6_addr *);
 
 #endif /* agentd/late-packets.h */

@@ -23,3 +23,18 @@ BATON_LIBS = lib/libcommon.la $(OVS_LIBS) $(OPENSSL_LIBS) $(YAML_LIBS) \
 # socket-state: usable without the rest (plain C11, no libopenvswitch).
 
 # libbaton: what applications link with (plain C11, no libopenvswitch).
+
+lib_LTLIBRARIES += lib/libbaton.la
+lib_libbaton_la_SOURCES = \
+	lib/app-protocol.h \
+	lib/app-socket.c lib/app-socket.h \
+	lib/libbaton/baton.c \
+	lib/libbaton/channel.c lib/libbaton/channel.h \
+	lib/libbaton/session.c lib/libbaton/session.h
+# Not AM_CPPFLAGS: nothing of libopenvswitch may slip in.
+lib_libbaton_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/lib \
+	-DBATON_RUNDIR=\"$(runstatedir)/baton\"
+lib_libbaton_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined \
+	-Wl,--version-script=$(srcdir)/lib/libbaton.sym
+EXTRA_lib_libbaton_la_DEPENDENCIES = lib/libbaton.sym
+EXTRA_DIST += lib/libbaton.sym

@@ -6,7 +6,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/address.c agentd/address.h \
 	agentd/app-link.c agentd/app-link.h \
 	agentd/app-start.c agentd/app-start.h \
-	agentd/attachment.h \
+	agentd/attachment.c agentd/attachment.h \
 	agentd/controller-link.c agentd/controller-link.h \
 	agentd/handoff.c agentd/handoff.h \
 	agentd/host-settings.c agentd/host-settings.h \

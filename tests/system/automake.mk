@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# System tests: real packets, as root.
+SYSTEM_TESTS = \
+	tests/system/tests/sandbox.sh
+EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib.sh
+dist_noinst_SCRIPTS += tests/system/run
+
+check-system: all
+	$(srcdir)/tests/system/run --build=$(abs_builddir)
+.PHONY: check-system
+
+# What measures, at the correspondent.
+noinst_PROGRAMS += tests/bench/arrivals
+tests_bench_arrivals_SOURCES = tests/bench/arrivals.c
+
+# Every layer again, in a build of its own under AddressSanitizer and
+# UndefinedBehaviorSanitizer.  A copy of the sources: a configured source tree
+# cannot be configured elsewhere too.
+check-asan:
+	$(MAKE) $(AM_MAKEFLAGS) distdir distdir=asan/source
+	mkdir -p asan/build
+	cd asan/build && { test -f Makefile || ../source/configure \
+	    --enable-asan --with-ovs-source=$(OVS_SOURCE) \
+	    --with-ovs-build=$(OVS_BUILD); }
+	cd asan/build && $(MAKE) $(AM_MAKEFLAGS)
+	cd asan/build && $(MAKE) $(AM_MAKEFLAGS) check
+	cd asan/build && $(MAKE) $(AM_MAKEFLAGS) check-system
+clean-local:
+	-rm -rf asan tests/system
+.PHONY: check-asan

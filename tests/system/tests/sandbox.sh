@@ -13,8 +13,8 @@ host_state() {
 }
 
 before=$(host_state)
-sandbox_up
-"$sandbox_program" up --devices=laptop "$work/b" ||
+sandbox_up --network-only
+"$sandbox_program" up --network-only --devices=laptop "$work/b" ||
     fail "a second sandbox does not come up beside the first"
 
 # They are two networks: one address in both, and each has its own.
@@ -34,7 +34,7 @@ wait_for 5 "what ran in the second sandbox to end" process_ended $other
 "$sandbox_program" down "$work/b" || fail "down is not repeatable"
 
 # Interrupted while it comes up: nothing stays.
-"$sandbox_program" up "$work/c" &
+"$sandbox_program" up --network-only "$work/c" &
 pid=$!
 wait_for 5 "a namespace" grep -q id= "$work/c/sandbox.conf"
 id=$(sed -n 's/^id=//p' "$work/c/sandbox.conf")

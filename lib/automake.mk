@@ -9,11 +9,13 @@ lib_libcommon_la_SOURCES = \
 	lib/identity.c lib/identity.h \
 	lib/link.c lib/link.h \
 	lib/message.c lib/message.h \
-	lib/policy.h \
+	lib/policy-parse.c lib/policy-parse.h \
+	lib/policy.c lib/policy.h \
 	lib/seal.c lib/seal.h \
 	lib/state-seal.c lib/state-seal.h \
 	lib/ticket.c lib/ticket.h \
-	lib/wire.h
+	lib/wire.h \
+	lib/yaml-reader.c lib/yaml-reader.h
 lib_libcommon_la_LIBADD = $(OPENSSL_LIBS) $(YAML_LIBS)
 
 # What programs that use lib/libcommon.la link with.

@@ -6,7 +6,11 @@
  *
  * An unknown key, a wrong type, an overlap, a dangling name: policy_load()
  * returns NULL and "FILE:LINE:COLUMN: what is wrong; what was expected".
- * A loaded policy is read-only; pointers stay valid until policy_destroy(). */
+ * A loaded policy is read-only; pointers stay valid until policy_destroy().
+ * To reload, load the new one, and destroy the old one once nothing points
+ * into it: a file that is refused then costs nothing.
+ *
+ * baton-policy(5) describes the file, schemas/policy.schema.json its form. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +40,9 @@ struct policy_pool {
     char *name;
     const struct policy_bridge *bridge;
     struct policy_prefix prefix;        /* Inside one of the bridge's. */
-    unsigned int block_plen;            /* Of a leased block, mapped form. */
+    unsigned int block_plen;            /* Of a leased block, mapped form; at
+                                         * least prefix.plen.  At most 65,536
+                                         * addresses a block. */
     unsigned int lease_s;               /* Lifetime of a block's lease. */
     unsigned int rest_s;                /* Quarantine of an address. */
 };
@@ -56,9 +62,9 @@ struct policy_rule {            /* Who may move what to whom: first match. */
 
 struct policy_service {
     char *name;
-    struct sset devices;        /* Devices and @groups on which it runs. */
+    struct sset devices;        /* Devices, @groups or "*" where it runs. */
     bool any_user;              /* Otherwise 'user' only. */
-    char *user;
+    char *user;                 /* NULL if 'any_user'. */
     char **command;             /* NULL-terminated argv to start, or NULL. */
 };
 
@@ -87,13 +93,37 @@ struct policy {
 };
 
 struct policy *policy_load(const char *file_name, char **errorp);
+/* The same from 'n' bytes of text; 'file_name' is for errors. */
+struct policy *policy_load_text(const char *file_name, const char *text,
+                                size_t n, char **errorp);
 void policy_destroy(struct policy *);
+
+/* Is 'name' fit for a device, group, bridge, pool or service: 1 to 63 of
+ * A-Z a-z 0-9 . _ -, not beginning with '.' or '-'? */
+bool policy_name_is_valid(const char *name);
+
+bool policy_prefix_contains(const struct policy_prefix *,
+                            const struct in6_addr *);
+bool policy_prefix_overlaps(const struct policy_prefix *,
+                            const struct policy_prefix *);
+/* "10.1.0.0/24", "fd00:1::/64".  The caller frees it. */
+char *policy_prefix_to_string(const struct policy_prefix *);
+
+/* The pool in which 'addr' is, or null. */
+const struct policy_pool *policy_find_pool(const struct policy *,
+                                           const struct in6_addr *addr);
+/* Is 'addr' one that no session may have, although it is in a pool: a
+ * subnet's own address, its broadcast (IPv4) or its routers' anycast address
+ * (IPv6)?  It belongs into a lease's "in_use". */
+bool policy_address_is_reserved(const struct policy *,
+                                const struct in6_addr *addr);
 
 /* May a session for 'service' move from one device to another?  On refusal,
  * stores in '*why' (if nonnull) a sentence that the caller frees. */
 bool policy_may_move(const struct policy *, const char *from, const char *to,
                      const char *service, char **why);
-/* Does 'name' ("*", DEVICE, "@GROUP") cover 'device'? */
+/* Does 'name' ("*", DEVICE, "@GROUP") cover 'device'?  Nothing covers a device
+ * that the policy does not know. */
 bool policy_covers(const struct policy *, const char *name,
                    const char *device);
 bool policy_service_runs_on(const struct policy *,

@@ -1,1 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
+
+dist_man_MANS += \
+	Documentation/baton-pki.8

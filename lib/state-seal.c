@@ -152,7 +152,7 @@ state_opener_new(const uint8_t secret[SEAL_KEY_LEN],
     }
     o = xzalloc(sizeof *o);
     progress_init(&o->at, secret, session_key, transfer, x);
-    o->size_max = MIN(size_max, SIZE_MAX);
+    o->size_max = MIN(size_max, STATE_TOTAL_MAX);
     return o;
 }
 

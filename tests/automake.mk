@@ -4,8 +4,12 @@
 if HAVE_CUNIT
 UNIT_TESTS =
 UNIT_TESTS += tests/unit/test-app-link
+UNIT_TESTS += tests/unit/test-attachment-frame
+UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-libbaton
 UNIT_TESTS += tests/unit/test-seal
+UNIT_TESTS += tests/unit/test-state-seal
+UNIT_TESTS += tests/unit/test-ticket
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
@@ -15,6 +19,16 @@ tests_unit_test_app_link_SOURCES = tests/unit/test-app-link.c
 tests_unit_test_app_link_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 tests_unit_test_app_link_LDADD = agentd/libagentd.la $(UNIT_LDADD)
 
+tests_unit_test_attachment_frame_SOURCES = \
+	tests/unit/test-attachment-frame.c tests/unit/unit.h
+tests_unit_test_attachment_frame_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_identity_SOURCES = tests/unit/test-identity.c \
+	tests/unit/unit.h
+tests_unit_test_identity_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DBATON_PKI=\"$(abs_top_srcdir)/utilities/baton-pki\"
+tests_unit_test_identity_LDADD = $(UNIT_LDADD)
+
 tests_unit_test_seal_SOURCES = tests/unit/test-seal.c tests/unit/unit.h
 tests_unit_test_seal_LDADD = $(UNIT_LDADD)
 
@@ -22,3 +36,10 @@ tests_unit_test_libbaton_SOURCES = tests/unit/test-libbaton.c
 tests_unit_test_libbaton_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 tests_unit_test_libbaton_LDADD = lib/libbaton.la agentd/libagentd.la \
 	$(UNIT_LDADD)
+
+tests_unit_test_state_seal_SOURCES = \
+	tests/unit/test-state-seal.c tests/unit/unit.h
+tests_unit_test_state_seal_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_ticket_SOURCES = tests/unit/test-ticket.c tests/unit/unit.h
+tests_unit_test_ticket_LDADD = $(UNIT_LDADD)

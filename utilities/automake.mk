@@ -3,3 +3,16 @@
 dist_bin_SCRIPTS += \
 	utilities/baton-pki \
 	utilities/baton-sandbox
+
+# Applications: with libbaton, and nothing of libopenvswitch.
+APP_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/utilities \
+	-DPACKAGE_VERSION=\"$(PACKAGE_VERSION)\"
+
+bin_PROGRAMS += utilities/baton-serve
+utilities_baton_serve_SOURCES = \
+	utilities/baton-serve.c \
+	utilities/http.c utilities/http.h \
+	utilities/serve-conn.c utilities/serve-conn.h \
+	utilities/state-bytes.h
+utilities_baton_serve_CPPFLAGS = $(APP_CPPFLAGS)
+utilities_baton_serve_LDADD = lib/libbaton.la

@@ -7,7 +7,9 @@ agentd_libagentd_la_SOURCES = \
 	agentd/app-link.c agentd/app-link.h \
 	agentd/app-start.c agentd/app-start.h \
 	agentd/attachment.c agentd/attachment.h \
+	agentd/block.c agentd/block.h \
 	agentd/controller-link.c agentd/controller-link.h \
+	agentd/dad.c agentd/dad.h \
 	agentd/handoff.c agentd/handoff.h \
 	agentd/host-settings.c agentd/host-settings.h \
 	agentd/late-filter.c agentd/late-filter.h \

@@ -1,0 +1,733 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "block.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "dad.h"
+#include "hash.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(block);
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
+
+/* Addresses kept ready, of a family: at first; doubled whenever they run out;
+ * at the most. */
+#define READY_MIN 8
+#define READY_MAX 256
+
+/* RFC 5227, section 1.1: after so many conflicts, one probe a minute. */
+#define MAX_CONFLICTS 10
+#define RATE_LIMIT_INTERVAL 60000
+
+/* Milliseconds for which an address that another host claimed is left. */
+#define CONFLICT_REST 600000
+
+/* Milliseconds after which a renewal's 'in_use' is believed to know that an
+ * address has moved away. */
+#define AWAY_MIN 10000
+
+/* Addresses of a block that are counted and tried: a /64 has enough. */
+#define BLOCK_SIZE_MAX (1u << 16)
+
+enum state { PROBING, READY, TAKEN, AWAY, RESTING, CONFLICT };
+
+/* An address that is not free. */
+struct entry {
+    struct hmap_node node;      /* In struct blocks's entries. */
+    struct ovs_list ready_node; /* In family's ready, if READY. */
+    struct in6_addr address;
+    enum state state;
+    long long int when;  /* time_msec(): of the next probe, of the end
+                          * of the rest; AWAY: since. */
+    unsigned int probes; /* PROBING: number sent. */
+};
+
+struct block {
+    struct ovs_list node;     /* In struct blocks's blocks. */
+    struct block_lease lease; /* Without 'in_use'. */
+    long long int renew_at;   /* time_msec(). */
+    long long int expires;
+    uint32_t size; /* Addresses that are tried. */
+    uint32_t next; /* Number of the next one. */
+};
+
+struct family {
+    struct ovs_list ready; /* Of struct entry, the oldest first. */
+    size_t n_ready, n_probing;
+    size_t target;             /* How many to keep ready. */
+    bool scarce;               /* The blocks cannot give so many. */
+    long long int quiet_until; /* Nothing is asked for before. */
+};
+
+struct blocks {
+    struct hmap entries;    /* Of struct entry. */
+    struct ovs_list blocks; /* Of struct block. */
+    struct family v4, v6;
+    struct dad *dad; /* NULL: not attached. */
+    char ifname[16];
+    long long int next_event; /* Earliest of the entries' and blocks'. */
+    unsigned int n_conflicts;
+    long long int rate_until; /* No new probing before. */
+};
+
+static struct family *
+family_get(const struct blocks *bs, int family)
+{
+    return CONST_CAST(struct family *, family == AF_INET ? &bs->v4 : &bs->v6);
+}
+
+static int
+family_of(const struct in6_addr *address)
+{
+    return IN6_IS_ADDR_V4MAPPED(address) ? AF_INET : AF_INET6;
+}
+
+static void
+wake_at(struct blocks *bs, long long int when)
+{
+    bs->next_event = MIN(bs->next_event, when);
+}
+
+static bool
+prefix_contains(const struct in6_addr *prefix, unsigned int plen,
+                const struct in6_addr *address)
+{
+    struct in6_addr mask = ipv6_create_mask(plen);
+    struct in6_addr masked = ipv6_addr_bitand(address, &mask);
+
+    return IN6_ARE_ADDR_EQUAL(&masked, prefix);
+}
+
+static struct block *
+block_find(const struct blocks *bs, const struct in6_addr *address)
+{
+    struct block *b;
+
+    LIST_FOR_EACH(b, node, &bs->blocks) {
+        if (prefix_contains(&b->lease.prefix, b->lease.plen, address)) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+/* Entries. */
+
+static uint32_t
+hash_address(const struct in6_addr *address)
+{
+    return hash_bytes(address, sizeof *address, 0);
+}
+
+static struct entry *
+entry_find(const struct blocks *bs, const struct in6_addr *address)
+{
+    struct entry *e;
+
+    HMAP_FOR_EACH_WITH_HASH(e, node, hash_address(address), &bs->entries) {
+        if (IN6_ARE_ADDR_EQUAL(&e->address, address)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+/* Leaves the present state: PROBING and READY are counted and watched. */
+static void
+entry_leave(struct blocks *bs, struct entry *e)
+{
+    struct family *f = family_get(bs, family_of(&e->address));
+
+    if (e->state == READY) {
+        ovs_list_remove(&e->ready_node);
+        f->n_ready--;
+    } else if (e->state == PROBING) {
+        f->n_probing--;
+    } else {
+        return;
+    }
+    if (bs->dad) {
+        dad_listen(bs->dad, &e->address, false);
+    }
+}
+
+static void
+entry_set(struct blocks *bs, struct entry *e, enum state state,
+          long long int when)
+{
+    entry_leave(bs, e);
+    e->state = state;
+    e->when = when;
+    wake_at(bs, when);
+}
+
+static void
+entry_destroy(struct blocks *bs, struct entry *e)
+{
+    entry_leave(bs, e);
+    hmap_remove(&bs->entries, &e->node);
+    free(e);
+}
+
+/* In TAKEN, which is neither counted nor watched. */
+static struct entry *
+entry_create(struct blocks *bs, const struct in6_addr *address)
+{
+    struct entry *e = xzalloc(sizeof *e);
+
+    e->address = *address;
+    e->state = TAKEN;
+    e->when = LLONG_MAX;
+    hmap_insert(&bs->entries, &e->node, hash_address(address));
+    return e;
+}
+
+static void
+entry_start_probing(struct blocks *bs, const struct in6_addr *address)
+{
+    struct entry *e = entry_create(bs, address);
+
+    e->state = PROBING;
+    e->when = time_msec();
+    wake_at(bs, e->when);
+    family_get(bs, family_of(address))->n_probing++;
+    dad_listen(bs->dad, address, true);
+}
+
+static void
+entry_make_ready(struct blocks *bs, struct entry *e)
+{
+    struct family *f = family_get(bs, family_of(&e->address));
+
+    f->n_probing--;
+    f->n_ready++;
+    e->state = READY; /* Watched on. */
+    e->when = LLONG_MAX;
+    ovs_list_push_back(&f->ready, &e->ready_node);
+}
+
+/* Sends the next probe, or finds that there was no answer to the last. */
+static void
+entry_probe(struct blocks *bs, struct entry *e, const struct block *b)
+{
+    if (e->probes >= b->lease.probes) {
+        entry_make_ready(bs, e);
+        return;
+    }
+    e->when = time_msec() + MAX(b->lease.probe_interval, 1);
+    wake_at(bs, e->when);
+    if (!dad_probe(bs->dad, &e->address)) {
+        e->probes++; /* Else again, until the link is up. */
+    }
+}
+
+/* Blocks. */
+
+/* Addresses that some hosts or routers would not take for a host's. */
+static bool
+is_odd(const struct in6_addr *address)
+{
+    uint8_t last = address->s6_addr[15];
+
+    if (IN6_IS_ADDR_V4MAPPED(address)) {
+        return last == 0 || last == 255;
+    }
+    /* The subnet-router anycast address of a /64. */
+    return !last && !memcmp(&address->s6_addr[8], &in6addr_any, 7);
+}
+
+static struct in6_addr
+nth_address(const struct block *b, uint32_t i)
+{
+    struct in6_addr address = b->lease.prefix;
+
+    /* 'i' fits into the host part, so that this carries nowhere. */
+    address.s6_addr[15] |= i;
+    address.s6_addr[14] |= i >> 8;
+    return address;
+}
+
+static void
+block_watch(struct blocks *bs)
+{
+    size_t n = ovs_list_size(&bs->blocks);
+    struct dad_prefix *prefixes = xmalloc((n + 1) * sizeof *prefixes);
+    struct block *b;
+    size_t i = 0;
+
+    LIST_FOR_EACH(b, node, &bs->blocks) {
+        prefixes[i].addr = b->lease.prefix;
+        prefixes[i++].plen = b->lease.plen;
+    }
+    if (bs->dad) {
+        dad_watch(bs->dad, prefixes, n);
+    }
+    free(prefixes);
+}
+
+/* Forgets what is not in use, of blocks that have gone. */
+static void
+forget_unused(struct blocks *bs)
+{
+    struct entry *e, *next;
+
+    HMAP_FOR_EACH_SAFE(e, next, node, &bs->entries) {
+        if (e->state != TAKEN && !block_find(bs, &e->address)) {
+            entry_destroy(bs, e);
+        }
+    }
+}
+
+/* Forgets what was found out about an interface. */
+static void
+forget_probed(struct blocks *bs)
+{
+    struct entry *e, *next;
+
+    HMAP_FOR_EACH_SAFE(e, next, node, &bs->entries) {
+        if (e->state == PROBING || e->state == READY) {
+            entry_destroy(bs, e);
+        }
+    }
+}
+
+static void
+log_block(const struct block *b, const char *what)
+{
+    char text[INET6_ADDRSTRLEN];
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&b->lease.prefix);
+
+    ipv6_string_mapped(text, &b->lease.prefix);
+    VLOG_INFO("block %s/%u: %s", text, b->lease.plen - (v4 ? 96 : 0), what);
+}
+
+static struct block *
+block_add(struct blocks *bs, const struct block_lease *lease)
+{
+    unsigned int host_bits = 128 - lease->plen;
+    struct block *b = xzalloc(sizeof *b);
+
+    b->lease = *lease;
+    b->size = host_bits >= 16 ? BLOCK_SIZE_MAX : 1u << host_bits;
+    ovs_list_push_back(&bs->blocks, &b->node);
+    block_watch(bs);
+    log_block(b, "leased");
+    return b;
+}
+
+/* Makes entries agree with what the controller says is in use elsewhere. */
+static void
+take_in_use(struct blocks *bs, const struct block *b,
+            const struct in6_addr *in_use, size_t n)
+{
+    long long int now = time_msec();
+    struct entry *e;
+
+    HMAP_FOR_EACH(e, node, &bs->entries) {
+        if (e->state == AWAY && now - e->when >= AWAY_MIN &&
+            block_find(bs, &e->address) == b) {
+            entry_set(bs, e, RESTING, now + b->lease.rest * 1000LL);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        e = entry_find(bs, &in_use[i]);
+        if (block_find(bs, &in_use[i]) != b || (e && e->state == TAKEN)) {
+            continue; /* Back at this device, or nonsense. */
+        }
+        if (!e) {
+            e = entry_create(bs, &in_use[i]);
+        }
+        entry_set(bs, e, AWAY, now);
+    }
+}
+
+static void
+block_remove(struct blocks *bs, struct block *b)
+{
+    ovs_list_remove(&b->node);
+    free(b);
+    forget_unused(bs);
+    block_watch(bs);
+}
+
+int
+block_lease(struct blocks *bs, const struct block_lease *lease)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&lease->prefix);
+    struct family *f = family_get(bs, family_of(&lease->prefix));
+    struct block *b = block_find(bs, &lease->prefix);
+
+    if (lease->plen > 128 || (v4 && lease->plen < 96) ||
+        !prefix_contains(&lease->prefix, lease->plen, &lease->prefix)) {
+        return EINVAL;
+    }
+    if (b && b->lease.plen != lease->plen) {
+        block_remove(bs, b);
+        b = NULL;
+    }
+    if (!b) {
+        b = block_add(bs, lease);
+    }
+    b->lease = *lease;
+    b->lease.in_use = NULL;
+    b->lease.n_in_use = 0;
+    b->renew_at = time_msec() + lease->lifetime * 500LL;
+    b->expires = time_msec() + lease->lifetime * 1000LL;
+    wake_at(bs, time_msec());
+    f->quiet_until = 0;
+    f->scarce = false; /* Until the next run knows better. */
+    take_in_use(bs, b, lease->in_use, lease->n_in_use);
+    return 0;
+}
+
+bool
+block_contains(const struct blocks *bs, const struct in6_addr *address)
+{
+    return block_find(bs, address) != NULL;
+}
+
+/* What is needed. */
+
+enum block_need
+block_needs(const struct blocks *bs, int family,
+            const struct block_lease **renewal)
+{
+    const struct family *f = family_get(bs, family);
+    long long int now = time_msec();
+    bool found = false;
+    struct block *b;
+
+    if (renewal) {
+        *renewal = NULL;
+    }
+    if (now < f->quiet_until) {
+        return BLOCK_NEED_NOTHING;
+    }
+    LIST_FOR_EACH(b, node, &bs->blocks) {
+        if (family_of(&b->lease.prefix) == family) {
+            if (now >= b->renew_at) {
+                if (renewal) {
+                    *renewal = &b->lease;
+                }
+                return BLOCK_NEED_LEASE;
+            }
+            found = true;
+        }
+    }
+    return !found      ? BLOCK_NEED_LEASE
+           : f->scarce ? BLOCK_NEED_MORE
+                       : BLOCK_NEED_NOTHING;
+}
+
+void
+block_asked(struct blocks *bs, int family)
+{
+    family_get(bs, family)->quiet_until = time_msec() + BLOCK_ASK_INTERVAL;
+}
+
+void
+block_refused(struct blocks *bs, int family)
+{
+    family_get(bs, family)->quiet_until = time_msec() + BLOCK_REFUSED_INTERVAL;
+}
+
+/* Taking and giving back. */
+
+int
+block_take(struct blocks *bs, int family, struct in6_addr *address)
+{
+    struct family *f = family_get(bs, family);
+    struct entry *e;
+
+    if (!f->n_ready) {
+        f->target = MIN(f->target * 2, READY_MAX);
+        wake_at(bs, time_msec());
+        return EAGAIN;
+    }
+    e = CONTAINER_OF(ovs_list_front(&f->ready), struct entry, ready_node);
+    *address = e->address;
+    entry_set(bs, e, TAKEN, LLONG_MAX);
+    wake_at(bs, time_msec());
+    return 0;
+}
+
+void
+block_put(struct blocks *bs, const struct in6_addr *address)
+{
+    const struct block *b = block_find(bs, address);
+    struct entry *e = entry_find(bs, address);
+
+    if (e && b) {
+        entry_set(bs, e, RESTING, time_msec() + b->lease.rest * 1000LL);
+    } else if (e) {
+        entry_destroy(bs, e);
+    }
+}
+
+void
+block_reserve(struct blocks *bs, const struct in6_addr *address)
+{
+    struct entry *e = entry_find(bs, address);
+
+    if (!e) {
+        e = entry_create(bs, address);
+    }
+    entry_set(bs, e, TAKEN, LLONG_MAX);
+}
+
+void
+block_moved(struct blocks *bs, const struct in6_addr *address)
+{
+    struct entry *e = entry_find(bs, address);
+
+    if (e) {
+        entry_set(bs, e, AWAY, time_msec());
+    }
+}
+
+void
+block_free(struct blocks *bs, const struct in6_addr *address)
+{
+    struct entry *e = entry_find(bs, address);
+
+    /* Its rest is over, by the controller's clock. */
+    if (e && e->state == AWAY) {
+        entry_destroy(bs, e);
+        wake_at(bs, time_msec());
+    }
+}
+
+size_t
+block_count_ready(const struct blocks *bs, int family)
+{
+    return family_get(bs, family)->n_ready;
+}
+
+/* Running. */
+
+/* Starts probing the next free address of the block.  False if there is
+ * none. */
+static bool
+probe_next(struct blocks *bs, struct block *b)
+{
+    for (uint32_t i = 0; i < b->size; i++) {
+        struct in6_addr address = nth_address(b, b->next);
+
+        b->next = (b->next + 1) % b->size;
+        if (!is_odd(&address) && !entry_find(bs, &address)) {
+            entry_start_probing(bs, &address);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+refill(struct blocks *bs, int family)
+{
+    struct family *f = family_get(bs, family);
+    bool found = true;
+
+    while (found && f->n_ready + f->n_probing < f->target &&
+           time_msec() >= bs->rate_until) {
+        struct block *b;
+
+        found = false;
+        LIST_FOR_EACH(b, node, &bs->blocks) {
+            if (family_of(&b->lease.prefix) == family && probe_next(bs, b)) {
+                found = true;
+                break;
+            }
+        }
+        if (bs->n_conflicts >= MAX_CONFLICTS) {
+            bs->rate_until = time_msec() + RATE_LIMIT_INTERVAL;
+            wake_at(bs, bs->rate_until);
+        }
+    }
+    f->scarce = !found;
+}
+
+static void
+take_claim(struct blocks *bs, const struct dad_claim *claim)
+{
+    struct entry *e = entry_find(bs, &claim->address);
+    char text[INET6_ADDRSTRLEN];
+
+    if (!e || (e->state != PROBING && e->state != READY)) {
+        return;
+    }
+    ipv6_string_mapped(text, &claim->address);
+    VLOG_WARN_RL(&rl,
+                 "%s: " ETH_ADDR_FMT " on %s uses this address of our "
+                 "block: taken out",
+                 text, ETH_ADDR_ARGS(claim->mac), bs->ifname);
+    bs->n_conflicts++;
+    entry_set(bs, e, CONFLICT, time_msec() + CONFLICT_REST);
+    wake_at(bs, time_msec());
+}
+
+static void
+run_entries(struct blocks *bs)
+{
+    long long int now = time_msec();
+    struct entry *e, *next;
+
+    HMAP_FOR_EACH_SAFE(e, next, node, &bs->entries) {
+        if (e->state == PROBING && now >= e->when) {
+            entry_probe(bs, e, block_find(bs, &e->address));
+        } else if ((e->state == RESTING || e->state == CONFLICT) &&
+                   now >= e->when) {
+            entry_destroy(bs, e);
+            continue;
+        }
+        if (e->state != AWAY) {
+            wake_at(bs, e->when);
+        }
+    }
+}
+
+static void
+run_blocks(struct blocks *bs)
+{
+    struct block *b, *next;
+
+    LIST_FOR_EACH_SAFE(b, next, node, &bs->blocks) {
+        if (time_msec() >= b->expires) {
+            log_block(b, "the lease is over");
+            block_remove(bs, b);
+        } else {
+            wake_at(bs, b->expires);
+        }
+    }
+}
+
+void
+block_run(struct blocks *bs)
+{
+    struct dad_claim claim;
+
+    if (bs->dad) {
+        dad_run(bs->dad);
+        while (dad_next(bs->dad, &claim)) {
+            take_claim(bs, &claim);
+        }
+    }
+    if (time_msec() < bs->next_event) {
+        return;
+    }
+    bs->next_event = LLONG_MAX;
+    run_blocks(bs);
+    run_entries(bs);
+    if (bs->dad) {
+        refill(bs, AF_INET);
+        refill(bs, AF_INET6);
+    }
+}
+
+static void
+wait_for_needs(const struct blocks *bs, int family)
+{
+    const struct family *f = family_get(bs, family);
+    long long int now = time_msec();
+    struct block *b;
+
+    if (now < f->quiet_until) {
+        poll_timer_wait_until(f->quiet_until);
+        return;
+    }
+    LIST_FOR_EACH(b, node, &bs->blocks) {
+        if (family_of(&b->lease.prefix) == family && now < b->renew_at) {
+            poll_timer_wait_until(b->renew_at);
+        }
+    }
+}
+
+void
+block_wait(struct blocks *bs)
+{
+    if (bs->dad) {
+        dad_wait(bs->dad);
+    }
+    if (bs->next_event != LLONG_MAX) {
+        poll_timer_wait_until(bs->next_event);
+    }
+    wait_for_needs(bs, AF_INET);
+    wait_for_needs(bs, AF_INET6);
+}
+
+/* The whole. */
+
+int
+block_set_interface(struct blocks *bs, const char *ifname, char **errorp)
+{
+    if (ifname && bs->dad && !strcmp(ifname, bs->ifname)) {
+        return 0;
+    }
+    forget_probed(bs);
+    dad_close(bs->dad);
+    bs->dad = NULL;
+    if (!ifname) {
+        return 0;
+    }
+    bs->dad = dad_open(ifname, errorp);
+    if (!bs->dad) {
+        return ENODEV;
+    }
+    ovs_strlcpy(bs->ifname, ifname, sizeof bs->ifname);
+    block_watch(bs);
+    wake_at(bs, time_msec());
+    return 0;
+}
+
+static void
+family_init(struct family *f)
+{
+    ovs_list_init(&f->ready);
+    f->target = READY_MIN;
+}
+
+struct blocks *
+block_create(void)
+{
+    struct blocks *bs = xzalloc(sizeof *bs);
+
+    hmap_init(&bs->entries);
+    ovs_list_init(&bs->blocks);
+    family_init(&bs->v4);
+    family_init(&bs->v6);
+    bs->next_event = LLONG_MAX;
+    return bs;
+}
+
+void
+block_destroy(struct blocks *bs)
+{
+    struct entry *e, *next_entry;
+    struct block *b, *next_block;
+
+    if (!bs) {
+        return;
+    }
+    HMAP_FOR_EACH_SAFE(e, next_entry, node, &bs->entries) {
+        entry_destroy(bs, e);
+    }
+    hmap_destroy(&bs->entries);
+    LIST_FOR_EACH_SAFE(b, next_block, node, &bs->blocks) {
+        ovs_list_remove(&b->node);
+        free(b);
+    }
+    dad_close(bs->dad);
+    free(bs);
+}

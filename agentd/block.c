@@ -336,8 +336,8 @@ take_in_use(struct blocks *bs, const struct block *b,
     struct entry *e;
 
     HMAP_FOR_EACH(e, node, &bs->entries) {
-        if (e->state == AWAY && now - e->when >= AWAY_MIN &&
-            block_find(bs, &e->address) == b) {
+        if (e->state == AWAY && now - e->when >= AWAY_MIN
+            && block_find(bs, &e->address) == b) {
             entry_set(bs, e, RESTING, now + b->lease.rest * 1000LL);
         }
     }
@@ -369,8 +369,8 @@ block_lease(struct blocks *bs, const struct block_lease *lease)
     struct family *f = family_get(bs, family_of(&lease->prefix));
     struct block *b = block_find(bs, &lease->prefix);
 
-    if (lease->plen > 128 || (v4 && lease->plen < 96) ||
-        !prefix_contains(&lease->prefix, lease->plen, &lease->prefix)) {
+    if (lease->plen > 128 || (v4 && lease->plen < 96)
+        || !prefix_contains(&lease->prefix, lease->plen, &lease->prefix)) {
         return EINVAL;
     }
     if (b && b->lease.plen != lease->plen) {
@@ -540,8 +540,8 @@ refill(struct blocks *bs, int family)
     struct family *f = family_get(bs, family);
     bool found = true;
 
-    while (found && f->n_ready + f->n_probing < f->target &&
-           time_msec() >= bs->rate_until) {
+    while (found && f->n_ready + f->n_probing < f->target
+           && time_msec() >= bs->rate_until) {
         struct block *b;
 
         found = false;
@@ -587,9 +587,10 @@ run_entries(struct blocks *bs)
     HMAP_FOR_EACH_SAFE(e, next, node, &bs->entries) {
         if (e->state == PROBING && now >= e->when) {
             entry_probe(bs, e, block_find(bs, &e->address));
-        } else if ((e->state == RESTING || e->state == CONFLICT) &&
-                   now >= e->when) {
+        } else if ((e->state == RESTING || e->state == CONFLICT)
+                   && now >= e->when) {
             entry_destroy(bs, e);
+            wake_at(bs, now); /* It may be wanted. */
             continue;
         }
         if (e->state != AWAY) {
@@ -629,11 +630,11 @@ block_run(struct blocks *bs)
     }
     bs->next_event = LLONG_MAX;
     run_blocks(bs);
-    run_entries(bs);
     if (bs->dad) {
         refill(bs, AF_INET);
         refill(bs, AF_INET6);
     }
+    run_entries(bs);
 }
 
 static void

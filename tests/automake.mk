@@ -5,6 +5,7 @@ if HAVE_CUNIT
 UNIT_TESTS =
 UNIT_TESTS += tests/unit/test-app-link
 UNIT_TESTS += tests/unit/test-attachment-frame
+UNIT_TESTS += tests/unit/test-block
 UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-libbaton
 UNIT_TESTS += tests/unit/test-seal
@@ -22,6 +23,12 @@ tests_unit_test_app_link_LDADD = agentd/libagentd.la $(UNIT_LDADD)
 tests_unit_test_attachment_frame_SOURCES = \
 	tests/unit/test-attachment-frame.c tests/unit/unit.h
 tests_unit_test_attachment_frame_LDADD = $(UNIT_LDADD)
+
+# Time and the wire are the test's own: see the top of test-block.c.
+tests_unit_test_block_SOURCES = tests/unit/test-block.c tests/unit/unit.h
+tests_unit_test_block_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+tests_unit_test_block_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
+tests_unit_test_block_LDADD = agentd/libagentd.la $(UNIT_LDADD)
 
 tests_unit_test_identity_SOURCES = tests/unit/test-identity.c \
 	tests/unit/unit.h

@@ -50,3 +50,5 @@ tests_unit_test_state_seal_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_ticket_SOURCES = tests/unit/test-ticket.c tests/unit/unit.h
 tests_unit_test_ticket_LDADD = $(UNIT_LDADD)
+
+include tests/fuzz/automake.mk

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# Fuzz targets: `make check-fuzz` builds them with clang, whatever the rest is
+# built with, and runs each for FUZZ_RUNS inputs; one longer, by hand:
+#
+#     make tests/fuzz/fuzz-ticket && tests/fuzz/fuzz-ticket CORPUS-DIRECTORY
+#
+# A target is tests/fuzz/fuzz-NAME.c.  It is linked with lib/; one that needs a
+# daemon's rooms says so as in
+#
+#     tests/fuzz/build/tests/fuzz/fuzz-x.o: FUZZ_DAEMON = agentd
+#     tests/fuzz/fuzz-x: tests/fuzz/build/agentd.a
+#
+# Inputs that once failed, and seeds, are in tests/fuzz/corpus/fuzz-NAME/.
+FUZZ_TARGETS = \
+	tests/fuzz/fuzz-attachment-frame \
+	tests/fuzz/fuzz-ticket
+
+FUZZ_RUNS = 20000
+FUZZ_CC = clang
+FUZZ_CFLAGS = -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+EXTRA_DIST += \
+	tests/fuzz/corpus \
+	tests/fuzz/fuzz.h \
+	tests/fuzz/run \
+	$(FUZZ_TARGETS:=.c)
+
+fuzz_objects = $(patsubst %.c,tests/fuzz/build/%.o,$(filter %.c,$(1)))
+fuzz_compile = $(AM_V_CC)$(MKDIR_P) $(@D) && $(FUZZ_CC) -std=gnu11 -I. \
+	$(AM_CPPFLAGS) $(FUZZ_DAEMON:%=-I$(srcdir)/%) $(WARNING_CFLAGS) \
+	$(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+fuzz_archive = $(AM_V_GEN)rm -f $@ && $(AR) cr $@ $^
+
+tests/fuzz/build/%.o: %.c
+	$(fuzz_compile)
+tests/fuzz/build/agentd/%.o: FUZZ_DAEMON = agentd
+tests/fuzz/build/controller/%.o: FUZZ_DAEMON = controller
+
+tests/fuzz/build/lib.a: $(call fuzz_objects,$(lib_libcommon_la_SOURCES) \
+		$(lib_socket_state_libsocket_state_la_SOURCES))
+	$(fuzz_archive)
+tests/fuzz/build/agentd.a: \
+		$(call fuzz_objects,$(agentd_libagentd_la_SOURCES))
+	$(fuzz_archive)
+tests/fuzz/build/controller.a: \
+		$(call fuzz_objects,$(controller_libcontroller_la_SOURCES))
+	$(fuzz_archive)
+
+$(FUZZ_TARGETS): %: tests/fuzz/build/%.o tests/fuzz/build/lib.a
+	$(AM_V_CCLD)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ \
+	    -Wl,--start-group $^ -Wl,--end-group $(OVS_LIBS) \
+	    $(OPENSSL_LIBS) $(YAML_LIBS) -lpthread -lrt -lm
+-include $(wildcard tests/fuzz/build/*/*.d tests/fuzz/build/*/*/*.d)
+
+check-fuzz: $(FUZZ_TARGETS)
+	$(srcdir)/tests/fuzz/run --runs=$(FUZZ_RUNS) \
+	    $(srcdir)/tests/fuzz/corpus $(FUZZ_TARGETS)
+.PHONY: check-fuzz
+
+CLEANFILES += $(FUZZ_TARGETS)
+clean-local: clean-fuzz
+clean-fuzz:
+	rm -rf tests/fuzz/build
+.PHONY: clean-fuzz

@@ -124,8 +124,8 @@ parse_prefix(const char *s, struct policy_prefix *prefix)
     if (!policy_prefix_contains(prefix, &prefix->addr)) {
         return "has bits set beyond its length";
     }
-    if (v4 ? (ip_is_multicast(ip4) || ip_is_local_multicast(ip4)
-              || ntohl(ip4) >> 24 == 0 || ntohl(ip4) >> 24 == 127)
+    if (v4 ? (ntohl(ip4) >> 24 == 0 || ntohl(ip4) >> 24 == 127
+              || ntohl(ip4) >> 24 >= 224)
            : (ipv6_addr_is_multicast(&prefix->addr)
               || in6_is_lla(&prefix->addr)
               || prefix->addr.s6_addr[0] == 0)) {

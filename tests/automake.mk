@@ -8,6 +8,7 @@ UNIT_TESTS += tests/unit/test-attachment-frame
 UNIT_TESTS += tests/unit/test-block
 UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-libbaton
+UNIT_TESTS += tests/unit/test-policy
 UNIT_TESTS += tests/unit/test-seal
 UNIT_TESTS += tests/unit/test-state-seal
 UNIT_TESTS += tests/unit/test-ticket
@@ -35,6 +36,9 @@ tests_unit_test_identity_SOURCES = tests/unit/test-identity.c \
 tests_unit_test_identity_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DBATON_PKI=\"$(abs_top_srcdir)/utilities/baton-pki\"
 tests_unit_test_identity_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_policy_SOURCES = tests/unit/test-policy.c tests/unit/unit.h
+tests_unit_test_policy_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_seal_SOURCES = tests/unit/test-seal.c tests/unit/unit.h
 tests_unit_test_seal_LDADD = $(UNIT_LDADD)

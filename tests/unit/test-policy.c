@@ -1,0 +1,781 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "policy.h"
+#include "yaml-reader.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "packets.h"
+#include "util.h"
+#include "unit.h"
+
+/* Sections of a policy that is good, to put a bad one after. */
+#define CONTROLLER "controller: {devices: [\"pssl:6654\"]}\n"
+#define BRIDGE                                                              \
+    "bridges:\n"                                                            \
+    "  br-home:\n"                                                          \
+    "    datapath-id: \"0000000000000001\"\n"                               \
+    "    subnets: [10.1.0.0/24, fd00:1::/64]\n"
+#define DEVICES "devices: {laptop: {groups: [room]}, tv: {}}\n"
+#define SERVICES "services: {files: {devices: [\"*\"], user: any}}\n"
+#define GOOD CONTROLLER BRIDGE DEVICES SERVICES
+
+static struct policy *
+load(const char *text)
+{
+    char *error;
+    struct policy *policy = policy_load_text("p.yaml", text, strlen(text),
+                                             &error);
+
+    if (!policy) {
+        printf("unexpected: %s\n", error);
+        free(error);
+    }
+    CU_ASSERT_PTR_NOT_NULL_FATAL(policy);
+    return policy;
+}
+
+/* 'text' must be refused with "p.yaml:PLACE: MESSAGE". */
+static void
+refuse(const char *text, const char *place, const char *message)
+{
+    char *error;
+    struct policy *policy = policy_load_text("p.yaml", text, strlen(text),
+                                             &error);
+    char *expected = xasprintf("p.yaml:%s%s %s", place, place[0] ? ":" : "",
+                               message);
+
+    CU_ASSERT_PTR_NULL(policy);
+    if (policy) {
+        printf("not refused: %s\n", text);
+        policy_destroy(policy);
+    } else {
+        if (strcmp(error, expected)) {
+            printf("text:     %s\nexpected: %s\ngot:      %s\n", text,
+                   expected, error);
+        }
+        CU_ASSERT_STRING_EQUAL(error, expected);
+        free(error);
+    }
+    free(expected);
+}
+
+static struct in6_addr
+addr(const char *s)
+{
+    struct in6_addr a;
+    ovs_be32 ip4;
+
+    if (inet_pton(AF_INET, s, &ip4) == 1) {
+        in6_addr_set_mapped_ipv4(&a, ip4);
+    } else {
+        CU_ASSERT_EQUAL_FATAL(inet_pton(AF_INET6, s, &a), 1);
+    }
+    return a;
+}
+
+/* What is good. */
+
+static void
+test_whole(void)
+{
+    struct policy *policy = load(
+        "controller:\n"
+        "  devices: [\"pssl:6654:10.0.0.1\", \"pssl:6655:[fd00::1]\"]\n"
+        "  bridges: [\"punix:/run/x.sock\", \"ptcp:6653:127.0.0.1\"]\n"
+        "bridges:\n"
+        "  br-home:\n"
+        "    datapath-id: \"00000000000000ff\"\n"
+        "    target: \"unix:/run/br-home.mgmt\"\n"
+        "    subnets: [10.1.0.0/24, fd00:1::/64]\n"
+        "    first-table: 10\n"
+        "    forward-table: 20\n"
+        "  br-far: {datapath-id: \"0000000000000002\"}\n"
+        "pools:\n"
+        "  v4: {bridge: br-home, prefix: 10.1.0.128/25, block: 28,\n"
+        "       lease: 100, rest: 7}\n"
+        "  v6: {bridge: br-home, prefix: \"fd00:1::5:0/112\"}\n"
+        "  small: {bridge: br-home, prefix: 10.1.0.64/30}\n"
+        "devices:\n"
+        "  laptop: {groups: [room, mobile], bridge: br-home, port: p1}\n"
+        "  tv: {groups: [room]}\n"
+        "services:\n"
+        "  files: {devices: [laptop, \"@room\"], user: any,\n"
+        "          command: [/usr/bin/x, \"1\"]}\n"
+        "  calls: {devices: [tv], user: www-data}\n"
+        "moves:\n"
+        "  - {from: laptop, to: tv, service: calls, allow: false}\n"
+        "  - {from: \"*\", to: \"@room\", allow: true}\n"
+        "limits: {introductions: 1, offers: 2, sessions: 3, packet-ins: 4,\n"
+        "         state-bytes: 65536}\n"
+        "detection: {probes: 0, interval-ms: 5}\n"
+        "associations: {lifetime: 60}\n");
+
+    CU_ASSERT_EQUAL(sset_count(&policy->devices_listen), 2);
+    CU_ASSERT(sset_contains(&policy->bridges_listen, "punix:/run/x.sock"));
+
+    const struct policy_bridge *home = shash_find_data(&policy->bridges,
+                                                       "br-home");
+    const struct policy_bridge *far = shash_find_data(&policy->bridges,
+                                                      "br-far");
+    CU_ASSERT_EQUAL(home->datapath_id, 0xff);
+    CU_ASSERT_STRING_EQUAL(home->target, "unix:/run/br-home.mgmt");
+    CU_ASSERT_EQUAL(home->n_subnets, 2);
+    CU_ASSERT_EQUAL(home->subnets[0].plen, 120);
+    CU_ASSERT_EQUAL(home->subnets[1].plen, 64);
+    CU_ASSERT_EQUAL(home->first_table, 10);
+    CU_ASSERT_EQUAL(home->forward_table, 20);
+    CU_ASSERT_PTR_NULL(far->target);
+    CU_ASSERT_EQUAL(far->n_subnets, 0);
+    CU_ASSERT_EQUAL(far->first_table, 0);
+    CU_ASSERT_EQUAL(far->forward_table, -1);
+
+    const struct policy_pool *v4 = shash_find_data(&policy->pools, "v4");
+    const struct policy_pool *v6 = shash_find_data(&policy->pools, "v6");
+    const struct policy_pool *small = shash_find_data(&policy->pools,
+                                                      "small");
+    CU_ASSERT_PTR_EQUAL(v4->bridge, home);
+    CU_ASSERT_EQUAL(v4->prefix.plen, 121);
+    CU_ASSERT_EQUAL(v4->block_plen, 124);
+    CU_ASSERT_EQUAL(v4->lease_s, 100);
+    CU_ASSERT_EQUAL(v4->rest_s, 7);
+    CU_ASSERT_EQUAL(v6->prefix.plen, 112);
+    CU_ASSERT_EQUAL(v6->block_plen, 124);
+    CU_ASSERT_EQUAL(v6->lease_s, 3600);
+    CU_ASSERT_EQUAL(v6->rest_s, 60);
+    CU_ASSERT_EQUAL(small->block_plen, 126);
+
+    const struct policy_device *laptop = shash_find_data(&policy->devices,
+                                                         "laptop");
+    CU_ASSERT(sset_contains(&laptop->groups, "mobile"));
+    CU_ASSERT_STRING_EQUAL(laptop->bridge, "br-home");
+    CU_ASSERT_STRING_EQUAL(laptop->port, "p1");
+
+    const struct policy_service *files = shash_find_data(&policy->services,
+                                                         "files");
+    const struct policy_service *calls = shash_find_data(&policy->services,
+                                                         "calls");
+    CU_ASSERT(files->any_user);
+    CU_ASSERT_PTR_NULL(files->user);
+    CU_ASSERT_STRING_EQUAL(files->command[0], "/usr/bin/x");
+    CU_ASSERT_STRING_EQUAL(files->command[1], "1");
+    CU_ASSERT_PTR_NULL(files->command[2]);
+    CU_ASSERT(!calls->any_user);
+    CU_ASSERT_STRING_EQUAL(calls->user, "www-data");
+    CU_ASSERT_PTR_NULL(calls->command);
+
+    CU_ASSERT_EQUAL(policy->n_rules, 2);
+    CU_ASSERT_STRING_EQUAL(policy->rules[1].service, "*");
+    CU_ASSERT_EQUAL(policy->limits.introductions, 1);
+    CU_ASSERT_EQUAL(policy->limits.offers, 2);
+    CU_ASSERT_EQUAL(policy->limits.sessions, 3);
+    CU_ASSERT_EQUAL(policy->limits.packet_ins, 4);
+    CU_ASSERT_EQUAL(policy->limits.state_bytes, 65536);
+    CU_ASSERT_EQUAL(policy->dad_probes, 0);
+    CU_ASSERT_EQUAL(policy->dad_interval_ms, 5);
+    CU_ASSERT_EQUAL(policy->sa_lifetime_s, 60);
+    policy_destroy(policy);
+}
+
+static void
+test_defaults(void)
+{
+    struct policy *policy = load(CONTROLLER);
+
+    CU_ASSERT_EQUAL(policy->limits.introductions, 64);
+    CU_ASSERT_EQUAL(policy->limits.offers, 64);
+    CU_ASSERT_EQUAL(policy->limits.sessions, 4096);
+    CU_ASSERT_EQUAL(policy->limits.packet_ins, 1000);
+    CU_ASSERT_EQUAL(policy->limits.state_bytes, 67108864);
+    CU_ASSERT_EQUAL(policy->dad_probes, 3);
+    CU_ASSERT_EQUAL(policy->dad_interval_ms, 200);
+    CU_ASSERT_EQUAL(policy->sa_lifetime_s, 3600);
+    policy_destroy(policy);
+}
+
+/* Sections may come in any order: names are looked for in all of the file. */
+static void
+test_order(void)
+{
+    policy_destroy(load("moves: [{from: laptop, to: \"@room\", service: "
+                        "files, allow: true}]\n"
+                        SERVICES DEVICES
+                        "pools: {v4: {bridge: br-home, "
+                        "prefix: 10.1.0.0/24}}\n"
+                        BRIDGE CONTROLLER));
+}
+
+/* Questions to a policy. */
+
+static void
+check_move(const struct policy *policy, const char *from, const char *to,
+           const char *service, const char *expected)
+{
+    char *why;
+    bool allowed = policy_may_move(policy, from, to, service, &why);
+
+    CU_ASSERT_EQUAL(allowed, !expected);
+    CU_ASSERT_EQUAL(policy_may_move(policy, from, to, service, NULL),
+                    !expected);
+    if (expected && why) {
+        if (!strstr(why, expected)) {
+            printf("expected: %s\ngot:      %s\n", expected, why);
+        }
+        CU_ASSERT_PTR_NOT_NULL(strstr(why, expected));
+    } else {
+        CU_ASSERT_EQUAL(!why, !expected);
+    }
+    free(why);
+}
+
+static void
+test_may_move(void)
+{
+    struct policy *policy = load(
+        CONTROLLER
+        "devices: {laptop: {groups: [room]}, tv: {groups: [room]},\n"
+        "          phone: {}}\n"
+        "services:\n"
+        "  files: {devices: [\"*\"], user: any}\n"
+        "  calls: {devices: [phone], user: any}\n"
+        "moves:\n"
+        "  - {from: phone, to: tv, service: files, allow: false}\n"
+        "  - {from: \"*\", to: \"@room\", service: files, allow: true}\n"
+        "  - {from: \"@room\", to: phone, allow: true}\n");
+
+    check_move(policy, "laptop", "tv", "files", NULL);
+    check_move(policy, "phone", "laptop", "files", NULL);
+    check_move(policy, "phone", "tv", "files", "entry 1 of \"moves\"");
+    check_move(policy, "tv", "phone", "calls", NULL);
+    check_move(policy, "tv", "phone", "", NULL);
+    check_move(policy, "tv", "phone", NULL, NULL);
+    check_move(policy, "phone", "tv", "", "nothing in the policy's");
+    check_move(policy, "laptop", "tv", "calls", "does not let service calls");
+    check_move(policy, "laptop", "tv", "nope", "service nope is not");
+    check_move(policy, "laptop", "radio", "files", "device radio is not");
+    check_move(policy, "radio", "laptop", "files", "device radio is not");
+    check_move(policy, "tv", "tv", "files", "has the session already");
+
+    CU_ASSERT(policy_covers(policy, "*", "tv"));
+    CU_ASSERT(!policy_covers(policy, "*", "radio"));
+    CU_ASSERT(policy_covers(policy, "@room", "tv"));
+    CU_ASSERT(!policy_covers(policy, "@room", "phone"));
+    CU_ASSERT(policy_covers(policy, "tv", "tv"));
+    CU_ASSERT(!policy_covers(policy, "tv", "laptop"));
+    policy_destroy(policy);
+
+    /* No rules at all: nothing moves. */
+    policy = load(GOOD);
+    check_move(policy, "laptop", "tv", "files", "nothing in the policy's");
+    policy_destroy(policy);
+}
+
+static void
+test_addresses(void)
+{
+    struct policy *policy = load(
+        CONTROLLER BRIDGE
+        "pools:\n"
+        "  v4: {bridge: br-home, prefix: 10.1.0.128/25}\n"
+        "  v6: {bridge: br-home, prefix: \"fd00:1::/112\"}\n");
+    static const struct {
+        const char *addr, *pool;
+        bool reserved;
+    } cases[] = {
+        { "10.1.0.0", NULL, true },
+        { "10.1.0.1", NULL, false },
+        { "10.1.0.127", NULL, false },
+        { "10.1.0.128", "v4", false },
+        { "10.1.0.254", "v4", false },
+        { "10.1.0.255", "v4", true },
+        { "10.1.1.255", NULL, false },
+        { "fd00:1::", "v6", true },
+        { "fd00:1::1", "v6", false },
+        { "fd00:1::ffff", "v6", false },
+        { "fd00:1::1:0", NULL, false },
+        { "fd00:1::ffff:ffff:ffff:ffff", NULL, false },
+        { "::a01:80", NULL, false },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct in6_addr a = addr(cases[i].addr);
+        const struct policy_pool *pool = policy_find_pool(policy, &a);
+        CU_ASSERT_EQUAL(!pool, !cases[i].pool);
+        if (pool && cases[i].pool) {
+            CU_ASSERT_STRING_EQUAL(pool->name, cases[i].pool);
+        }
+        CU_ASSERT_EQUAL(policy_address_is_reserved(policy, &a),
+                        cases[i].reserved);
+    }
+
+    const struct policy_pool *v4 = shash_find_data(&policy->pools, "v4");
+    char *s = policy_prefix_to_string(&v4->prefix);
+    CU_ASSERT_STRING_EQUAL(s, "10.1.0.128/25");
+    free(s);
+    policy_destroy(policy);
+}
+
+/* What is refused. */
+
+static void
+test_yaml(void)
+{
+    refuse("", "", "empty; expected YAML");
+    refuse("# nothing\n", "", "empty; expected YAML");
+    refuse("controller: [", "2:1",
+           "not valid YAML: did not find expected node content");
+    refuse("a: 1\n\tb: 2\n", "2:1", "not valid YAML: found a tab "
+           "character that violates indentation");
+    refuse("a: \"\xff\"\n", "", "byte 4: invalid leading UTF-8 octet");
+    refuse("\xff\xfe\x01", "", "byte 0: invalid leading UTF-8 octet");
+    refuse(CONTROLLER "---\na: 1\n", "2:1",
+           "a second document; expected one in a file");
+    refuse("just a string\n", "1:1", "the policy is a single value; expected "
+           "a map of keys and values");
+    refuse("- a\n- b\n", "1:1",
+           "the policy is a list; expected a map of keys and values");
+    refuse("a: \"x\\0y\"\n", "1:4", "a null character in a string");
+    refuse("{[a]: 1}\n", "1:2", "a key is a list; expected a name");
+    refuse("? {a: 1}\n: 1\n", "1:3", "a key is a map of keys and values; "
+           "expected a name");
+}
+
+static void
+test_anchors(void)
+{
+    refuse(CONTROLLER "devices: &d {}\n", "2:10", "anchor \"&d\" is not "
+           "taken here; write the value in full wherever it is wanted");
+    refuse(CONTROLLER "moves: &m []\n", "2:8", "anchor \"&m\" is not taken "
+           "here; write the value in full wherever it is wanted");
+    refuse("a: &a x\nb: *a\n", "1:4", "anchor \"&a\" is not taken here; "
+           "write the value in full wherever it is wanted");
+    refuse(GOOD "moves: [{from: *laptop, to: tv, allow: true}]\n", "8:16",
+           "alias \"*laptop\" is not taken here; write the value in full, or "
+           "\"*\" in quotes for any");
+    refuse("a: !!str 1\n", "1:4", "tag \"tag:yaml.org,2002:str\" is not "
+           "taken here; expected a value without a tag");
+    refuse("a: !mine {}\n", "1:4", "tag \"!mine\" is not taken here; "
+           "expected a value without a tag");
+
+    /* The "billion laughs" end at the first anchor. */
+    struct ds s = DS_EMPTY_INITIALIZER;
+    ds_put_cstr(&s, "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for (int i = 1; i < 10; i++) {
+        ds_put_format(&s, "a%d: &a%d [", i, i);
+        for (int j = 0; j < 10; j++) {
+            ds_put_format(&s, "*a%d,", i - 1);
+        }
+        ds_put_cstr(&s, "]\n");
+    }
+    refuse(ds_cstr(&s), "1:5", "anchor \"&a0\" is not taken here; write the "
+           "value in full wherever it is wanted");
+    ds_destroy(&s);
+}
+
+static void
+test_size(void)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    ds_put_cstr(&s, "a: ");
+    ds_put_char_multiple(&s, '[', 1000);
+    refuse(ds_cstr(&s), "1:20", "nested too deeply; expected at most 16 "
+           "levels");
+
+    ds_clear(&s);
+    ds_put_cstr(&s, "a: [");
+    for (int i = 0; i < YAML_READER_MAX_ITEMS; i++) {
+        ds_put_cstr(&s, "1,");
+    }
+    refuse(ds_cstr(&s), "1:1999999",
+           "too many values; expected at most 1000000");
+    ds_destroy(&s);
+}
+
+static void
+test_keys(void)
+{
+    refuse(CONTROLLER "colour: red\n", "2:1", "unknown key \"colour\" in the "
+           "policy; expected controller, bridges, pools, devices, services, "
+           "moves, limits, detection or associations");
+    refuse("controller: {devices: [\"pssl:1\"], devises: []}\n", "1:35",
+           "unknown key \"devises\" in controller; expected devices or "
+           "bridges");
+    refuse(CONTROLLER "bridges: {b: {dpid: \"1\"}}\n", "2:15", "unknown key "
+           "\"dpid\" in a bridge; expected datapath-id, target, subnets, "
+           "first-table or forward-table");
+    refuse(CONTROLLER "pools:\n  p:\n    size: 3\n", "4:5", "unknown key "
+           "\"size\" in a pool; expected bridge, prefix, block, lease or "
+           "rest");
+    refuse(CONTROLLER "devices: {tv: {group: x}}\n", "2:16", "unknown key "
+           "\"group\" in a device; expected groups, bridge or port");
+    refuse(CONTROLLER "services: {s: {users: x}}\n", "2:16", "unknown key "
+           "\"users\" in a service; expected devices, user or command");
+    refuse(CONTROLLER "moves: [{what: x}]\n", "2:10", "unknown key \"what\" "
+           "in a move; expected from, to, service or allow");
+    refuse(CONTROLLER "limits: {moves: 1}\n", "2:10", "unknown key \"moves\" "
+           "in limits; expected introductions, offers, sessions, packet-ins "
+           "or state-bytes");
+    refuse(CONTROLLER "detection: {x: 1}\n", "2:13", "unknown key \"x\" in "
+           "detection; expected probes or interval-ms");
+    refuse(CONTROLLER "associations: {x: 1}\n", "2:16", "unknown key \"x\" "
+           "in associations; expected lifetime");
+
+    refuse(CONTROLLER CONTROLLER, "2:1",
+           "key \"controller\" is there twice; expected it once");
+    refuse(CONTROLLER "devices:\n  tv: {}\n  \"tv\": {}\n", "4:3",
+           "key \"tv\" is there twice; expected it once");
+
+    refuse("devices: {}\n", "1:1",
+           "the policy has no \"controller\"; expected one");
+    refuse("controller: {}\n", "1:13",
+           "controller has no \"devices\"; expected one");
+    refuse(CONTROLLER "bridges: {b: {}}\n", "2:14",
+           "a bridge has no \"datapath-id\"; expected one");
+    refuse(CONTROLLER BRIDGE "pools: {p: {bridge: br-home}}\n", "6:12",
+           "a pool has no \"prefix\"; expected one");
+    refuse(CONTROLLER BRIDGE "pools: {p: {prefix: 10.1.0.0/25}}\n", "6:12",
+           "a pool has no \"bridge\"; expected one");
+    refuse(CONTROLLER "services: {s: {user: any}}\n", "2:15",
+           "a service has no \"devices\"; expected one");
+    refuse(CONTROLLER "services: {s: {devices: []}}\n", "2:15",
+           "a service has no \"user\"; expected one");
+    refuse(CONTROLLER "moves: [{from: \"*\", to: \"*\"}]\n", "2:9",
+           "a move has no \"allow\"; expected one");
+    refuse(CONTROLLER "moves: [{from: \"*\", allow: true}]\n", "2:9",
+           "a move has no \"to\"; expected one");
+    refuse(CONTROLLER "moves: [{to: \"*\", allow: true}]\n", "2:9",
+           "a move has no \"from\"; expected one");
+}
+
+static void
+test_types(void)
+{
+    refuse("controller:\n", "1:12",
+           "controller is empty; expected a map of keys and values");
+    refuse(CONTROLLER "devices: [tv]\n", "2:10",
+           "devices is a list; expected a map of keys and values");
+    refuse(CONTROLLER "devices: {tv: }\n", "2:15",
+           "a device is empty; expected a map of keys and values");
+    refuse(CONTROLLER "devices: {tv: {groups: x}}\n", "2:24",
+           "groups is a single value; expected a list");
+    refuse(CONTROLLER "devices: {tv: {groups: [[x]]}}\n", "2:25",
+           "group is a list; expected a string");
+    refuse(CONTROLLER "devices: {tv: {groups: [1]}}\n", "2:25",
+           "group is 1, which YAML takes for something else; expected a "
+           "string, in quotes");
+    refuse(CONTROLLER "devices: {tv: {groups: [yes]}}\n", "2:25",
+           "group is yes, which YAML takes for something else; expected a "
+           "string, in quotes");
+    refuse(CONTROLLER "moves: {}\n", "2:8",
+           "moves is a map of keys and values; expected a list");
+    refuse(CONTROLLER "moves: [x]\n", "2:9",
+           "a move is a single value; expected a map of keys and values");
+    refuse(GOOD "moves: [{from: tv, to: tv, allow: yes}]\n", "8:35",
+           "allow is yes; expected true or false");
+    refuse(GOOD "moves: [{from: tv, to: tv, allow: \"true\"}]\n", "8:35",
+           "allow is a string; expected true or false");
+    refuse(GOOD "moves: [{from: tv, to: tv, allow: []}]\n", "8:35",
+           "allow is a list; expected true or false");
+    refuse(CONTROLLER "limits: 3\n", "2:9",
+           "limits is a single value; expected a map of keys and values");
+    refuse(CONTROLLER "limits: {offers: many}\n", "2:18",
+           "offers is many; expected an integer from 1 to 100000");
+    refuse(CONTROLLER "limits: {offers: \"3\"}\n", "2:18",
+           "offers is a string; expected an integer from 1 to 100000");
+    refuse(CONTROLLER "limits: {offers: 0}\n", "2:18",
+           "offers is 0; expected an integer from 1 to 100000");
+    refuse(CONTROLLER "limits: {offers: -1}\n", "2:18",
+           "offers is -1; expected an integer from 1 to 100000");
+    refuse(CONTROLLER "limits: {offers: 010}\n", "2:18",
+           "offers is 010; expected an integer from 1 to 100000");
+    refuse(CONTROLLER "limits: {offers: 1e3}\n", "2:18",
+           "offers is 1e3; expected an integer from 1 to 100000");
+    refuse(CONTROLLER "limits: {offers: 99999999999999999999}\n", "2:18",
+           "offers is 99999999999999999999; expected an integer from 1 to "
+           "100000");
+    refuse(CONTROLLER "limits: {offers: }\n", "2:18",
+           "offers is empty; expected an integer from 1 to 100000");
+    refuse(CONTROLLER "limits: {offers: {}}\n", "2:18", "offers is a map of "
+           "keys and values; expected an integer from 1 to 100000");
+}
+
+static void
+test_names(void)
+{
+    refuse(CONTROLLER "devices: {\"my tv\": {}}\n", "2:11", "device "
+           "\"my tv\" is not a name; expected 1 to 63 of A-Z a-z 0-9 . _ - "
+           "that begin with neither . nor -");
+    refuse(CONTROLLER "devices: {\"@tv\": {}}\n", "2:11", "device \"@tv\" is "
+           "not a name; expected 1 to 63 of A-Z a-z 0-9 . _ - that begin "
+           "with neither . nor -");
+    refuse(CONTROLLER "devices: {\"\": {}}\n", "2:11", "device \"\" is not a "
+           "name; expected 1 to 63 of A-Z a-z 0-9 . _ - that begin with "
+           "neither . nor -");
+    refuse(CONTROLLER "devices: {..: {}}\n", "2:11", "device \"..\" is not a "
+           "name; expected 1 to 63 of A-Z a-z 0-9 . _ - that begin with "
+           "neither . nor -");
+    refuse(CONTROLLER "devices: {tv: {groups: [\"*\"]}}\n", "2:25", "group "
+           "\"*\" is not a name; expected 1 to 63 of A-Z a-z 0-9 . _ - that "
+           "begin with neither . nor -");
+
+    char name[65];
+    memset(name, 'x', sizeof name);
+    name[64] = '\0';
+    CU_ASSERT(!policy_name_is_valid(name));
+    name[63] = '\0';
+    CU_ASSERT(policy_name_is_valid(name));
+
+    refuse(CONTROLLER BRIDGE "pools: {p: {bridge: br-away, "
+           "prefix: 10.1.0.0/24}}\n", "6:21", "no bridge is named "
+           "\"br-away\"; expected a name from \"bridges\"");
+    refuse(CONTROLLER BRIDGE "devices: {tv: {bridge: br-away}}\n", "6:24",
+           "no bridge is named \"br-away\"; expected a name from "
+           "\"bridges\"");
+    refuse(CONTROLLER DEVICES "services: {s: {devices: [radio], "
+           "user: any}}\n", "3:26", "no device is named \"radio\"; expected "
+           "a name from \"devices\", \"@GROUP\" or \"*\"");
+    refuse(CONTROLLER DEVICES "services: {s: {devices: [\"@attic\"], "
+           "user: any}}\n", "3:26", "no device is in group \"attic\"; "
+           "expected a group that a device names in \"groups\"");
+    refuse(GOOD "moves: [{from: radio, to: tv, allow: true}]\n", "8:16",
+           "no device is named \"radio\"; expected a name from \"devices\", "
+           "\"@GROUP\" or \"*\"");
+    refuse(GOOD "moves: [{from: tv, to: \"@attic\", allow: true}]\n", "8:24",
+           "no device is in group \"attic\"; expected a group that a device "
+           "names in \"groups\"");
+    refuse(GOOD "moves: [{from: tv, to: tv, service: x, allow: true}]\n",
+           "8:37", "no service is named \"x\"; expected a name from "
+           "\"services\"");
+}
+
+static void
+test_controller(void)
+{
+    refuse("controller: {devices: []}\n", "1:23", "controller's devices is "
+           "empty; expected \"pssl:PORT:ADDRESS\"");
+    refuse("controller: {devices: [\"ptcp:1\"]}\n", "1:24", "controller's "
+           "devices \"ptcp:1\" is not a connection of a kind that is taken "
+           "here; expected \"pssl:PORT:ADDRESS\"");
+    refuse("controller: {devices: [\"pssl:\"]}\n", "1:24", "controller's "
+           "devices \"pssl:\" is not a connection of a kind that is taken "
+           "here; expected \"pssl:PORT:ADDRESS\"");
+    refuse("controller: {devices: [\"pssl:1\", \"pssl:1\"]}\n", "1:34",
+           "\"pssl:1\" is there twice; expected it once");
+    refuse("controller: {devices: [\"pssl:1\"], bridges: [\"unix:/x\"]}\n",
+           "1:45", "controller's bridges \"unix:/x\" is not a connection of "
+           "a kind that is taken here; expected \"pssl:PORT:ADDRESS\", "
+           "\"ptcp:PORT:ADDRESS\" or \"punix:FILE\"");
+}
+
+#define DPID "datapath-id: \"0000000000000001\""
+
+static void
+test_bridges(void)
+{
+    refuse(CONTROLLER "bridges: {b: {datapath-id: \"1\"}}\n", "2:28",
+           "datapath-id \"1\" is not one; expected 16 hexadecimal digits, "
+           "not all zero");
+    refuse(CONTROLLER "bridges: {b: {datapath-id: \"000000000000000g\"}}\n",
+           "2:28", "datapath-id \"000000000000000g\" is not one; expected 16 "
+           "hexadecimal digits, not all zero");
+    refuse(CONTROLLER "bridges: {b: {datapath-id: \"0000000000000000\"}}\n",
+           "2:28", "datapath-id \"0000000000000000\" is not one; expected 16 "
+           "hexadecimal digits, not all zero");
+    refuse(CONTROLLER "bridges: {b: {datapath-id: 0000000000000001}}\n",
+           "2:28", "datapath-id is 0000000000000001, which YAML takes for "
+           "something else; expected a string, in quotes");
+    refuse(CONTROLLER BRIDGE "  b2: {" DPID "}\n", "6:21", "datapath-id "
+           "\"0000000000000001\" is bridge br-home's too; expected one for "
+           "each bridge");
+    refuse(CONTROLLER "bridges: {b: {" DPID ", target: \"ptcp:1\"}}\n",
+           "2:56", "target \"ptcp:1\" is not a connection of a kind that is "
+           "taken here; expected \"unix:FILE\", \"tcp:ADDRESS:PORT\" or "
+           "\"ssl:ADDRESS:PORT\"");
+    refuse(CONTROLLER "bridges: {b: {" DPID ", first-table: 248}}\n", "2:61",
+           "first-table is 248; expected an integer from 0 to 247");
+    refuse(CONTROLLER "bridges: {b: {" DPID ", forward-table: NORMAL}}\n",
+           "2:63", "forward-table (if not \"normal\") is NORMAL; expected an "
+           "integer from 7 to 254");
+    refuse(CONTROLLER "bridges: {b: {" DPID ", first-table: 10, "
+           "forward-table: 16}}\n", "2:80", "forward-table (if not "
+           "\"normal\") is 16; expected an integer from 17 to 254");
+    refuse(CONTROLLER BRIDGE "  b2: {datapath-id: \"0000000000000002\", "
+           "subnets: [10.0.0.0/8]}\n", "6:51", "subnet \"10.0.0.0/8\" "
+           "overlaps 10.1.0.0/24 of bridge br-home; expected subnets that do "
+           "not overlap");
+    refuse(CONTROLLER "bridges: {b: {" DPID ", subnets: [10.1.0.0/24, "
+           "10.1.0.128/25]}}\n", "2:71", "subnet \"10.1.0.128/25\" overlaps "
+           "10.1.0.0/24 of bridge b; expected subnets that do not overlap");
+}
+
+static void
+test_prefixes(void)
+{
+    static const struct {
+        const char *prefix, *wrong;
+    } cases[] = {
+        { "10.1.0.0", "is not an address, a slash and a length" },
+        { "10.1.0/24", "does not begin with an IPv4 or IPv6 address" },
+        { "010.1.0.0/24", "does not begin with an IPv4 or IPv6 address" },
+        { "/24", "does not begin with an IPv4 or IPv6 address" },
+        { "host/24", "does not begin with an IPv4 or IPv6 address" },
+        { "fd00::1::/64", "does not begin with an IPv4 or IPv6 address" },
+        { "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555/1",
+          "is not an address, a slash and a length" },
+        { "10.1.0.0/", "has a length that is not from 0 to 32" },
+        { "10.1.0.0/33", "has a length that is not from 0 to 32" },
+        { "10.1.0.0/-1", "has a length that is not from 0 to 32" },
+        { "10.1.0.0/24x", "has a length that is not from 0 to 32" },
+        { "10.1.0.0/255.255.255.0",
+          "has a length that is not from 0 to 32" },
+        { "10.1.0.0/99999999999", "has a length that is not from 0 to 32" },
+        { "fd00::/129", "has a length that is not from 0 to 128" },
+        { "0.0.0.0/0", "is too wide: its length is less than 8" },
+        { "::/0", "is too wide: its length is less than 8" },
+        { "10.1.0.1/24", "has bits set beyond its length" },
+        { "fd00::1/64", "has bits set beyond its length" },
+        { "::ffff:10.1.0.0/120", "is an IPv4-mapped IPv6 address" },
+        { "224.0.0.0/8", "is not of unicast addresses that can be routed" },
+        { "127.0.0.0/8", "is not of unicast addresses that can be routed" },
+        { "0.0.0.0/8", "is not of unicast addresses that can be routed" },
+        { "255.0.0.0/8", "is not of unicast addresses that can be routed" },
+        { "ff02::/16", "is not of unicast addresses that can be routed" },
+        { "fe80::/64", "is not of unicast addresses that can be routed" },
+        { "::/64", "is not of unicast addresses that can be routed" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *text = xasprintf(CONTROLLER "bridges: {b: {" DPID
+                               ", subnets: [\"%s\"]}}\n", cases[i].prefix);
+        char *message = xasprintf("subnet \"%s\" %s; expected a prefix like "
+                                  "10.1.0.0/24 or fd00:1::/64",
+                                  cases[i].prefix, cases[i].wrong);
+        refuse(text, "2:58", message);
+        free(message);
+        free(text);
+    }
+}
+
+static void
+test_pools(void)
+{
+    refuse(CONTROLLER BRIDGE "pools:\n"
+           "  a: {bridge: br-home, prefix: 10.1.0.128/25}\n"
+           "  b: {bridge: br-home, prefix: 10.1.0.192/26}\n", "8:32",
+           "prefix \"10.1.0.192/26\" overlaps 10.1.0.128/25 of pool a; "
+           "expected pools that do not overlap");
+    refuse(CONTROLLER BRIDGE "pools:\n"
+           "  a: {bridge: br-home, prefix: \"fd00:1::1:0/112\"}\n"
+           "  b: {bridge: br-home, prefix: \"fd00:1::/64\"}\n", "8:32",
+           "prefix \"fd00:1::/64\" overlaps fd00:1::1:0/112 of pool a; "
+           "expected pools that do not overlap");
+    refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
+           "prefix: 10.2.0.0/24}}\n", "6:38", "prefix \"10.2.0.0/24\" is in "
+           "none of bridge br-home's subnets; expected a part of one");
+    refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
+           "prefix: 10.1.0.0/16}}\n", "6:38", "prefix \"10.1.0.0/16\" is in "
+           "none of bridge br-home's subnets; expected a part of one");
+
+    refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
+           "prefix: 10.1.0.0/25, block: 24}}\n", "6:58",
+           "block is 24; expected an integer from 25 to 32");
+    refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
+           "prefix: 10.1.0.0/25, block: 33}}\n", "6:58",
+           "block is 33; expected an integer from 25 to 32");
+    refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
+           "prefix: \"fd00:1::/64\", block: 96}}\n", "6:60",
+           "block is 96; expected an integer from 112 to 128");
+    refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
+           "prefix: 10.1.0.0/25, lease: 9}}\n", "6:58",
+           "lease is 9; expected an integer from 10 to 31536000");
+    refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
+           "prefix: 10.1.0.0/25, rest: 86401}}\n", "6:57",
+           "rest is 86401; expected an integer from 0 to 86400");
+}
+
+static void
+test_devices(void)
+{
+    refuse(CONTROLLER "devices: {tv: {port: p1}}\n", "2:22",
+           "port without a bridge; expected \"bridge\" beside it");
+    refuse(CONTROLLER BRIDGE "devices:\n"
+           "  tv: {bridge: br-home, port: p1}\n"
+           "  radio: {bridge: br-home, port: p1}\n", "8:34",
+           "port \"p1\" of bridge br-home is device tv's; expected a port "
+           "for each device");
+    refuse(CONTROLLER BRIDGE "devices: {tv: {bridge: br-home, port: \"\"}}\n",
+           "6:39", "port is empty; expected text");
+    refuse(CONTROLLER "services: {s: {devices: [], user: any, "
+           "command: []}}\n", "2:49", "command does not begin with a "
+           "program; expected its path from the root");
+    refuse(CONTROLLER "services: {s: {devices: [], user: any, "
+           "command: [sh, x]}}\n", "2:50", "command does not begin with a "
+           "program; expected its path from the root");
+}
+
+static void
+test_files(void)
+{
+    char *error;
+
+    CU_ASSERT_PTR_NULL(policy_load("/nonexistent/p.yaml", &error));
+    CU_ASSERT_STRING_EQUAL(error, "/nonexistent/p.yaml: No such file or "
+                                  "directory");
+    free(error);
+    CU_ASSERT_PTR_NULL(policy_load("/", &error));
+    CU_ASSERT_STRING_EQUAL(error, "/: Is a directory");
+    free(error);
+    CU_ASSERT_PTR_NULL(policy_load("/dev/zero", &error));
+    CU_ASSERT_STRING_EQUAL(error, "/dev/zero: File too large");
+    free(error);
+    CU_ASSERT_PTR_NULL(policy_load("/dev/null", &error));
+    CU_ASSERT_STRING_EQUAL(error, "/dev/null: empty; expected YAML");
+    free(error);
+
+    char name[] = "/tmp/test-policy-XXXXXX";
+    int fd = mkstemp(name);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(write(fd, CONTROLLER, strlen(CONTROLLER)),
+                    strlen(CONTROLLER));
+    close(fd);
+    struct policy *policy = policy_load(name, &error);
+    CU_ASSERT_PTR_NULL(error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(policy);
+    CU_ASSERT_STRING_EQUAL(policy->file_name, name);
+    policy_destroy(policy);
+    unlink(name);
+}
+
+int
+main(void)
+{
+    static const struct unit_test tests[] = {
+        { "whole", test_whole },
+        { "defaults", test_defaults },
+        { "order", test_order },
+        { "may_move", test_may_move },
+        { "addresses", test_addresses },
+        { "yaml", test_yaml },
+        { "anchors", test_anchors },
+        { "size", test_size },
+        { "keys", test_keys },
+        { "types", test_types },
+        { "names", test_names },
+        { "controller", test_controller },
+        { "bridges", test_bridges },
+        { "prefixes", test_prefixes },
+        { "pools", test_pools },
+        { "devices", test_devices },
+        { "files", test_files },
+    };
+
+    return unit_run("policy", tests, ARRAY_SIZE(tests));
+}

@@ -17,7 +17,7 @@
 struct parser {
     struct policy *policy;
     struct yaml_reader *reader;
-    struct sset groups;         /* That some device is in. */
+    struct sset groups; /* That some device is in. */
 };
 
 /* Reads the value of one named thing in a section. */
@@ -76,9 +76,10 @@ read_target(struct parser *p, const struct yaml_item *item, const char *what,
             return true;
         }
     }
-    yaml_reader_fail(p->reader, item, "%s \"%s\" is not a connection of a "
-                     "kind that is taken here; expected %s", what, s,
-                     expected);
+    yaml_reader_fail(p->reader, item,
+                     "%s \"%s\" is not a connection of a "
+                     "kind that is taken here; expected %s",
+                     what, s, expected);
     return false;
 }
 
@@ -112,8 +113,8 @@ parse_prefix(const char *s, struct policy_prefix *prefix)
 
     int plen = -1;
     if (!slash[1] || strspn(slash + 1, "0123456789") != strlen(slash + 1)
-        || strlen(slash + 1) > 3
-        || !str_to_int(slash + 1, 10, &plen) || plen > bits) {
+        || strlen(slash + 1) > 3 || !str_to_int(slash + 1, 10, &plen)
+        || plen > bits) {
         return v4 ? "has a length that is not from 0 to 32"
                   : "has a length that is not from 0 to 128";
     }
@@ -127,8 +128,7 @@ parse_prefix(const char *s, struct policy_prefix *prefix)
     if (v4 ? (ntohl(ip4) >> 24 == 0 || ntohl(ip4) >> 24 == 127
               || ntohl(ip4) >> 24 >= 224)
            : (ipv6_addr_is_multicast(&prefix->addr)
-              || in6_is_lla(&prefix->addr)
-              || prefix->addr.s6_addr[0] == 0)) {
+              || in6_is_lla(&prefix->addr) || prefix->addr.s6_addr[0] == 0)) {
         return "is not of unicast addresses that can be routed";
     }
     return NULL;
@@ -145,8 +145,10 @@ read_prefix(struct parser *p, const struct yaml_item *item, const char *what,
     }
     const char *wrong = parse_prefix(s, prefix);
     if (wrong) {
-        yaml_reader_fail(p->reader, item, "%s \"%s\" %s; expected a prefix "
-                         "like 10.1.0.0/24 or fd00:1::/64", what, s, wrong);
+        yaml_reader_fail(p->reader, item,
+                         "%s \"%s\" %s; expected a prefix "
+                         "like 10.1.0.0/24 or fd00:1::/64",
+                         what, s, wrong);
     }
     return !wrong;
 }
@@ -166,7 +168,8 @@ read_reference(struct parser *p, const struct yaml_item *item,
     if (!thing) {
         yaml_reader_fail(p->reader, item,
                          "no %s is named \"%s\"; expected a name from "
-                         "\"%s\"", what, s, section);
+                         "\"%s\"",
+                         what, s, section);
     }
     return thing;
 }
@@ -181,20 +184,23 @@ read_devices(struct parser *p, const struct yaml_item *item, const char *what,
     if (!yaml_reader_get_string(p->reader, item, what, &s)) {
         return false;
     }
-    if (s[0] == '@' ? sset_contains(&p->groups, s + 1)
-                    : (!strcmp(s, "*")
-                       || shash_find(&p->policy->devices, s))) {
+    if (s[0] == '@'
+            ? sset_contains(&p->groups, s + 1)
+            : (!strcmp(s, "*") || shash_find(&p->policy->devices, s))) {
         *valuep = s;
         return true;
     }
     if (s[0] == '@') {
-        yaml_reader_fail(p->reader, item, "no device is in group \"%s\"; "
+        yaml_reader_fail(p->reader, item,
+                         "no device is in group \"%s\"; "
                          "expected a group that a device names in \"groups\"",
                          s + 1);
     } else {
-        yaml_reader_fail(p->reader, item, "no device is named \"%s\"; "
+        yaml_reader_fail(p->reader, item,
+                         "no device is named \"%s\"; "
                          "expected a name from \"devices\", \"@GROUP\" or "
-                         "\"*\"", s);
+                         "\"*\"",
+                         s);
     }
     return false;
 }
@@ -204,8 +210,8 @@ static bool
 read_section(struct parser *p, const char *section, const char *what,
              read_entry *read)
 {
-    const struct yaml_item *map
-        = yaml_item_find(yaml_reader_root(p->reader), section);
+    const struct yaml_item *map = yaml_item_find(yaml_reader_root(p->reader),
+                                                 section);
 
     if (!map) {
         return true;
@@ -259,26 +265,27 @@ read_controller(struct parser *p)
     static const char *const bridges_kinds[] = { "pssl:", "ptcp:", "punix:",
                                                  NULL };
     const char *const what = "controller";
-    const struct yaml_item *map
-        = yaml_reader_require(p->reader, yaml_reader_root(p->reader),
-                              "the policy", what);
+    const struct yaml_item *map = yaml_reader_require(
+        p->reader, yaml_reader_root(p->reader), "the policy", what);
 
     if (!map || !yaml_reader_check_keys(p->reader, map, what, keys)) {
         return false;
     }
-    const struct yaml_item *devices
-        = yaml_reader_require(p->reader, map, what, "devices");
+    const struct yaml_item *devices = yaml_reader_require(p->reader, map, what,
+                                                          "devices");
     if (!devices
         || !read_listen(p, devices, "controller's devices", devices_kinds,
                         "\"pssl:PORT:ADDRESS\"", &p->policy->devices_listen)
         || !read_listen(p, yaml_item_find(map, "bridges"),
                         "controller's bridges", bridges_kinds,
                         "\"pssl:PORT:ADDRESS\", \"ptcp:PORT:ADDRESS\" or "
-                        "\"punix:FILE\"", &p->policy->bridges_listen)) {
+                        "\"punix:FILE\"",
+                        &p->policy->bridges_listen)) {
         return false;
     }
     if (!devices->n) {
-        yaml_reader_fail(p->reader, devices, "controller's devices is empty; "
+        yaml_reader_fail(p->reader, devices,
+                         "controller's devices is empty; "
                          "expected \"pssl:PORT:ADDRESS\"");
         return false;
     }
@@ -293,25 +300,27 @@ read_datapath_id(struct parser *p, const struct yaml_item *item,
 {
     const char *s = NULL;
 
-    if (!item
-        || !yaml_reader_get_string(p->reader, item, "datapath-id", &s)) {
+    if (!item || !yaml_reader_get_string(p->reader, item, "datapath-id", &s)) {
         return false;
     }
     if (strlen(s) != 16 || strspn(s, "0123456789abcdefABCDEF") != 16
         || !strtoull(s, NULL, 16)) {
-        yaml_reader_fail(p->reader, item, "datapath-id \"%s\" is not one; "
-                         "expected 16 hexadecimal digits, not all zero", s);
+        yaml_reader_fail(p->reader, item,
+                         "datapath-id \"%s\" is not one; "
+                         "expected 16 hexadecimal digits, not all zero",
+                         s);
         return false;
     }
     *dpidp = strtoull(s, NULL, 16);
 
     const struct shash_node *node;
-    SHASH_FOR_EACH (node, &p->policy->bridges) {
+    SHASH_FOR_EACH(node, &p->policy->bridges) {
         const struct policy_bridge *other = node->data;
         if (other->datapath_id == *dpidp) {
-            yaml_reader_fail(p->reader, item, "datapath-id \"%s\" is bridge "
-                             "%s's too; expected one for each bridge", s,
-                             other->name);
+            yaml_reader_fail(p->reader, item,
+                             "datapath-id \"%s\" is bridge "
+                             "%s's too; expected one for each bridge",
+                             s, other->name);
             return false;
         }
     }
@@ -325,7 +334,7 @@ find_subnet(const struct policy *policy, const struct policy_prefix *prefix,
 {
     const struct shash_node *node;
 
-    SHASH_FOR_EACH (node, &policy->bridges) {
+    SHASH_FOR_EACH(node, &policy->bridges) {
         const struct policy_bridge *bridge = node->data;
         for (size_t i = 0; i < bridge->n_subnets; i++) {
             if (policy_prefix_overlaps(&bridge->subnets[i], prefix)) {
@@ -379,13 +388,15 @@ read_forward_table(struct parser *p, const struct yaml_item *item,
 {
     unsigned int table = 0;
 
-    if (!item || (item->type == YAML_ITEM_SCALAR
-                  && !strcmp(item->text, "normal"))) {
+    if (!item
+        || (item->type == YAML_ITEM_SCALAR && !strcmp(item->text, "normal"))) {
         *tablep = -1;
         return true;
     }
-    if (!yaml_reader_get_uint(p->reader, item, "forward-table (if not "
-                              "\"normal\")", min, 254, &table)) {
+    if (!yaml_reader_get_uint(p->reader, item,
+                              "forward-table (if not "
+                              "\"normal\")",
+                              min, 254, &table)) {
         return false;
     }
     *tablep = table;
@@ -398,26 +409,26 @@ read_forward_table(struct parser *p, const struct yaml_item *item,
 static bool
 read_bridge(struct parser *p, const char *name, const struct yaml_item *item)
 {
-    static const char *const keys[] = { "datapath-id", "target", "subnets",
-                                        "first-table", "forward-table",
-                                        NULL };
+    static const char *const keys[] = { "datapath-id",   "target",
+                                        "subnets",       "first-table",
+                                        "forward-table", NULL };
     static const char *const kinds[] = { "unix:", "tcp:", "ssl:", NULL };
     unsigned int first_table = 0;
     const char *target = NULL;
     uint64_t datapath_id;
 
     if (!yaml_reader_check_keys(p->reader, item, "a bridge", keys)
-        || !read_datapath_id(p, yaml_reader_require(p->reader, item,
-                                                    "a bridge",
-                                                    "datapath-id"),
-                             &datapath_id)) {
+        || !read_datapath_id(
+            p, yaml_reader_require(p->reader, item, "a bridge", "datapath-id"),
+            &datapath_id)) {
         return false;
     }
     const struct yaml_item *target_item = yaml_item_find(item, "target");
     if (target_item
         && !read_target(p, target_item, "target", kinds,
                         "\"unix:FILE\", \"tcp:ADDRESS:PORT\" or "
-                        "\"ssl:ADDRESS:PORT\"", &target)) {
+                        "\"ssl:ADDRESS:PORT\"",
+                        &target)) {
         return false;
     }
 
@@ -427,10 +438,9 @@ read_bridge(struct parser *p, const char *name, const struct yaml_item *item)
     bridge->target = nullable_xstrdup(target);
     shash_add(&p->policy->bridges, name, bridge);
     if (!read_subnets(p, yaml_item_find(item, "subnets"), bridge)
-        || !yaml_reader_get_uint(p->reader,
-                                 yaml_item_find(item, "first-table"),
-                                 "first-table", 0, 254 - N_TABLES,
-                                 &first_table)
+        || !yaml_reader_get_uint(
+            p->reader, yaml_item_find(item, "first-table"), "first-table", 0,
+            254 - N_TABLES, &first_table)
         || !read_forward_table(p, yaml_item_find(item, "forward-table"),
                                first_table + N_TABLES,
                                &bridge->forward_table)) {
@@ -448,11 +458,12 @@ check_pool_place(struct parser *p, const struct yaml_item *item,
                  const struct policy_prefix *prefix)
 {
     const struct shash_node *node;
-    SHASH_FOR_EACH (node, &p->policy->pools) {
+    SHASH_FOR_EACH(node, &p->policy->pools) {
         const struct policy_pool *other = node->data;
         if (policy_prefix_overlaps(&other->prefix, prefix)) {
             char *s = policy_prefix_to_string(&other->prefix);
-            yaml_reader_fail(p->reader, item, "prefix \"%s\" overlaps %s of "
+            yaml_reader_fail(p->reader, item,
+                             "prefix \"%s\" overlaps %s of "
                              "pool %s; expected pools that do not overlap",
                              item->text, s, other->name);
             free(s);
@@ -466,27 +477,28 @@ check_pool_place(struct parser *p, const struct yaml_item *item,
             return true;
         }
     }
-    yaml_reader_fail(p->reader, item, "prefix \"%s\" is in none of bridge "
-                     "%s's subnets; expected a part of one", item->text,
-                     bridge->name);
+    yaml_reader_fail(p->reader, item,
+                     "prefix \"%s\" is in none of bridge "
+                     "%s's subnets; expected a part of one",
+                     item->text, bridge->name);
     return false;
 }
 
 static bool
 read_pool(struct parser *p, const char *name, const struct yaml_item *item)
 {
-    static const char *const keys[] = { "bridge", "prefix", "block", "lease",
-                                        "rest", NULL };
+    static const char *const keys[] = { "bridge", "prefix", "block",
+                                        "lease",  "rest",   NULL };
     const char *const what = "a pool";
     struct yaml_reader *r = p->reader;
 
     if (!yaml_reader_check_keys(r, item, what, keys)) {
         return false;
     }
-    const struct yaml_item *bridge_item
-        = yaml_reader_require(r, item, what, "bridge");
-    const struct yaml_item *prefix_item
-        = yaml_reader_require(r, item, what, "prefix");
+    const struct yaml_item *bridge_item = yaml_reader_require(r, item, what,
+                                                              "bridge");
+    const struct yaml_item *prefix_item = yaml_reader_require(r, item, what,
+                                                              "prefix");
     if (!bridge_item || !prefix_item) {
         return false;
     }
@@ -494,8 +506,7 @@ read_pool(struct parser *p, const char *name, const struct yaml_item *item)
     struct policy_pool pool = { .lease_s = 3600, .rest_s = 60 };
     pool.bridge = read_reference(p, bridge_item, "bridge", "bridges",
                                  &p->policy->bridges);
-    if (!pool.bridge
-        || !read_prefix(p, prefix_item, "prefix", &pool.prefix)
+    if (!pool.bridge || !read_prefix(p, prefix_item, "prefix", &pool.prefix)
         || !check_pool_place(p, prefix_item, pool.bridge, &pool.prefix)) {
         return false;
     }
@@ -507,10 +518,10 @@ read_pool(struct parser *p, const char *name, const struct yaml_item *item)
     unsigned int block = MAX(plen, 124 - mapped);
     if (!yaml_reader_get_uint(r, yaml_item_find(item, "block"), "block",
                               MAX(plen, 112 - mapped), 128 - mapped, &block)
-        || !yaml_reader_get_uint(r, yaml_item_find(item, "lease"), "lease",
-                                 10, 31536000, &pool.lease_s)
-        || !yaml_reader_get_uint(r, yaml_item_find(item, "rest"), "rest",
-                                 0, 86400, &pool.rest_s)) {
+        || !yaml_reader_get_uint(r, yaml_item_find(item, "lease"), "lease", 10,
+                                 31536000, &pool.lease_s)
+        || !yaml_reader_get_uint(r, yaml_item_find(item, "rest"), "rest", 0,
+                                 86400, &pool.rest_s)) {
         return false;
     }
     pool.block_plen = block + mapped;
@@ -533,8 +544,7 @@ read_groups(struct parser *p, const struct yaml_item *list,
     }
     for (size_t i = 0; i < list->n; i++) {
         const char *group = NULL;
-        if (!yaml_reader_get_string(p->reader, list->items[i], "group",
-                                    &group)
+        if (!yaml_reader_get_string(p->reader, list->items[i], "group", &group)
             || !check_name(p, list->items[i], "group", group)) {
             return false;
         }
@@ -553,16 +563,16 @@ read_place(struct parser *p, const struct yaml_item *item,
     const struct yaml_item *port_item = yaml_item_find(item, "port");
 
     if (bridge_item) {
-        const struct policy_bridge *bridge
-            = read_reference(p, bridge_item, "bridge", "bridges",
-                             &p->policy->bridges);
+        const struct policy_bridge *bridge = read_reference(
+            p, bridge_item, "bridge", "bridges", &p->policy->bridges);
         if (!bridge) {
             return false;
         }
         device->bridge = xstrdup(bridge->name);
     }
     if (port_item && !bridge_item) {
-        yaml_reader_fail(p->reader, port_item, "port without a bridge; "
+        yaml_reader_fail(p->reader, port_item,
+                         "port without a bridge; "
                          "expected \"bridge\" beside it");
         return false;
     }
@@ -575,13 +585,15 @@ read_place(struct parser *p, const struct yaml_item *item,
         return false;
     }
     const struct shash_node *node;
-    SHASH_FOR_EACH (node, &p->policy->devices) {
+    SHASH_FOR_EACH(node, &p->policy->devices) {
         const struct policy_device *other = node->data;
         if (other->port && !strcmp(other->port, port)
             && !strcmp(other->bridge, device->bridge)) {
-            yaml_reader_fail(p->reader, port_item, "port \"%s\" of bridge %s "
+            yaml_reader_fail(p->reader, port_item,
+                             "port \"%s\" of bridge %s "
                              "is device %s's; expected a port for each "
-                             "device", port, device->bridge, other->name);
+                             "device",
+                             port, device->bridge, other->name);
             free(port);
             return false;
         }
@@ -652,10 +664,10 @@ read_service(struct parser *p, const char *name, const struct yaml_item *item)
     sset_init(&service->devices);
     shash_add(&p->policy->services, name, service);
 
-    const struct yaml_item *devices
-        = yaml_reader_require(p->reader, item, what, "devices");
-    const struct yaml_item *user
-        = yaml_reader_require(p->reader, item, what, "user");
+    const struct yaml_item *devices = yaml_reader_require(p->reader, item,
+                                                          what, "devices");
+    const struct yaml_item *user = yaml_reader_require(p->reader, item, what,
+                                                       "user");
     if (!devices || !user
         || !yaml_reader_is_list(p->reader, devices, "service's devices")
         || !read_string(p, user, "user", &service->user)) {
@@ -717,8 +729,8 @@ read_rule(struct parser *p, const struct yaml_item *item,
 static bool
 read_moves(struct parser *p)
 {
-    const struct yaml_item *list
-        = yaml_item_find(yaml_reader_root(p->reader), "moves");
+    const struct yaml_item *list = yaml_item_find(yaml_reader_root(p->reader),
+                                                  "moves");
 
     if (!list) {
         return true;
@@ -749,8 +761,8 @@ static bool
 read_numbers(struct parser *p, const char *section,
              const struct number numbers[], size_t n)
 {
-    const struct yaml_item *map
-        = yaml_item_find(yaml_reader_root(p->reader), section);
+    const struct yaml_item *map = yaml_item_find(yaml_reader_root(p->reader),
+                                                 section);
     const char *keys[8];
 
     if (!map) {
@@ -795,8 +807,7 @@ read_all_numbers(struct parser *p)
     };
 
     bool ok = read_numbers(p, "limits", limits, ARRAY_SIZE(limits))
-              && read_numbers(p, "detection", detection,
-                              ARRAY_SIZE(detection))
+              && read_numbers(p, "detection", detection, ARRAY_SIZE(detection))
               && read_numbers(p, "associations", associations,
                               ARRAY_SIZE(associations));
     l->state_bytes = state_bytes;
@@ -809,13 +820,13 @@ void
 policy_parse(struct policy *policy, struct yaml_reader *reader)
 {
     static const char *const sections[] = {
-        "controller", "bridges", "pools", "devices", "services", "moves",
-        "limits", "detection", "associations", NULL
+        "controller", "bridges", "pools",     "devices",      "services",
+        "moves",      "limits",  "detection", "associations", NULL
     };
     struct parser p = { .policy = policy, .reader = reader };
 
-    if (!yaml_reader_check_keys(reader, yaml_reader_root(reader),
-                                "the policy", sections)) {
+    if (!yaml_reader_check_keys(reader, yaml_reader_root(reader), "the policy",
+                                sections)) {
         return;
     }
     sset_init(&p.groups);

@@ -98,12 +98,12 @@ policy_destroy(struct policy *policy)
     }
     free(policy->rules);
 
-    SHASH_FOR_EACH (node, &policy->services) {
+    SHASH_FOR_EACH(node, &policy->services) {
         policy_service_destroy(node->data);
     }
     shash_destroy(&policy->services);
 
-    SHASH_FOR_EACH (node, &policy->devices) {
+    SHASH_FOR_EACH(node, &policy->devices) {
         struct policy_device *device = node->data;
         sset_destroy(&device->groups);
         free(device->bridge);
@@ -113,14 +113,14 @@ policy_destroy(struct policy *policy)
     }
     shash_destroy(&policy->devices);
 
-    SHASH_FOR_EACH (node, &policy->pools) {
+    SHASH_FOR_EACH(node, &policy->pools) {
         struct policy_pool *pool = node->data;
         free(pool->name);
         free(pool);
     }
     shash_destroy(&policy->pools);
 
-    SHASH_FOR_EACH (node, &policy->bridges) {
+    SHASH_FOR_EACH(node, &policy->bridges) {
         struct policy_bridge *bridge = node->data;
         free(bridge->subnets);
         free(bridge->target);
@@ -142,7 +142,8 @@ policy_name_is_valid(const char *name)
 
     return n >= 1 && n <= 63 && name[0] != '.' && name[0] != '-'
            && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                           "abcdefghijklmnopqrstuvwxyz0123456789._-") == n;
+                           "abcdefghijklmnopqrstuvwxyz0123456789._-")
+                  == n;
 }
 
 /* Prefixes and addresses. */
@@ -181,7 +182,7 @@ policy_find_pool(const struct policy *policy, const struct in6_addr *addr)
 {
     const struct shash_node *node;
 
-    SHASH_FOR_EACH (node, &policy->pools) {
+    SHASH_FOR_EACH(node, &policy->pools) {
         const struct policy_pool *pool = node->data;
         if (policy_prefix_contains(&pool->prefix, addr)) {
             return pool;
@@ -191,8 +192,7 @@ policy_find_pool(const struct policy *policy, const struct in6_addr *addr)
 }
 
 static bool
-is_reserved_in(const struct policy_prefix *subnet,
-               const struct in6_addr *addr)
+is_reserved_in(const struct policy_prefix *subnet, const struct in6_addr *addr)
 {
     bool v4 = IN6_IS_ADDR_V4MAPPED(&subnet->addr);
 
@@ -218,7 +218,7 @@ policy_address_is_reserved(const struct policy *policy,
 {
     const struct shash_node *node;
 
-    SHASH_FOR_EACH (node, &policy->bridges) {
+    SHASH_FOR_EACH(node, &policy->bridges) {
         const struct policy_bridge *bridge = node->data;
         for (size_t i = 0; i < bridge->n_subnets; i++) {
             if (is_reserved_in(&bridge->subnets[i], addr)) {
@@ -254,7 +254,7 @@ policy_service_runs_on(const struct policy *policy,
 {
     const char *name;
 
-    SSET_FOR_EACH (name, &service->devices) {
+    SSET_FOR_EACH(name, &service->devices) {
         if (policy_covers(policy, name, device)) {
             return true;
         }
@@ -278,8 +278,8 @@ why_not(const struct policy *policy, const char *from, const char *to,
         return xasprintf("device %s has the session already", to);
     }
     if (service_name[0]) {
-        const struct policy_service *service
-            = shash_find_data(&policy->services, service_name);
+        const struct policy_service *service = shash_find_data(
+            &policy->services, service_name);
         if (!service) {
             return xasprintf("service %s is not in the policy", service_name);
         }
@@ -295,14 +295,17 @@ why_not(const struct policy *policy, const char *from, const char *to,
             && policy_covers(policy, rule->to, to)
             && (!strcmp(rule->service, "*")
                 || !strcmp(rule->service, service_name))) {
-            return rule->allow ? NULL
-                   : xasprintf("policy refuses to move service \"%s\" from "
-                               "%s to %s (entry %"PRIuSIZE" of \"moves\")",
-                               service_name, from, to, i + 1);
+            return rule->allow
+                       ? NULL
+                       : xasprintf(
+                           "policy refuses to move service \"%s\" from "
+                           "%s to %s (entry %" PRIuSIZE " of \"moves\")",
+                           service_name, from, to, i + 1);
         }
     }
     return xasprintf("nothing in the policy's \"moves\" lets service \"%s\" "
-                     "move from %s to %s", service_name, from, to);
+                     "move from %s to %s",
+                     service_name, from, to);
 }
 
 bool

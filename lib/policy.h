@@ -22,72 +22,72 @@
 #include "sset.h"
 
 struct policy_prefix {
-    struct in6_addr addr;       /* Network address; IPv4 as IPv4-mapped. */
-    unsigned int plen;          /* In the mapped form: IPv4's /24 is 120. */
+    struct in6_addr addr; /* Network address; IPv4 as IPv4-mapped. */
+    unsigned int plen;    /* In the mapped form: IPv4's /24 is 120. */
 };
 
 struct policy_bridge {
     char *name;
     uint64_t datapath_id;
-    char *target;               /* "unix:..." to connect to; NULL: it comes. */
+    char *target; /* "unix:..." to connect to; NULL: it comes. */
     struct policy_prefix *subnets;
     size_t n_subnets;
-    uint8_t first_table;        /* Default 0. */
-    int forward_table;          /* -1: NORMAL. */
+    uint8_t first_table; /* Default 0. */
+    int forward_table;   /* -1: NORMAL. */
 };
 
 struct policy_pool {
     char *name;
     const struct policy_bridge *bridge;
-    struct policy_prefix prefix;        /* Inside one of the bridge's. */
-    unsigned int block_plen;            /* Of a leased block, mapped form; at
+    struct policy_prefix prefix; /* Inside one of the bridge's. */
+    unsigned int block_plen;     /* Of a leased block, mapped form; at
                                          * least prefix.plen.  At most 65,536
                                          * addresses a block. */
-    unsigned int lease_s;               /* Lifetime of a block's lease. */
-    unsigned int rest_s;                /* Quarantine of an address. */
+    unsigned int lease_s;        /* Lifetime of a block's lease. */
+    unsigned int rest_s;         /* Quarantine of an address. */
 };
 
 struct policy_device {
     char *name;
     struct sset groups;
-    char *bridge;               /* Pinned place, or NULL. */
-    char *port;                 /* Pinned port name, or NULL. */
+    char *bridge; /* Pinned place, or NULL. */
+    char *port;   /* Pinned port name, or NULL. */
 };
 
-struct policy_rule {            /* Who may move what to whom: first match. */
+struct policy_rule { /* Who may move what to whom: first match. */
     bool allow;
-    char *from, *to;            /* "*", DEVICE or "@GROUP". */
-    char *service;              /* "*" or a service. */
+    char *from, *to; /* "*", DEVICE or "@GROUP". */
+    char *service;   /* "*" or a service. */
 };
 
 struct policy_service {
     char *name;
-    struct sset devices;        /* Devices, @groups or "*" where it runs. */
-    bool any_user;              /* Otherwise 'user' only. */
-    char *user;                 /* NULL if 'any_user'. */
-    char **command;             /* NULL-terminated argv to start, or NULL. */
+    struct sset devices; /* Devices, @groups or "*" where it runs. */
+    bool any_user;       /* Otherwise 'user' only. */
+    char *user;          /* NULL if 'any_user'. */
+    char **command;      /* NULL-terminated argv to start, or NULL. */
 };
 
 struct policy_limits {
-    unsigned int introductions;         /* At once, of one device. */
-    unsigned int offers;                /* Waiting, at one target. */
-    unsigned int sessions;              /* Of one device. */
-    unsigned int packet_ins;            /* A second, of one bridge. */
-    uint64_t state_bytes;               /* Of one transfer. */
+    unsigned int introductions; /* At once, of one device. */
+    unsigned int offers;        /* Waiting, at one target. */
+    unsigned int sessions;      /* Of one device. */
+    unsigned int packet_ins;    /* A second, of one bridge. */
+    uint64_t state_bytes;       /* Of one transfer. */
 };
 
 struct policy {
     char *file_name;
-    struct sset devices_listen;     /* "pssl:6654:ADDR" for agents. */
-    struct sset bridges_listen;     /* "pssl:6653", "ptcp:", "punix:". */
-    struct shash bridges;           /* struct policy_bridge */
-    struct shash pools;             /* struct policy_pool */
-    struct shash devices;           /* struct policy_device */
-    struct shash services;          /* struct policy_service */
+    struct sset devices_listen; /* "pssl:6654:ADDR" for agents. */
+    struct sset bridges_listen; /* "pssl:6653", "ptcp:", "punix:". */
+    struct shash bridges;       /* struct policy_bridge */
+    struct shash pools;         /* struct policy_pool */
+    struct shash devices;       /* struct policy_device */
+    struct shash services;      /* struct policy_service */
     struct policy_rule *rules;
     size_t n_rules;
     struct policy_limits limits;
-    unsigned int dad_probes;        /* RFC 5227, section 2.1.1. */
+    unsigned int dad_probes; /* RFC 5227, section 2.1.1. */
     unsigned int dad_interval_ms;
     unsigned int sa_lifetime_s;
 };
@@ -127,7 +127,6 @@ bool policy_may_move(const struct policy *, const char *from, const char *to,
 bool policy_covers(const struct policy *, const char *name,
                    const char *device);
 bool policy_service_runs_on(const struct policy *,
-                            const struct policy_service *,
-                            const char *device);
+                            const struct policy_service *, const char *device);
 
 #endif /* lib/policy.h */

@@ -19,8 +19,8 @@
 struct yaml_reader {
     char *file_name;
     struct yaml_item *root;
-    size_t n_items;             /* Read so far, against the limit. */
-    char *error;                /* The first one. */
+    size_t n_items; /* Read so far, against the limit. */
+    char *error;    /* The first one. */
 };
 
 static const char *const type_names[] = {
@@ -32,8 +32,8 @@ static const char *const type_names[] = {
 /* Errors. */
 
 static void OVS_PRINTF_FORMAT(4, 0)
-fail_at(struct yaml_reader *reader, size_t line, size_t column,
-        const char *format, va_list args)
+    fail_at(struct yaml_reader *reader, size_t line, size_t column,
+            const char *format, va_list args)
 {
     if (reader->error) {
         return;
@@ -62,8 +62,8 @@ yaml_reader_fail(struct yaml_reader *reader, const struct yaml_item *item,
 }
 
 static void OVS_PRINTF_FORMAT(3, 4)
-fail_mark(struct yaml_reader *reader, const yaml_mark_t *mark,
-          const char *format, ...)
+    fail_mark(struct yaml_reader *reader, const yaml_mark_t *mark,
+              const char *format, ...)
 {
     va_list args;
 
@@ -159,13 +159,15 @@ check_decoration(struct yaml_reader *reader, const yaml_event_t *event,
     if (anchor) {
         fail_mark(reader, &event->start_mark,
                   "anchor \"&%s\" is not taken here; write the value in full "
-                  "wherever it is wanted", anchor);
+                  "wherever it is wanted",
+                  anchor);
         return false;
     }
     if (tag) {
         fail_mark(reader, &event->start_mark,
                   "tag \"%s\" is not taken here; expected a value without "
-                  "a tag", tag);
+                  "a tag",
+                  tag);
         return false;
     }
     return true;
@@ -189,8 +191,7 @@ read_scalar(struct yaml_reader *reader, const yaml_event_t *event)
         return NULL;
     }
 
-    struct yaml_item *item = item_create(YAML_ITEM_SCALAR,
-                                         &event->start_mark);
+    struct yaml_item *item = item_create(YAML_ITEM_SCALAR, &event->start_mark);
     item->text = xmemdup0(text, length);
     item->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     return item;
@@ -243,8 +244,7 @@ read_pair(struct yaml_reader *reader, yaml_parser_t *parser,
     } else {
         yaml_event_t event;
         if (next_event(reader, parser, &event)) {
-            struct yaml_item *value = read_item(reader, parser, &event,
-                                                depth);
+            struct yaml_item *value = read_item(reader, parser, &event, depth);
             yaml_event_delete(&event);
             if (value) {
                 item_add(map, key, value);
@@ -271,8 +271,9 @@ read_map(struct yaml_reader *reader, yaml_parser_t *parser,
     bool ok = false;
     while (next_event(reader, parser, &event)) {
         ok = event.type == YAML_MAPPING_END_EVENT;
-        bool more = !ok && read_pair(reader, parser, &event, depth + 1,
-                                     &keys, map);
+        bool more = !ok
+                    && read_pair(reader, parser, &event, depth + 1, &keys,
+                                 map);
         yaml_event_delete(&event);
         if (!more) {
             break;
@@ -313,7 +314,8 @@ read_item(struct yaml_reader *reader, yaml_parser_t *parser,
     } else if (event->type == YAML_ALIAS_EVENT) {
         fail_mark(reader, &event->start_mark,
                   "alias \"*%s\" is not taken here; write the value in full, "
-                  "or \"*\" in quotes for any", event->data.alias.anchor);
+                  "or \"*\" in quotes for any",
+                  event->data.alias.anchor);
     } else {
         fail_mark(reader, &event->start_mark, "expected a value");
     }
@@ -463,7 +465,9 @@ check_type(struct yaml_reader *reader, const struct yaml_item *item,
     }
     yaml_reader_fail(reader, item, "%s is %s; expected %s", what,
                      item->type == YAML_ITEM_SCALAR && item->plain
-                     && !item->text[0] ? "empty" : type_names[item->type],
+                             && !item->text[0]
+                         ? "empty"
+                         : type_names[item->type],
                      type_names[type]);
     return false;
 }
@@ -504,7 +508,10 @@ yaml_reader_check_keys(struct yaml_reader *reader,
             struct ds s = DS_EMPTY_INITIALIZER;
             for (size_t j = 0; keys[j]; j++) {
                 ds_put_format(&s, "%s%s",
-                              !j ? "" : keys[j + 1] ? ", " : " or ", keys[j]);
+                              !j            ? ""
+                              : keys[j + 1] ? ", "
+                                            : " or ",
+                              keys[j]);
             }
             yaml_reader_fail(reader, item->keys[i],
                              "unknown key \"%s\" in %s; expected %s",
@@ -535,9 +542,10 @@ static bool
 is_not_string(const char *text)
 {
     static const char *const words[] = {
-        "",     "~",    "null", "Null", "NULL", "true", "True", "TRUE",
-        "false", "False", "FALSE", "yes", "Yes", "YES", "no", "No", "NO",
-        "on", "On", "ON", "off", "Off", "OFF", ".nan", ".inf", "-.inf", NULL
+        "",     "~",     "null",  "Null",  "NULL",  "true", "True",
+        "TRUE", "false", "False", "FALSE", "yes",   "Yes",  "YES",
+        "no",   "No",    "NO",    "on",    "On",    "ON",   "off",
+        "Off",  "OFF",   ".nan",  ".inf",  "-.inf", NULL
     };
 
     if (is_one_of(text, words)) {
@@ -571,9 +579,10 @@ yaml_reader_get_string(struct yaml_reader *reader,
         return false;
     }
     if (item->plain && is_not_string(item->text)) {
-        yaml_reader_fail(reader, item, "%s is %s, which YAML takes for "
-                         "something else; expected a string, in quotes", what,
-                         item->text[0] ? item->text : "empty");
+        yaml_reader_fail(reader, item,
+                         "%s is %s, which YAML takes for "
+                         "something else; expected a string, in quotes",
+                         what, item->text[0] ? item->text : "empty");
         return false;
     }
     *valuep = item->text;
@@ -601,12 +610,14 @@ yaml_reader_get_integer(struct yaml_reader *reader,
             }
         }
     }
-    yaml_reader_fail(reader, item,
-                     "%s is %s; expected an integer from %" PRIu64
-                     " to %" PRIu64, what,
-                     item->type != YAML_ITEM_SCALAR ? type_names[item->type]
-                     : !item->plain ? "a string"
-                     : item->text[0] ? item->text : "empty", min, max);
+    yaml_reader_fail(
+        reader, item,
+        "%s is %s; expected an integer from %" PRIu64 " to %" PRIu64, what,
+        item->type != YAML_ITEM_SCALAR ? type_names[item->type]
+        : !item->plain                 ? "a string"
+        : item->text[0]                ? item->text
+                                       : "empty",
+        min, max);
     return false;
 }
 
@@ -640,7 +651,8 @@ yaml_reader_get_bool(struct yaml_reader *reader, const struct yaml_item *item,
     }
     yaml_reader_fail(reader, item, "%s is %s; expected true or false", what,
                      item->type != YAML_ITEM_SCALAR ? type_names[item->type]
-                     : !item->plain ? "a string"
-                     : item->text[0] ? item->text : "empty");
+                     : !item->plain                 ? "a string"
+                     : item->text[0]                ? item->text
+                                                    : "empty");
     return false;
 }

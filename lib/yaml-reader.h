@@ -41,16 +41,16 @@ enum yaml_item_type {
 
 struct yaml_item {
     enum yaml_item_type type;
-    size_t line, column;        /* From 1. */
+    size_t line, column; /* From 1. */
 
     /* YAML_ITEM_SCALAR. */
-    char *text;                 /* No null bytes but the one at the end. */
-    bool plain;                 /* Written without quotes. */
+    char *text; /* No null bytes but the one at the end. */
+    bool plain; /* Written without quotes. */
 
     /* YAML_ITEM_LIST, and the values of a YAML_ITEM_MAP. */
     struct yaml_item **items;
     size_t n, allocated;
-    struct yaml_item **keys;    /* YAML_ITEM_MAP: scalars, n of them. */
+    struct yaml_item **keys; /* YAML_ITEM_MAP: scalars, n of them. */
 };
 
 struct yaml_reader;
@@ -89,8 +89,7 @@ bool yaml_reader_check_keys(struct yaml_reader *, const struct yaml_item *,
 /* Finds 'key' in 'map', where it has to be. */
 const struct yaml_item *yaml_reader_require(struct yaml_reader *,
                                             const struct yaml_item *map,
-                                            const char *what,
-                                            const char *key);
+                                            const char *what, const char *key);
 
 /* Typed values.  With a null 'item' they leave '*valuep' as it is and return
  * true, so that what the caller stored there before is the default.  A string
@@ -101,8 +100,8 @@ bool yaml_reader_get_integer(struct yaml_reader *, const struct yaml_item *,
                              const char *what, uint64_t min, uint64_t max,
                              uint64_t *valuep);
 bool yaml_reader_get_uint(struct yaml_reader *, const struct yaml_item *,
-                          const char *what, unsigned int min,
-                          unsigned int max, unsigned int *valuep);
+                          const char *what, unsigned int min, unsigned int max,
+                          unsigned int *valuep);
 bool yaml_reader_get_bool(struct yaml_reader *, const struct yaml_item *,
                           const char *what, bool *valuep);
 

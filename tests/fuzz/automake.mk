@@ -14,6 +14,7 @@
 # Inputs that once failed, and seeds, are in tests/fuzz/corpus/fuzz-NAME/.
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz-attachment-frame \
+	tests/fuzz/fuzz-policy \
 	tests/fuzz/fuzz-ticket
 
 FUZZ_RUNS = 20000

@@ -6,32 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util.h"
+#include "fuzz.h"
 
 /* The policy file: whatever the bytes, policy_load_text() gives either a
  * policy that can be asked or an error that names the file. */
-
-int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static void
 ask(const struct policy *policy)
 {
     const struct shash_node *a;
 
-    SHASH_FOR_EACH (a, &policy->devices) {
+    SHASH_FOR_EACH(a, &policy->devices) {
         char *why;
 
-        ovs_assert(policy_name_is_valid(a->name));
+        fuzz_check(policy_name_is_valid(a->name));
         policy_may_move(policy, a->name, "tv", "files", &why);
         free(why);
         policy_may_move(policy, "tv", a->name, "", NULL);
     }
-    SHASH_FOR_EACH (a, &policy->pools) {
+    SHASH_FOR_EACH(a, &policy->pools) {
         const struct policy_pool *pool = a->data;
 
-        ovs_assert(policy_find_pool(policy, &pool->prefix.addr) == pool);
-        ovs_assert(pool->block_plen >= pool->prefix.plen);
-        ovs_assert(pool->block_plen >= 112 && pool->block_plen <= 128);
+        fuzz_check(policy_find_pool(policy, &pool->prefix.addr) == pool);
+        fuzz_check(pool->block_plen >= pool->prefix.plen);
+        fuzz_check(pool->block_plen >= 112 && pool->block_plen <= 128);
         policy_address_is_reserved(policy, &pool->prefix.addr);
         free(policy_prefix_to_string(&pool->prefix));
     }
@@ -44,12 +42,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct policy *policy = policy_load_text("p", (const char *) data, n,
                                              &error);
 
-    ovs_assert(!policy == !!error);
+    fuzz_check(!policy == !!error);
     if (policy) {
         ask(policy);
         policy_destroy(policy);
     } else {
-        ovs_assert(!strncmp(error, "p:", 2));
+        fuzz_check(!strncmp(error, "p:", 2));
         free(error);
     }
     return 0;

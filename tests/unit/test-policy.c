@@ -18,10 +18,10 @@
 
 /* Sections of a policy that is good, to put a bad one after. */
 #define CONTROLLER "controller: {devices: [\"pssl:6654\"]}\n"
-#define BRIDGE                                                              \
-    "bridges:\n"                                                            \
-    "  br-home:\n"                                                          \
-    "    datapath-id: \"0000000000000001\"\n"                               \
+#define BRIDGE                                \
+    "bridges:\n"                              \
+    "  br-home:\n"                            \
+    "    datapath-id: \"0000000000000001\"\n" \
     "    subnets: [10.1.0.0/24, fd00:1::/64]\n"
 #define DEVICES "devices: {laptop: {groups: [room]}, tv: {}}\n"
 #define SERVICES "services: {files: {devices: [\"*\"], user: any}}\n"
@@ -139,8 +139,7 @@ test_whole(void)
 
     const struct policy_pool *v4 = shash_find_data(&policy->pools, "v4");
     const struct policy_pool *v6 = shash_find_data(&policy->pools, "v6");
-    const struct policy_pool *small = shash_find_data(&policy->pools,
-                                                      "small");
+    const struct policy_pool *small = shash_find_data(&policy->pools, "small");
     CU_ASSERT_PTR_EQUAL(v4->bridge, home);
     CU_ASSERT_EQUAL(v4->prefix.plen, 121);
     CU_ASSERT_EQUAL(v4->block_plen, 124);
@@ -205,11 +204,9 @@ static void
 test_order(void)
 {
     policy_destroy(load("moves: [{from: laptop, to: \"@room\", service: "
-                        "files, allow: true}]\n"
-                        SERVICES DEVICES
+                        "files, allow: true}]\n" SERVICES DEVICES
                         "pools: {v4: {bridge: br-home, "
-                        "prefix: 10.1.0.0/24}}\n"
-                        BRIDGE CONTROLLER));
+                        "prefix: 10.1.0.0/24}}\n" BRIDGE CONTROLLER));
 }
 
 /* Questions to a policy. */
@@ -331,37 +328,45 @@ test_yaml(void)
     refuse("# nothing\n", "", "empty; expected YAML");
     refuse("controller: [", "2:1",
            "not valid YAML: did not find expected node content");
-    refuse("a: 1\n\tb: 2\n", "2:1", "not valid YAML: found a tab "
+    refuse("a: 1\n\tb: 2\n", "2:1",
+           "not valid YAML: found a tab "
            "character that violates indentation");
     refuse("a: \"\xff\"\n", "", "byte 4: invalid leading UTF-8 octet");
     refuse("\xff\xfe\x01", "", "byte 0: invalid leading UTF-8 octet");
     refuse(CONTROLLER "---\na: 1\n", "2:1",
            "a second document; expected one in a file");
-    refuse("just a string\n", "1:1", "the policy is a single value; expected "
+    refuse("just a string\n", "1:1",
+           "the policy is a single value; expected "
            "a map of keys and values");
     refuse("- a\n- b\n", "1:1",
            "the policy is a list; expected a map of keys and values");
     refuse("a: \"x\\0y\"\n", "1:4", "a null character in a string");
     refuse("{[a]: 1}\n", "1:2", "a key is a list; expected a name");
-    refuse("? {a: 1}\n: 1\n", "1:3", "a key is a map of keys and values; "
+    refuse("? {a: 1}\n: 1\n", "1:3",
+           "a key is a map of keys and values; "
            "expected a name");
 }
 
 static void
 test_anchors(void)
 {
-    refuse(CONTROLLER "devices: &d {}\n", "2:10", "anchor \"&d\" is not "
+    refuse(CONTROLLER "devices: &d {}\n", "2:10",
+           "anchor \"&d\" is not "
            "taken here; write the value in full wherever it is wanted");
-    refuse(CONTROLLER "moves: &m []\n", "2:8", "anchor \"&m\" is not taken "
+    refuse(CONTROLLER "moves: &m []\n", "2:8",
+           "anchor \"&m\" is not taken "
            "here; write the value in full wherever it is wanted");
-    refuse("a: &a x\nb: *a\n", "1:4", "anchor \"&a\" is not taken here; "
+    refuse("a: &a x\nb: *a\n", "1:4",
+           "anchor \"&a\" is not taken here; "
            "write the value in full wherever it is wanted");
     refuse(GOOD "moves: [{from: *laptop, to: tv, allow: true}]\n", "8:16",
            "alias \"*laptop\" is not taken here; write the value in full, or "
            "\"*\" in quotes for any");
-    refuse("a: !!str 1\n", "1:4", "tag \"tag:yaml.org,2002:str\" is not "
+    refuse("a: !!str 1\n", "1:4",
+           "tag \"tag:yaml.org,2002:str\" is not "
            "taken here; expected a value without a tag");
-    refuse("a: !mine {}\n", "1:4", "tag \"!mine\" is not taken here; "
+    refuse("a: !mine {}\n", "1:4",
+           "tag \"!mine\" is not taken here; "
            "expected a value without a tag");
 
     /* The "billion laughs" end at the first anchor. */
@@ -374,7 +379,8 @@ test_anchors(void)
         }
         ds_put_cstr(&s, "]\n");
     }
-    refuse(ds_cstr(&s), "1:5", "anchor \"&a0\" is not taken here; write the "
+    refuse(ds_cstr(&s), "1:5",
+           "anchor \"&a0\" is not taken here; write the "
            "value in full wherever it is wanted");
     ds_destroy(&s);
 }
@@ -386,7 +392,8 @@ test_size(void)
 
     ds_put_cstr(&s, "a: ");
     ds_put_char_multiple(&s, '[', 1000);
-    refuse(ds_cstr(&s), "1:20", "nested too deeply; expected at most 16 "
+    refuse(ds_cstr(&s), "1:20",
+           "nested too deeply; expected at most 16 "
            "levels");
 
     ds_clear(&s);
@@ -402,30 +409,39 @@ test_size(void)
 static void
 test_keys(void)
 {
-    refuse(CONTROLLER "colour: red\n", "2:1", "unknown key \"colour\" in the "
+    refuse(CONTROLLER "colour: red\n", "2:1",
+           "unknown key \"colour\" in the "
            "policy; expected controller, bridges, pools, devices, services, "
            "moves, limits, detection or associations");
     refuse("controller: {devices: [\"pssl:1\"], devises: []}\n", "1:35",
            "unknown key \"devises\" in controller; expected devices or "
            "bridges");
-    refuse(CONTROLLER "bridges: {b: {dpid: \"1\"}}\n", "2:15", "unknown key "
+    refuse(CONTROLLER "bridges: {b: {dpid: \"1\"}}\n", "2:15",
+           "unknown key "
            "\"dpid\" in a bridge; expected datapath-id, target, subnets, "
            "first-table or forward-table");
-    refuse(CONTROLLER "pools:\n  p:\n    size: 3\n", "4:5", "unknown key "
+    refuse(CONTROLLER "pools:\n  p:\n    size: 3\n", "4:5",
+           "unknown key "
            "\"size\" in a pool; expected bridge, prefix, block, lease or "
            "rest");
-    refuse(CONTROLLER "devices: {tv: {group: x}}\n", "2:16", "unknown key "
+    refuse(CONTROLLER "devices: {tv: {group: x}}\n", "2:16",
+           "unknown key "
            "\"group\" in a device; expected groups, bridge or port");
-    refuse(CONTROLLER "services: {s: {users: x}}\n", "2:16", "unknown key "
+    refuse(CONTROLLER "services: {s: {users: x}}\n", "2:16",
+           "unknown key "
            "\"users\" in a service; expected devices, user or command");
-    refuse(CONTROLLER "moves: [{what: x}]\n", "2:10", "unknown key \"what\" "
+    refuse(CONTROLLER "moves: [{what: x}]\n", "2:10",
+           "unknown key \"what\" "
            "in a move; expected from, to, service or allow");
-    refuse(CONTROLLER "limits: {moves: 1}\n", "2:10", "unknown key \"moves\" "
+    refuse(CONTROLLER "limits: {moves: 1}\n", "2:10",
+           "unknown key \"moves\" "
            "in limits; expected introductions, offers, sessions, packet-ins "
            "or state-bytes");
-    refuse(CONTROLLER "detection: {x: 1}\n", "2:13", "unknown key \"x\" in "
+    refuse(CONTROLLER "detection: {x: 1}\n", "2:13",
+           "unknown key \"x\" in "
            "detection; expected probes or interval-ms");
-    refuse(CONTROLLER "associations: {x: 1}\n", "2:16", "unknown key \"x\" "
+    refuse(CONTROLLER "associations: {x: 1}\n", "2:16",
+           "unknown key \"x\" "
            "in associations; expected lifetime");
 
     refuse(CONTROLLER CONTROLLER, "2:1",
@@ -503,26 +519,32 @@ test_types(void)
            "100000");
     refuse(CONTROLLER "limits: {offers: }\n", "2:18",
            "offers is empty; expected an integer from 1 to 100000");
-    refuse(CONTROLLER "limits: {offers: {}}\n", "2:18", "offers is a map of "
+    refuse(CONTROLLER "limits: {offers: {}}\n", "2:18",
+           "offers is a map of "
            "keys and values; expected an integer from 1 to 100000");
 }
 
 static void
 test_names(void)
 {
-    refuse(CONTROLLER "devices: {\"my tv\": {}}\n", "2:11", "device "
+    refuse(CONTROLLER "devices: {\"my tv\": {}}\n", "2:11",
+           "device "
            "\"my tv\" is not a name; expected 1 to 63 of A-Z a-z 0-9 . _ - "
            "that begin with neither . nor -");
-    refuse(CONTROLLER "devices: {\"@tv\": {}}\n", "2:11", "device \"@tv\" is "
+    refuse(CONTROLLER "devices: {\"@tv\": {}}\n", "2:11",
+           "device \"@tv\" is "
            "not a name; expected 1 to 63 of A-Z a-z 0-9 . _ - that begin "
            "with neither . nor -");
-    refuse(CONTROLLER "devices: {\"\": {}}\n", "2:11", "device \"\" is not a "
+    refuse(CONTROLLER "devices: {\"\": {}}\n", "2:11",
+           "device \"\" is not a "
            "name; expected 1 to 63 of A-Z a-z 0-9 . _ - that begin with "
            "neither . nor -");
-    refuse(CONTROLLER "devices: {..: {}}\n", "2:11", "device \"..\" is not a "
+    refuse(CONTROLLER "devices: {..: {}}\n", "2:11",
+           "device \"..\" is not a "
            "name; expected 1 to 63 of A-Z a-z 0-9 . _ - that begin with "
            "neither . nor -");
-    refuse(CONTROLLER "devices: {tv: {groups: [\"*\"]}}\n", "2:25", "group "
+    refuse(CONTROLLER "devices: {tv: {groups: [\"*\"]}}\n", "2:25",
+           "group "
            "\"*\" is not a name; expected 1 to 63 of A-Z a-z 0-9 . _ - that "
            "begin with neither . nor -");
 
@@ -534,16 +556,22 @@ test_names(void)
     CU_ASSERT(policy_name_is_valid(name));
 
     refuse(CONTROLLER BRIDGE "pools: {p: {bridge: br-away, "
-           "prefix: 10.1.0.0/24}}\n", "6:21", "no bridge is named "
+                             "prefix: 10.1.0.0/24}}\n",
+           "6:21",
+           "no bridge is named "
            "\"br-away\"; expected a name from \"bridges\"");
     refuse(CONTROLLER BRIDGE "devices: {tv: {bridge: br-away}}\n", "6:24",
            "no bridge is named \"br-away\"; expected a name from "
            "\"bridges\"");
     refuse(CONTROLLER DEVICES "services: {s: {devices: [radio], "
-           "user: any}}\n", "3:26", "no device is named \"radio\"; expected "
+                              "user: any}}\n",
+           "3:26",
+           "no device is named \"radio\"; expected "
            "a name from \"devices\", \"@GROUP\" or \"*\"");
     refuse(CONTROLLER DEVICES "services: {s: {devices: [\"@attic\"], "
-           "user: any}}\n", "3:26", "no device is in group \"attic\"; "
+                              "user: any}}\n",
+           "3:26",
+           "no device is in group \"attic\"; "
            "expected a group that a device names in \"groups\"");
     refuse(GOOD "moves: [{from: radio, to: tv, allow: true}]\n", "8:16",
            "no device is named \"radio\"; expected a name from \"devices\", "
@@ -552,25 +580,30 @@ test_names(void)
            "no device is in group \"attic\"; expected a group that a device "
            "names in \"groups\"");
     refuse(GOOD "moves: [{from: tv, to: tv, service: x, allow: true}]\n",
-           "8:37", "no service is named \"x\"; expected a name from "
+           "8:37",
+           "no service is named \"x\"; expected a name from "
            "\"services\"");
 }
 
 static void
 test_controller(void)
 {
-    refuse("controller: {devices: []}\n", "1:23", "controller's devices is "
+    refuse("controller: {devices: []}\n", "1:23",
+           "controller's devices is "
            "empty; expected \"pssl:PORT:ADDRESS\"");
-    refuse("controller: {devices: [\"ptcp:1\"]}\n", "1:24", "controller's "
+    refuse("controller: {devices: [\"ptcp:1\"]}\n", "1:24",
+           "controller's "
            "devices \"ptcp:1\" is not a connection of a kind that is taken "
            "here; expected \"pssl:PORT:ADDRESS\"");
-    refuse("controller: {devices: [\"pssl:\"]}\n", "1:24", "controller's "
+    refuse("controller: {devices: [\"pssl:\"]}\n", "1:24",
+           "controller's "
            "devices \"pssl:\" is not a connection of a kind that is taken "
            "here; expected \"pssl:PORT:ADDRESS\"");
     refuse("controller: {devices: [\"pssl:1\", \"pssl:1\"]}\n", "1:34",
            "\"pssl:1\" is there twice; expected it once");
     refuse("controller: {devices: [\"pssl:1\"], bridges: [\"unix:/x\"]}\n",
-           "1:45", "controller's bridges \"unix:/x\" is not a connection of "
+           "1:45",
+           "controller's bridges \"unix:/x\" is not a connection of "
            "a kind that is taken here; expected \"pssl:PORT:ADDRESS\", "
            "\"ptcp:PORT:ADDRESS\" or \"punix:FILE\"");
 }
@@ -584,35 +617,46 @@ test_bridges(void)
            "datapath-id \"1\" is not one; expected 16 hexadecimal digits, "
            "not all zero");
     refuse(CONTROLLER "bridges: {b: {datapath-id: \"000000000000000g\"}}\n",
-           "2:28", "datapath-id \"000000000000000g\" is not one; expected 16 "
+           "2:28",
+           "datapath-id \"000000000000000g\" is not one; expected 16 "
            "hexadecimal digits, not all zero");
     refuse(CONTROLLER "bridges: {b: {datapath-id: \"0000000000000000\"}}\n",
-           "2:28", "datapath-id \"0000000000000000\" is not one; expected 16 "
+           "2:28",
+           "datapath-id \"0000000000000000\" is not one; expected 16 "
            "hexadecimal digits, not all zero");
     refuse(CONTROLLER "bridges: {b: {datapath-id: 0000000000000001}}\n",
-           "2:28", "datapath-id is 0000000000000001, which YAML takes for "
+           "2:28",
+           "datapath-id is 0000000000000001, which YAML takes for "
            "something else; expected a string, in quotes");
-    refuse(CONTROLLER BRIDGE "  b2: {" DPID "}\n", "6:21", "datapath-id "
+    refuse(CONTROLLER BRIDGE "  b2: {" DPID "}\n", "6:21",
+           "datapath-id "
            "\"0000000000000001\" is bridge br-home's too; expected one for "
            "each bridge");
-    refuse(CONTROLLER "bridges: {b: {" DPID ", target: \"ptcp:1\"}}\n",
-           "2:56", "target \"ptcp:1\" is not a connection of a kind that is "
+    refuse(CONTROLLER "bridges: {b: {" DPID ", target: \"ptcp:1\"}}\n", "2:56",
+           "target \"ptcp:1\" is not a connection of a kind that is "
            "taken here; expected \"unix:FILE\", \"tcp:ADDRESS:PORT\" or "
            "\"ssl:ADDRESS:PORT\"");
     refuse(CONTROLLER "bridges: {b: {" DPID ", first-table: 248}}\n", "2:61",
            "first-table is 248; expected an integer from 0 to 247");
     refuse(CONTROLLER "bridges: {b: {" DPID ", forward-table: NORMAL}}\n",
-           "2:63", "forward-table (if not \"normal\") is NORMAL; expected an "
+           "2:63",
+           "forward-table (if not \"normal\") is NORMAL; expected an "
            "integer from 7 to 254");
     refuse(CONTROLLER "bridges: {b: {" DPID ", first-table: 10, "
-           "forward-table: 16}}\n", "2:80", "forward-table (if not "
+                      "forward-table: 16}}\n",
+           "2:80",
+           "forward-table (if not "
            "\"normal\") is 16; expected an integer from 17 to 254");
     refuse(CONTROLLER BRIDGE "  b2: {datapath-id: \"0000000000000002\", "
-           "subnets: [10.0.0.0/8]}\n", "6:51", "subnet \"10.0.0.0/8\" "
+                             "subnets: [10.0.0.0/8]}\n",
+           "6:51",
+           "subnet \"10.0.0.0/8\" "
            "overlaps 10.1.0.0/24 of bridge br-home; expected subnets that do "
            "not overlap");
     refuse(CONTROLLER "bridges: {b: {" DPID ", subnets: [10.1.0.0/24, "
-           "10.1.0.128/25]}}\n", "2:71", "subnet \"10.1.0.128/25\" overlaps "
+                      "10.1.0.128/25]}}\n",
+           "2:71",
+           "subnet \"10.1.0.128/25\" overlaps "
            "10.1.0.0/24 of bridge b; expected subnets that do not overlap");
 }
 
@@ -634,8 +678,7 @@ test_prefixes(void)
         { "10.1.0.0/33", "has a length that is not from 0 to 32" },
         { "10.1.0.0/-1", "has a length that is not from 0 to 32" },
         { "10.1.0.0/24x", "has a length that is not from 0 to 32" },
-        { "10.1.0.0/255.255.255.0",
-          "has a length that is not from 0 to 32" },
+        { "10.1.0.0/255.255.255.0", "has a length that is not from 0 to 32" },
         { "10.1.0.0/99999999999", "has a length that is not from 0 to 32" },
         { "fd00::/129", "has a length that is not from 0 to 128" },
         { "0.0.0.0/0", "is too wide: its length is less than 8" },
@@ -654,7 +697,8 @@ test_prefixes(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char *text = xasprintf(CONTROLLER "bridges: {b: {" DPID
-                               ", subnets: [\"%s\"]}}\n", cases[i].prefix);
+                                          ", subnets: [\"%s\"]}}\n",
+                               cases[i].prefix);
         char *message = xasprintf("subnet \"%s\" %s; expected a prefix like "
                                   "10.1.0.0/24 or fd00:1::/64",
                                   cases[i].prefix, cases[i].wrong);
@@ -668,37 +712,44 @@ static void
 test_pools(void)
 {
     refuse(CONTROLLER BRIDGE "pools:\n"
-           "  a: {bridge: br-home, prefix: 10.1.0.128/25}\n"
-           "  b: {bridge: br-home, prefix: 10.1.0.192/26}\n", "8:32",
+                             "  a: {bridge: br-home, prefix: 10.1.0.128/25}\n"
+                             "  b: {bridge: br-home, prefix: 10.1.0.192/26}\n",
+           "8:32",
            "prefix \"10.1.0.192/26\" overlaps 10.1.0.128/25 of pool a; "
            "expected pools that do not overlap");
-    refuse(CONTROLLER BRIDGE "pools:\n"
+    refuse(CONTROLLER BRIDGE
+           "pools:\n"
            "  a: {bridge: br-home, prefix: \"fd00:1::1:0/112\"}\n"
-           "  b: {bridge: br-home, prefix: \"fd00:1::/64\"}\n", "8:32",
+           "  b: {bridge: br-home, prefix: \"fd00:1::/64\"}\n",
+           "8:32",
            "prefix \"fd00:1::/64\" overlaps fd00:1::1:0/112 of pool a; "
            "expected pools that do not overlap");
     refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
-           "prefix: 10.2.0.0/24}}\n", "6:38", "prefix \"10.2.0.0/24\" is in "
+                             "prefix: 10.2.0.0/24}}\n",
+           "6:38",
+           "prefix \"10.2.0.0/24\" is in "
            "none of bridge br-home's subnets; expected a part of one");
     refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
-           "prefix: 10.1.0.0/16}}\n", "6:38", "prefix \"10.1.0.0/16\" is in "
+                             "prefix: 10.1.0.0/16}}\n",
+           "6:38",
+           "prefix \"10.1.0.0/16\" is in "
            "none of bridge br-home's subnets; expected a part of one");
 
     refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
-           "prefix: 10.1.0.0/25, block: 24}}\n", "6:58",
-           "block is 24; expected an integer from 25 to 32");
+                             "prefix: 10.1.0.0/25, block: 24}}\n",
+           "6:58", "block is 24; expected an integer from 25 to 32");
     refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
-           "prefix: 10.1.0.0/25, block: 33}}\n", "6:58",
-           "block is 33; expected an integer from 25 to 32");
+                             "prefix: 10.1.0.0/25, block: 33}}\n",
+           "6:58", "block is 33; expected an integer from 25 to 32");
     refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
-           "prefix: \"fd00:1::/64\", block: 96}}\n", "6:60",
-           "block is 96; expected an integer from 112 to 128");
+                             "prefix: \"fd00:1::/64\", block: 96}}\n",
+           "6:60", "block is 96; expected an integer from 112 to 128");
     refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
-           "prefix: 10.1.0.0/25, lease: 9}}\n", "6:58",
-           "lease is 9; expected an integer from 10 to 31536000");
+                             "prefix: 10.1.0.0/25, lease: 9}}\n",
+           "6:58", "lease is 9; expected an integer from 10 to 31536000");
     refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
-           "prefix: 10.1.0.0/25, rest: 86401}}\n", "6:57",
-           "rest is 86401; expected an integer from 0 to 86400");
+                             "prefix: 10.1.0.0/25, rest: 86401}}\n",
+           "6:57", "rest is 86401; expected an integer from 0 to 86400");
 }
 
 static void
@@ -707,17 +758,22 @@ test_devices(void)
     refuse(CONTROLLER "devices: {tv: {port: p1}}\n", "2:22",
            "port without a bridge; expected \"bridge\" beside it");
     refuse(CONTROLLER BRIDGE "devices:\n"
-           "  tv: {bridge: br-home, port: p1}\n"
-           "  radio: {bridge: br-home, port: p1}\n", "8:34",
+                             "  tv: {bridge: br-home, port: p1}\n"
+                             "  radio: {bridge: br-home, port: p1}\n",
+           "8:34",
            "port \"p1\" of bridge br-home is device tv's; expected a port "
            "for each device");
     refuse(CONTROLLER BRIDGE "devices: {tv: {bridge: br-home, port: \"\"}}\n",
            "6:39", "port is empty; expected text");
     refuse(CONTROLLER "services: {s: {devices: [], user: any, "
-           "command: []}}\n", "2:49", "command does not begin with a "
+                      "command: []}}\n",
+           "2:49",
+           "command does not begin with a "
            "program; expected its path from the root");
     refuse(CONTROLLER "services: {s: {devices: [], user: any, "
-           "command: [sh, x]}}\n", "2:50", "command does not begin with a "
+                      "command: [sh, x]}}\n",
+           "2:50",
+           "command does not begin with a "
            "program; expected its path from the root");
 }
 
@@ -758,22 +814,14 @@ int
 main(void)
 {
     static const struct unit_test tests[] = {
-        { "whole", test_whole },
-        { "defaults", test_defaults },
-        { "order", test_order },
-        { "may_move", test_may_move },
-        { "addresses", test_addresses },
-        { "yaml", test_yaml },
-        { "anchors", test_anchors },
-        { "size", test_size },
-        { "keys", test_keys },
-        { "types", test_types },
-        { "names", test_names },
-        { "controller", test_controller },
-        { "bridges", test_bridges },
-        { "prefixes", test_prefixes },
-        { "pools", test_pools },
-        { "devices", test_devices },
+        { "whole", test_whole },         { "defaults", test_defaults },
+        { "order", test_order },         { "may_move", test_may_move },
+        { "addresses", test_addresses }, { "yaml", test_yaml },
+        { "anchors", test_anchors },     { "size", test_size },
+        { "keys", test_keys },           { "types", test_types },
+        { "names", test_names },         { "controller", test_controller },
+        { "bridges", test_bridges },     { "prefixes", test_prefixes },
+        { "pools", test_pools },         { "devices", test_devices },
         { "files", test_files },
     };
 

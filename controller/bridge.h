@@ -27,7 +27,7 @@
 #include "session-flows.h"
 
 struct bridge;
-struct stream;
+struct openflow_link;
 
 /* 'name' for logs and as the policy's name.  'target': "unix:...", "tcp:..."
  * or "ssl:..." to connect to, or NULL if the bridge connects to us.
@@ -40,6 +40,8 @@ struct bridge *bridge_create(const char *name, const char *target,
 void bridge_destroy(struct bridge *, bool detach);
 
 const char *bridge_get_name(const struct bridge *);
+/* NULL: it connects to us. */
+const char *bridge_get_target(const struct bridge *);
 uint64_t bridge_get_datapath_id(const struct bridge *);
 bool bridge_is_connected(const struct bridge *);
 /* Connected, its flows are what they should be, nothing is unacknowledged
@@ -92,6 +94,9 @@ void bridge_get_stats(const struct bridge *, struct bridge_stats *);
  * certificate's name as well ("bridge/NAME"); one that matches none is closed
  * with a log message. */
 struct bridge_listener;
+/* For the listener: a connection that was found to be this bridge's, which
+ * has no target.  Takes the link, and closes the one before it. */
+void bridge_take_link(struct bridge *, struct openflow_link *);
 int bridge_listener_open(const char *target, struct bridge_listener **);
 void bridge_listener_close(struct bridge_listener *);
 void bridge_listener_run(struct bridge_listener *, struct bridge **bridges,

@@ -7,35 +7,53 @@
  *
  * Tables, counted from the bridge's table offset:
  *
- *     ATTACHMENT  0x88B5 frames to the controller
- *     GUARD       a session-address source only from its owner's port
- *     PROXY       answers ARP and ND for moved session addresses
- *     PROXY_ND    second half of the ND answer
- *     MAPPING     (free place)
- *     REDIRECT    moved session address: link-layer destination and port
- *     FORWARD     NORMAL, or the table that the operator names
+ *     ATTACHMENT   0x88B5 frames to the controller
+ *     GUARD        a session-address source only from its owner's place
+ *     GUARD_ND     an advertised ND target only from its owner's place
+ *     PLACE        subroutine of both: is the packet from the place that
+ *                  they loaded, and does it claim that place's MAC only?
+ *     PROXY        drops out violations, answers ARP and ND for moved session
+ *                  addresses
+ *     PROXY_ND     second half of the ND answer
+ *     MAPPING      (free place)
+ *     REDIRECT     moved session address: link-layer destination and port
+ *     EGRESS       subroutine of REDIRECT: to a place, with its VLAN
+ *     FORWARD      NORMAL, or the table that the operator names
+ *
+ * A session's own flows name its place in their actions, not in their match,
+ * so that a change of owner is one modification of each, and of few.  The
+ * flows in PLACE, a handful for each place, are made beside those that need
+ * them, equal each time: the bridge counts who wants them.
+ *
+ * The registers reg12 to reg15 are the pipeline's own, between ATTACHMENT and
+ * FORWARD; it does not care what was in them.
  *
  * A guard violation is not dropped but sent to the controller (metered): a
  * stale megaflow at the new owner's port sends its first packets there, and
  * the controller, which knows the owner, passes them on through the tables;
- * everybody else's are counted and go nowhere. */
+ * everybody else's are counted and go nowhere.
+ *
+ * A redirected packet takes a side trip through NORMAL with itself as its
+ * destination, which goes nowhere, but from which the bridge learns where its
+ * sender is: otherwise it would forget, and flood what the session sends. */
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "openvswitch/hmap.h"
-#include "openvswitch/match.h"
-#include "openvswitch/ofpbuf.h"
+#include "flow-set.h"
 #include "openvswitch/types.h"
 
 enum baton_table {
     BATON_TABLE_ATTACHMENT,
     BATON_TABLE_GUARD,
+    BATON_TABLE_GUARD_ND,
+    BATON_TABLE_PLACE,
     BATON_TABLE_PROXY,
     BATON_TABLE_PROXY_ND,
     BATON_TABLE_MAPPING,
     BATON_TABLE_REDIRECT,
+    BATON_TABLE_EGRESS,
     BATON_TABLE_FORWARD,
     BATON_N_TABLES
 };
@@ -53,47 +71,32 @@ enum baton_flow_kind {
     BATON_FLOW_REDIRECT,
 };
 
-/* One flow that a bridge should have. */
-struct baton_flow {
-    struct hmap_node node;      /* In struct flow_set. */
-    uint8_t table_id;           /* Absolute. */
-    uint16_t priority;
-    struct minimatch match;
-    uint64_t cookie;
-    struct ofpact *ofpacts;     /* Owned. */
-    size_t ofpacts_len;
-};
-
-/* A set keyed by table, priority and match. */
-struct flow_set {
-    struct hmap flows;
-};
-void flow_set_init(struct flow_set *);
-void flow_set_destroy(struct flow_set *);
-void flow_set_swap(struct flow_set *, struct flow_set *);
-struct baton_flow *flow_set_find(const struct flow_set *,
-                                 const struct baton_flow *);
-
 /* Where a device is on a bridge. */
 struct flow_place {
     ofp_port_t port;            /* OFPP_NONE: nowhere. */
     struct eth_addr mac;
-    uint16_t vlan_tci;          /* 0: untagged. */
+    uint16_t vlan_tci;          /* 0: untagged.  Otherwise its VLAN's id. */
 };
 
 /* How the operator wants Baton's tables to lie. */
 struct flow_layout {
     uint8_t first_table;        /* BATON_TABLE_ATTACHMENT's number. */
     int forward_table;          /* -1: NORMAL. */
-    uint32_t meter_id;          /* For packets to the controller; 0: none. */
+    uint32_t meter_id;          /* For guard violations; 0: none. */
+    /* For attachment frames, so that a flood of violations does not keep
+     * devices from attaching; 0: none. */
+    uint32_t attachment_meter_id;
+    uint32_t packet_ins;        /* A second, that each meter lets through. */
 };
 
-/* The pipeline itself, and the guard's floor: sources inside 'pools' are
- * violations unless something below permits them. */
+/* Sources inside a prefix. */
 struct flow_prefix {
     struct in6_addr addr;       /* IPv4 as IPv4-mapped. */
     unsigned int plen;          /* Counted in the mapped form. */
 };
+
+/* The pipeline itself, and the guard's floor: sources inside 'prefixes' (the
+ * pools) are violations unless something below permits them. */
 void flows_pipeline(const struct flow_layout *, const struct flow_prefix *,
                     size_t n_prefixes, struct flow_set *);
 
@@ -102,7 +105,8 @@ void flows_block(const struct flow_layout *, const struct flow_prefix *,
                  const struct flow_place *lessee, struct flow_set *);
 
 /* A moved (or moving) session: 'guard' is where it may send from, 'inbound'
- * where its traffic and the answers to ARP and ND for it point. */
+ * where its traffic and the answers to ARP and ND for it point.  Either may
+ * be NULL or nowhere: then nobody may send, or nothing is redirected. */
 void flows_session(const struct flow_layout *, const struct in6_addr *,
                    const struct flow_place *guard,
                    const struct flow_place *inbound, struct flow_set *);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_BRIDGE_SYNC_H
+#define BATON_BRIDGE_SYNC_H 1
+
+/* Makes a switch's flows agree with what they should be.
+ *
+ * What should be there is said piece by piece, each under a key; a flow may
+ * be in several pieces, and is there while one of them has it.  Differences
+ * are gathered as "pending" and go out at a flush, in bundles of at most
+ * BRIDGE_SYNC_BUNDLE flow-mods, each with a barrier; a big difference is sent
+ * bundle by bundle as the switch answers.
+ *
+ * A connection begins with bridge_sync_start(), which asks the switch for the
+ * flows under Baton's cookie: what differs then is sent, once all flows have
+ * been told.  The same happens when the switch refused something; a flow that
+ * it refused is tried again after a while, and until it is accepted nothing
+ * is acknowledged. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flow-set.h"
+#include "openvswitch/ofp-msgs.h"
+#include "openvswitch/uuid.h"
+
+struct bridge_sync;
+struct openflow_link;
+
+#define BRIDGE_SYNC_BUNDLE 1000
+
+/* 'name' is for logs.  A flow is ours if its cookie, masked, is 'cookie'. */
+struct bridge_sync *bridge_sync_create(const char *name, uint64_t cookie,
+                                       uint64_t cookie_mask);
+void bridge_sync_destroy(struct bridge_sync *);
+
+/* Replaces the flows under 'key' by those of '*flows', which it empties. */
+void bridge_sync_set(struct bridge_sync *, const struct uuid *key,
+                     struct flow_set *flows);
+/* Sends what differs, as far as may be sent now, and returns the number that
+ * bridge_sync_acked() reaches once the switch has all of it. */
+uint64_t bridge_sync_flush(struct bridge_sync *);
+uint64_t bridge_sync_acked(const struct bridge_sync *);
+
+/* A connection began (the link is used until the next stop) or ended. */
+void bridge_sync_start(struct bridge_sync *, struct openflow_link *);
+void bridge_sync_stop(struct bridge_sync *);
+
+/* The switch has no meters: the flows do without. */
+void bridge_sync_forgo_meters(struct bridge_sync *);
+
+/* Deletes all flows under the cookie from the switch, in one message. */
+void bridge_sync_delete_all(struct bridge_sync *);
+
+/* Returns true if the message was an answer to something sent here. */
+bool bridge_sync_handle(struct bridge_sync *, const struct ofp_header *,
+                        enum ofptype);
+void bridge_sync_run(struct bridge_sync *);
+void bridge_sync_wait(const struct bridge_sync *);
+
+/* The switch's flows are known to be what they should be, but for what went
+ * out and is not yet acknowledged. */
+bool bridge_sync_is_synchronised(const struct bridge_sync *);
+size_t bridge_sync_n_refused(const struct bridge_sync *);
+size_t bridge_sync_n_flows(const struct bridge_sync *);
+/* Of this connection. */
+uint64_t bridge_sync_n_flow_mods(const struct bridge_sync *);
+
+#endif /* controller/bridge-sync.h */

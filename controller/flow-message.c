@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "flow-message.h"
+
+#include "byte-order.h"
+#include "openvswitch/ofp-actions.h"
+#include "openvswitch/ofp-bundle.h"
+#include "openvswitch/ofp-meter.h"
+#include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofpbuf.h"
+#include "util.h"
+
+/* All or nothing, in order. */
+#define BUNDLE_FLAGS (OFPBF_ATOMIC | OFPBF_ORDERED)
+
+static struct ofpbuf *
+encode(const struct baton_flow *flow, struct ofputil_flow_mod *fm,
+       enum ofp_version version)
+{
+    fm->match = flow->match;        /* Shallow: only looked at. */
+    fm->priority = flow->priority;
+    fm->table_id = flow->table_id;
+    fm->buffer_id = UINT32_MAX;
+    fm->out_port = OFPP_ANY;
+    fm->out_group = OFPG_ANY;
+    return ofputil_encode_flow_mod(fm,
+                                   ofputil_protocol_from_ofp_version(version));
+}
+
+struct ofpbuf *
+flow_message_add(const struct baton_flow *flow, bool meters,
+                 enum ofp_version version)
+{
+    /* A meter, if there is one, comes first. */
+    size_t skip = !meters && flow->ofpacts_len
+                  && flow->ofpacts->type == OFPACT_METER
+                  ? OFPACT_ALIGN(flow->ofpacts->len) : 0;
+    struct ofputil_flow_mod fm = {
+        .command = OFPFC_ADD,
+        .new_cookie = htonll(flow->cookie),
+        .ofpacts = ALIGNED_CAST(struct ofpact *,
+                                (char *) flow->ofpacts + skip),
+        .ofpacts_len = flow->ofpacts_len - skip,
+    };
+    return encode(flow, &fm, version);
+}
+
+struct ofpbuf *
+flow_message_delete(const struct baton_flow *flow, uint64_t cookie,
+                    uint64_t cookie_mask, enum ofp_version version)
+{
+    struct ofputil_flow_mod fm = {
+        .command = OFPFC_DELETE_STRICT,
+        .cookie = htonll(cookie),
+        .cookie_mask = htonll(cookie_mask),
+        .new_cookie = OVS_BE64_MAX,
+    };
+    return encode(flow, &fm, version);
+}
+
+struct ofpbuf *
+flow_message_delete_all(uint64_t cookie, uint64_t cookie_mask,
+                        enum ofp_version version)
+{
+    struct ofputil_flow_mod fm = {
+        .command = OFPFC_DELETE,
+        .cookie = htonll(cookie),
+        .cookie_mask = htonll(cookie_mask),
+        .new_cookie = OVS_BE64_MAX,
+    };
+    struct baton_flow all = { .table_id = OFPTT_ALL };
+
+    minimatch_init_catchall(&all.match);
+    struct ofpbuf *msg = encode(&all, &fm, version);
+    minimatch_destroy(&all.match);
+    return msg;
+}
+
+struct ofpbuf *
+flow_message_dump(uint64_t cookie, uint64_t cookie_mask,
+                  enum ofp_version version)
+{
+    struct ofputil_flow_stats_request request = {
+        .match = MATCH_CATCHALL_INITIALIZER,
+        .cookie = htonll(cookie),
+        .cookie_mask = htonll(cookie_mask),
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .table_id = OFPTT_ALL,
+    };
+    return ofputil_encode_flow_stats_request(
+        &request, ofputil_protocol_from_ofp_version(version));
+}
+
+bool
+flow_message_matches_stats(const struct baton_flow *flow,
+                           const struct ofputil_flow_stats *stats,
+                           bool meters, enum ofp_version version)
+{
+    if (stats->cookie != htonll(flow->cookie) || stats->idle_timeout ||
+        stats->hard_timeout) {
+        return false;
+    }
+
+    struct ofpbuf *msg = flow_message_add(flow, meters, version);
+    struct ofputil_flow_mod fm;
+    uint64_t stub[1024 / 8];
+    struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
+    bool same = false;
+
+    if (!ofputil_decode_flow_mod(&fm, msg->data,
+                                 ofputil_protocol_from_ofp_version(version),
+                                 NULL, NULL, &ofpacts, OFPP_MAX, OFPTT_MAX)) {
+        same = ofpacts_equal(fm.ofpacts, fm.ofpacts_len, stats->ofpacts,
+                             stats->ofpacts_len);
+        minimatch_destroy(&fm.match);
+    }
+    ofpbuf_uninit(&ofpacts);
+    ofpbuf_delete(msg);
+    return same;
+}
+
+struct ofpbuf *
+flow_message_meter(uint32_t meter_id, uint32_t rate, uint16_t command,
+                   enum ofp_version version)
+{
+    struct ofputil_meter_band band = {
+        .type = OFPMBT13_DROP,
+        .rate = rate,
+        .burst_size = rate,
+    };
+    struct ofputil_meter_mod mm = {
+        .command = command,
+        .meter = {
+            .meter_id = meter_id,
+            .flags = OFPMF13_PKTPS | OFPMF13_BURST | OFPMF13_STATS,
+            .n_bands = command != OFPMC13_DELETE,
+            .bands = &band,
+        },
+    };
+    return ofputil_encode_meter_mod(version, &mm);
+}
+
+struct ofpbuf *
+flow_message_bundle_ctrl(uint32_t bundle_id, uint16_t type,
+                         enum ofp_version version)
+{
+    struct ofputil_bundle_ctrl_msg ctrl = {
+        .bundle_id = bundle_id,
+        .type = type,
+        .flags = BUNDLE_FLAGS,
+    };
+    return ofputil_encode_bundle_ctrl_request(version, &ctrl);
+}
+
+struct ofpbuf *
+flow_message_bundle_add(uint32_t bundle_id, struct ofpbuf *msg,
+                        enum ofp_version version)
+{
+    struct ofputil_bundle_add_msg add = {
+        .bundle_id = bundle_id,
+        .flags = BUNDLE_FLAGS,
+        .msg = msg->data,
+    };
+    struct ofpbuf *wrapped = ofputil_encode_bundle_add(version, &add);
+
+    ofpbuf_delete(msg);
+    return wrapped;
+}

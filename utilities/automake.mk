@@ -16,3 +16,12 @@ utilities_baton_serve_SOURCES = \
 	utilities/state-bytes.h
 utilities_baton_serve_CPPFLAGS = $(APP_CPPFLAGS)
 utilities_baton_serve_LDADD = lib/libbaton.la
+
+bin_PROGRAMS += utilities/baton-stream
+utilities_baton_stream_SOURCES = \
+	utilities/baton-stream.c \
+	utilities/state-bytes.h \
+	utilities/stream.c utilities/stream.h \
+	utilities/stream-count.c utilities/stream-count.h
+utilities_baton_stream_CPPFLAGS = $(APP_CPPFLAGS)
+utilities_baton_stream_LDADD = lib/libbaton.la

@@ -19,10 +19,36 @@ lib_libcommon_la_SOURCES = \
 lib_libcommon_la_LIBADD = $(OPENSSL_LIBS) $(YAML_LIBS)
 
 # What programs that use lib/libcommon.la link with.
-BATON_LIBS = lib/libcommon.la $(OVS_LIBS) $(OPENSSL_LIBS) $(YAML_LIBS) \
+BATON_LIBS = lib/libcommon.la lib/socket-state/libsocketstate.la \
+	$(OVS_LIBS) $(OPENSSL_LIBS) $(YAML_LIBS) \
 	-lpthread -lrt -lm
 
 # socket-state: usable without the rest (plain C11, no libopenvswitch).
+noinst_LTLIBRARIES += lib/socket-state/libsocketstate.la
+lib_socket_state_libsocketstate_la_SOURCES = \
+	lib/socket-state/socket-encode.c \
+	lib/socket-state/socket-inspect.c \
+	lib/socket-state/socket-listen.c \
+	lib/socket-state/socket-options.c \
+	lib/socket-state/socket-packet.c \
+	lib/socket-state/socket-restore.c \
+	lib/socket-state/socket-state-private.h \
+	lib/socket-state/socket-state.c lib/socket-state/socket-state.h \
+	lib/socket-state/socket-tcp.c \
+	lib/socket-state/socket-udp.c
+# Not AM_CPPFLAGS: nothing of libopenvswitch may slip in.
+lib_socket_state_libsocketstate_la_CPPFLAGS = -D_GNU_SOURCE \
+	-I$(srcdir)/lib/socket-state
+
+lib_LTLIBRARIES += lib/socket-state/libbaton-socket-state.la
+lib_socket_state_libbaton_socket_state_la_SOURCES =
+lib_socket_state_libbaton_socket_state_la_LIBADD = \
+	lib/socket-state/libsocketstate.la
+lib_socket_state_libbaton_socket_state_la_LDFLAGS = $(AM_LDFLAGS) \
+	-version-info 0:0:0 -no-undefined \
+	-export-symbols-regex '^socket_state_'
+socketstateincludedir = $(includedir)/baton
+socketstateinclude_HEADERS = lib/socket-state/socket-state.h
 
 # libbaton: what applications link with (plain C11, no libopenvswitch).
 

@@ -111,14 +111,15 @@ int socket_state_decode(const uint8_t *bytes, size_t n,
  * 'use_fd': -1, or for UDP a socket made by socket_state_catcher() that takes
  * on the state, keeping the datagrams it has caught.
  *
- * UDP's captured unread datagrams are not put into the socket: read them with
- * socket_state_datagrams() and deliver them. */
+ * UDP's unread datagrams are not part of the state: take them out of the
+ * frozen socket with socket_state_take_datagram() and deliver them. */
 int socket_state_restore(const struct socket_state *, int use_fd,
                          uint32_t mark, int *fdp, char **errorp);
 
 /* Leaves repair mode with a window probe, so that both ends learn at once
- * what the other has; repeats our FIN when one is owed; reopens what muting
- * had closed.  UDP: nothing. */
+ * what the other has; sends what waits unsent, a FIN too; reopens what muting
+ * had closed.  UDP: nothing.  All of it is in the kernel's socket, so the state
+ * is not needed any more: it may be NULL. */
 int socket_state_unmute(int fd, const struct socket_state *, char **errorp);
 
 /* A UDP socket bound (and connected) as it will be once it is restored, with

@@ -29,3 +29,13 @@ check-asan:
 clean-local:
 	-rm -rf asan tests/system
 .PHONY: check-asan
+
+# Sockets that move, without switch, agents or controller.
+check_PROGRAMS += tests/system/test-socket-move
+TESTS += tests/system/test-socket-move
+tests_system_test_socket_move_SOURCES = \
+	tests/system/move-net.c tests/system/move-net.h \
+	tests/system/test-socket-move.c
+tests_system_test_socket_move_CPPFLAGS = -D_GNU_SOURCE \
+	-I$(srcdir)/lib/socket-state
+tests_system_test_socket_move_LDADD = lib/socket-state/libsocketstate.la

@@ -12,7 +12,7 @@
 #define FRAME_MAGIC "BATN"
 #define FRAME_VERSION 1
 
-static const struct eth_addr group = ETH_ADDR_C(03,00,00,ba,70,00);
+static const struct eth_addr group = ETH_ADDR_C(03, 00, 00, ba, 70, 00);
 
 static void
 compute_mac(const struct attachment_frame *f,
@@ -57,7 +57,8 @@ attachment_frame_parse(const void *frame, size_t n, struct attachment_frame *f)
 {
     const uint8_t *p = frame;
 
-    if (n != ATTACHMENT_FRAME_LEN || wire_get_u16(p + 12) != ATTACHMENT_ETH_TYPE
+    if (n != ATTACHMENT_FRAME_LEN
+        || wire_get_u16(p + 12) != ATTACHMENT_ETH_TYPE
         || memcmp(p + 14, FRAME_MAGIC, 4) || p[18] != FRAME_VERSION
         || (p[19] != ATTACHMENT_ANSWER && p[19] != ATTACHMENT_PROBE)) {
         return false;

@@ -24,7 +24,7 @@ struct attachment_frame {
     enum attachment_kind kind;
     uint64_t sa_id;
     uint8_t nonce[ATTACHMENT_NONCE_LEN];
-    uint8_t mac[SEAL_HASH_LEN];         /* The HMAC. */
+    uint8_t mac[SEAL_HASH_LEN]; /* The HMAC. */
 };
 
 /* Writes ATTACHMENT_FRAME_LEN bytes, with its HMAC made with 'sa_key'.  For an

@@ -25,9 +25,9 @@
 struct identity {
     EVP_PKEY *key;
     X509 *cert;
-    X509_STORE *cas;            /* What peers are checked against. */
-    char *pem;                  /* 'cert'. */
-    char *role, *name;          /* From its CN. */
+    X509_STORE *cas;   /* What peers are checked against. */
+    char *pem;         /* 'cert'. */
+    char *role, *name; /* From its CN. */
 };
 
 /* The roles that certificates are made for, and what baton-pki calls the
@@ -64,16 +64,16 @@ static char *
 get_common_name(const X509_NAME *subject)
 {
     int i = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    const X509_NAME_ENTRY *entry;
     unsigned char *utf8 = NULL;
     char *cn = NULL;
     int n;
 
-    if (i < 0
-        || X509_NAME_get_index_by_NID(subject, NID_commonName, i) >= 0) {
+    if (i < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, i) >= 0) {
         return NULL;
     }
-    n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(
-                                       X509_NAME_get_entry(subject, i)));
+    entry = X509_NAME_get_entry(subject, i);
+    n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(entry));
     if (n > 0 && !memchr(utf8, '\0', n)) {
         cn = xmemdup0((char *) utf8, n);
     }
@@ -146,8 +146,9 @@ load_certificate(struct identity *id, const char *file_name, char **errorp)
         return false;
     }
     if (!get_role_and_name(id->cert, &id->role, &id->name)) {
-        *errorp = xasprintf("%s: the certificate's CN must be ROLE/NAME, "
-                            "such as \"device/laptop\"", file_name);
+        *errorp = xasprintf("%s: the certificate's CN must be ROLE/NAME, such "
+                            "as \"device/laptop\"",
+                            file_name);
         return false;
     }
 
@@ -230,6 +231,15 @@ identity_get_pem(const struct identity *id)
     return id->pem;
 }
 
+/* A key that was loaded signs. */
+static void
+must_sign(int retval)
+{
+    if (retval != 1) {
+        ovs_abort(0, "OpenSSL: cannot sign: %s", openssl_reason());
+    }
+}
+
 uint8_t *
 identity_sign(const struct identity *id, const void *data, size_t n,
               size_t *sig_len)
@@ -237,16 +247,14 @@ identity_sign(const struct identity *id, const void *data, size_t n,
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     uint8_t *sig;
 
-    if (!ctx
-        || EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, id->key,
-                                 NULL) != 1
-        || EVP_DigestSign(ctx, NULL, sig_len, data, n) != 1) {
-        ovs_abort(0, "OpenSSL: cannot sign: %s", openssl_reason());
+    if (!ctx) {
+        out_of_memory();
     }
+    must_sign(
+        EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, id->key, NULL));
+    must_sign(EVP_DigestSign(ctx, NULL, sig_len, data, n));
     sig = xmalloc(*sig_len);
-    if (EVP_DigestSign(ctx, sig, sig_len, data, n) != 1) {
-        ovs_abort(0, "OpenSSL: cannot sign: %s", openssl_reason());
-    }
+    must_sign(EVP_DigestSign(ctx, sig, sig_len, data, n));
     EVP_MD_CTX_free(ctx);
     return sig;
 }
@@ -291,9 +299,10 @@ check_chain(const struct identity *id, X509 *cert, const char *role)
     X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_CLIENT);
     X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
     if (X509_verify_cert(ctx) != 1) {
+        int code = X509_STORE_CTX_get_error(ctx);
+
         error = xasprintf("certificate is not good: %s",
-                          X509_verify_cert_error_string(
-                              X509_STORE_CTX_get_error(ctx)));
+                          X509_verify_cert_error_string(code));
     } else {
         error = check_issuers(X509_STORE_CTX_get0_chain(ctx), role);
     }
@@ -310,8 +319,8 @@ check_name(const X509 *cert, const char *role, const char *name)
         return xstrdup("certificate's CN is not ROLE/NAME");
     }
     if (strcmp(cert_role, role) || strcmp(cert_name, name)) {
-        error = xasprintf("certificate is for %s/%s, not for %s/%s",
-                          cert_role, cert_name, role, name);
+        error = xasprintf("certificate is for %s/%s, not for %s/%s", cert_role,
+                          cert_name, role, name);
     }
     free(cert_role);
     free(cert_name);
@@ -331,10 +340,11 @@ check_signature(X509 *cert, const void *data, size_t n, const uint8_t *sig,
         return xstrdup("certificate's key is neither an EC nor an RSA one");
     }
     ctx = EVP_MD_CTX_new();
-    ok = ctx
-         && EVP_DigestVerifyInit_ex(ctx, NULL, "SHA256", NULL, NULL, key, NULL)
-                == 1
-         && EVP_DigestVerify(ctx, sig, sig_len, data, n) == 1;
+    if (!ctx) {
+        out_of_memory();
+    }
+    ok = EVP_DigestVerifyInit_ex(ctx, NULL, "SHA256", NULL, NULL, key, NULL);
+    ok = ok && EVP_DigestVerify(ctx, sig, sig_len, data, n) == 1;
     EVP_MD_CTX_free(ctx);
     return ok ? NULL : xstrdup("signature is not the certificate's");
 }

@@ -28,9 +28,9 @@ struct identity *identity_load(const char *private_key,
                                const char *certificate, const char *ca_cert,
                                char **errorp);
 void identity_destroy(struct identity *);
-const char *identity_get_role(const struct identity *);   /* "device" */
-const char *identity_get_name(const struct identity *);   /* "laptop" */
-const char *identity_get_pem(const struct identity *);    /* Certificate. */
+const char *identity_get_role(const struct identity *); /* "device" */
+const char *identity_get_name(const struct identity *); /* "laptop" */
+const char *identity_get_pem(const struct identity *);  /* Certificate. */
 
 /* ECDSA or RSA with SHA-256, as the key is.  malloc'd signature. */
 uint8_t *identity_sign(const struct identity *, const void *, size_t n,
@@ -41,8 +41,7 @@ uint8_t *identity_sign(const struct identity *, const void *, size_t n,
  * check the certificate alone.  Returns NULL, or what is wrong, which the
  * caller frees. */
 char *identity_verify(const struct identity *, const char *pem,
-                      const char *role, const char *name,
-                      const void *, size_t n, const uint8_t *sig,
-                      size_t sig_len);
+                      const char *role, const char *name, const void *,
+                      size_t n, const uint8_t *sig, size_t sig_len);
 
 #endif /* lib/identity.h */

@@ -28,15 +28,16 @@ struct algorithms {
     EVP_CIPHER *gcm;
     EVP_MD *sha256;
     EVP_KDF *hkdf;
-    EVP_MAC_CTX *hmac;          /* Without key: duplicated for each use. */
-    EVP_PKEY *p256;             /* Without key: a peer's curve to begin with. */
+    EVP_MAC_CTX *hmac; /* Without key: duplicated for each use. */
+    EVP_PKEY *p256;    /* Without key: a peer's curve to begin with. */
 };
 
-/* What can only fail for want of memory, or in a broken installation. */
+/* What can only fail for want of memory, or in a broken installation.
+ * 'retval' is OpenSSL's: 1 is good. */
 static void
-must(bool ok, const char *what)
+must(int retval, const char *what)
 {
-    if (OVS_UNLIKELY(!ok)) {
+    if (OVS_UNLIKELY(retval != 1)) {
         ovs_abort(0, "OpenSSL: %s failed: %s", what,
                   ERR_error_string(ERR_get_error(), NULL));
     }
@@ -53,9 +54,9 @@ make_p256_parameters(void)
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
     EVP_PKEY *key = NULL;
 
-    must(ctx && EVP_PKEY_fromdata_init(ctx) == 1
-             && EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEY_PARAMETERS, params)
-                    == 1,
+    must(ctx != NULL, "P-256");
+    must(EVP_PKEY_fromdata_init(ctx), "P-256");
+    must(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEY_PARAMETERS, params),
          "P-256");
     EVP_PKEY_CTX_free(ctx);
     return key;
@@ -79,9 +80,8 @@ algorithms(void)
         a.sha256 = EVP_MD_fetch(NULL, digest, NULL);
         a.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
         a.hmac = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
-        must(a.gcm && a.sha256 && a.hkdf && a.hmac
-                 && EVP_MAC_CTX_set_params(a.hmac, params) == 1,
-             "fetching algorithms");
+        must(a.gcm && a.sha256 && a.hkdf && a.hmac, "EVP_..._fetch");
+        must(EVP_MAC_CTX_set_params(a.hmac, params), "HMAC");
         a.p256 = make_p256_parameters();
         EVP_MAC_free(hmac);
         ovsthread_once_done(&once);
@@ -92,7 +92,8 @@ algorithms(void)
 void
 seal_random(void *p, size_t n)
 {
-    must(n <= INT_MAX && RAND_bytes(p, n) == 1, "RAND_bytes");
+    ovs_assert(n <= INT_MAX);
+    must(RAND_bytes(p, n), "RAND_bytes");
 }
 
 void
@@ -124,7 +125,8 @@ seal_hkdf(const void *ikm, size_t ikm_len, const void *salt, size_t salt_len,
     };
     EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(algorithms()->hkdf);
 
-    must(ctx && EVP_KDF_derive(ctx, key, SEAL_KEY_LEN, params) == 1, "HKDF");
+    must(ctx != NULL, "HKDF");
+    must(EVP_KDF_derive(ctx, key, SEAL_KEY_LEN, params), "HKDF");
     EVP_KDF_CTX_free(ctx);
 }
 
@@ -135,12 +137,12 @@ seal_hmac(const uint8_t key[SEAL_KEY_LEN], const struct iovec *iov, int n,
     EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(algorithms()->hmac);
     size_t len;
 
-    must(ctx && EVP_MAC_init(ctx, key, SEAL_KEY_LEN, NULL) == 1, "HMAC");
+    must(ctx != NULL, "HMAC");
+    must(EVP_MAC_init(ctx, key, SEAL_KEY_LEN, NULL), "HMAC");
     for (int i = 0; i < n; i++) {
-        must(EVP_MAC_update(ctx, iov[i].iov_base, iov[i].iov_len) == 1,
-             "HMAC");
+        must(EVP_MAC_update(ctx, iov[i].iov_base, iov[i].iov_len), "HMAC");
     }
-    must(EVP_MAC_final(ctx, mac, &len, SEAL_HASH_LEN) == 1, "HMAC");
+    must(EVP_MAC_final(ctx, mac, &len, SEAL_HASH_LEN), "HMAC");
     EVP_MAC_CTX_free(ctx);
 }
 
@@ -149,13 +151,13 @@ seal_hash(const struct iovec *iov, int n, uint8_t hash[SEAL_HASH_LEN])
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
-    must(ctx && EVP_DigestInit_ex2(ctx, algorithms()->sha256, NULL) == 1,
-         "SHA-256");
+    must(ctx != NULL, "SHA-256");
+    must(EVP_DigestInit_ex2(ctx, algorithms()->sha256, NULL), "SHA-256");
     for (int i = 0; i < n; i++) {
-        must(EVP_DigestUpdate(ctx, iov[i].iov_base, iov[i].iov_len) == 1,
+        must(EVP_DigestUpdate(ctx, iov[i].iov_base, iov[i].iov_len),
              "SHA-256");
     }
-    must(EVP_DigestFinal_ex(ctx, hash, NULL) == 1, "SHA-256");
+    must(EVP_DigestFinal_ex(ctx, hash, NULL), "SHA-256");
     EVP_MD_CTX_free(ctx);
 }
 
@@ -168,16 +170,19 @@ seal_encrypt(const uint8_t key[SEAL_KEY_LEN],
     uint8_t *out = out_;
     int len;
 
-    must(ctx && ad_len <= INT_MAX && n <= INT_MAX - SEAL_TAG_LEN
-             && EVP_EncryptInit_ex2(ctx, algorithms()->gcm, key, nonce, NULL)
-                    == 1
-             && (!ad_len
-                 || EVP_EncryptUpdate(ctx, NULL, &len, ad, ad_len) == 1)
-             && (!n || EVP_EncryptUpdate(ctx, out, &len, plain, n) == 1)
-             && EVP_EncryptFinal_ex(ctx, out + n, &len) == 1
-             && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SEAL_TAG_LEN,
-                                    out + n) == 1,
-         "AES-256-GCM");
+    ovs_assert(ad_len <= INT_MAX && n <= INT_MAX - SEAL_TAG_LEN);
+    must(ctx != NULL, "GCM");
+    must(EVP_EncryptInit_ex2(ctx, algorithms()->gcm, key, nonce, NULL), "GCM");
+    if (ad_len) {
+        must(EVP_EncryptUpdate(ctx, NULL, &len, ad, ad_len), "GCM");
+    }
+    if (n) {
+        must(EVP_EncryptUpdate(ctx, out, &len, plain, n), "GCM");
+    }
+    must(EVP_EncryptFinal_ex(ctx, out + n, &len), "GCM");
+    must(
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SEAL_TAG_LEN, out + n),
+        "GCM");
     EVP_CIPHER_CTX_free(ctx);
 }
 
@@ -196,14 +201,13 @@ seal_decrypt(const uint8_t key[SEAL_KEY_LEN],
         return false;
     }
     n -= SEAL_TAG_LEN;
-    memcpy(tag, sealed + n, SEAL_TAG_LEN);      /* 'out' may be 'sealed'. */
+    memcpy(tag, sealed + n, SEAL_TAG_LEN); /* 'out' may be 'sealed'. */
 
     ctx = EVP_CIPHER_CTX_new();
-    must(ctx && EVP_DecryptInit_ex2(ctx, algorithms()->gcm, key, nonce, NULL)
-                    == 1
-             && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, SEAL_TAG_LEN,
-                                    tag) == 1,
-         "AES-256-GCM");
+    must(ctx != NULL, "GCM");
+    must(EVP_DecryptInit_ex2(ctx, algorithms()->gcm, key, nonce, NULL), "GCM");
+    must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, SEAL_TAG_LEN, tag),
+         "GCM");
     ok = (!ad_len || EVP_DecryptUpdate(ctx, NULL, &len, ad, ad_len) == 1)
          && (!n || EVP_DecryptUpdate(ctx, out, &len, sealed, n) == 1)
          && EVP_DecryptFinal_ex(ctx, end, &len) == 1;
@@ -224,15 +228,48 @@ seal_keypair_new(uint8_t point[SEAL_POINT_LEN])
     size_t len;
 
     kp->key = NULL;
-    must(ctx && EVP_PKEY_keygen_init(ctx) == 1
-             && EVP_PKEY_generate(ctx, &kp->key) == 1
-             && EVP_PKEY_get_octet_string_param(
-                    kp->key, OSSL_PKEY_PARAM_PUB_KEY, point, SEAL_POINT_LEN,
-                    &len) == 1
-             && len == SEAL_POINT_LEN,
-         "making a P-256 key");
+    must(ctx != NULL, "P-256");
+    must(EVP_PKEY_keygen_init(ctx), "P-256");
+    must(EVP_PKEY_generate(ctx, &kp->key), "P-256");
+    must(EVP_PKEY_get_octet_string_param(kp->key, OSSL_PKEY_PARAM_PUB_KEY,
+                                         point, SEAL_POINT_LEN, &len),
+         "P-256");
+    ovs_assert(len == SEAL_POINT_LEN);
     EVP_PKEY_CTX_free(ctx);
     return kp;
+}
+
+/* The parameters of a key pair, for EVP_PKEY_fromdata(). */
+static OSSL_PARAM *
+keypair_params(BIGNUM *scalar, const uint8_t point[SEAL_POINT_LEN])
+{
+    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+    OSSL_PARAM *params;
+
+    must(bld != NULL, "P-256");
+    must(OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME,
+                                         "prime256v1", 0),
+         "P-256");
+    must(OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, scalar),
+         "P-256");
+    must(OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point,
+                                          SEAL_POINT_LEN),
+         "P-256");
+    params = OSSL_PARAM_BLD_to_param(bld);
+    must(params != NULL, "P-256");
+    OSSL_PARAM_BLD_free(bld);
+    return params;
+}
+
+/* Does the private key go with the public one? */
+static bool
+keypair_is_good(EVP_PKEY *key)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    bool good = ctx && EVP_PKEY_check(ctx) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    return good;
 }
 
 struct seal_keypair *
@@ -240,37 +277,24 @@ seal_keypair_import(const uint8_t scalar[SEAL_KEY_LEN],
                     const uint8_t point[SEAL_POINT_LEN])
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-    BIGNUM *number = BN_secure_new();
-    OSSL_PARAM *params = NULL;
+    BIGNUM *number = BN_bin2bn(scalar, SEAL_KEY_LEN, BN_secure_new());
     struct seal_keypair *kp = NULL;
     EVP_PKEY *key = NULL;
+    OSSL_PARAM *params;
 
-    must(ctx && bld && number && BN_bin2bn(scalar, SEAL_KEY_LEN, number)
-             && OSSL_PARAM_BLD_push_utf8_string(
-                    bld, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) == 1
-             && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, number)
-                    == 1
-             && OSSL_PARAM_BLD_push_octet_string(
-                    bld, OSSL_PKEY_PARAM_PUB_KEY, point, SEAL_POINT_LEN) == 1
-             && (params = OSSL_PARAM_BLD_to_param(bld))
-             && EVP_PKEY_fromdata_init(ctx) == 1,
-         "importing a P-256 key");
-    if (EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params) == 1) {
-        EVP_PKEY_CTX *check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-
-        if (check && EVP_PKEY_check(check) == 1) {
-            kp = xmalloc(sizeof *kp);
-            kp->key = key;
-            key = NULL;
-        }
-        EVP_PKEY_CTX_free(check);
+    must(ctx && number, "P-256");
+    params = keypair_params(number, point);
+    must(EVP_PKEY_fromdata_init(ctx), "P-256");
+    if (EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params) == 1
+        && keypair_is_good(key)) {
+        kp = xmalloc(sizeof *kp);
+        kp->key = key;
+    } else {
+        EVP_PKEY_free(key);
+        ERR_clear_error();
     }
-    ERR_clear_error();
-    EVP_PKEY_free(key);
     OSSL_PARAM_free(params);
     BN_clear_free(number);
-    OSSL_PARAM_BLD_free(bld);
     EVP_PKEY_CTX_free(ctx);
     return kp;
 }
@@ -279,7 +303,7 @@ void
 seal_keypair_destroy(struct seal_keypair *kp)
 {
     if (kp) {
-        EVP_PKEY_free(kp->key);         /* Clears the private key. */
+        EVP_PKEY_free(kp->key); /* Clears the private key. */
         free(kp);
     }
 }
@@ -293,8 +317,8 @@ import_peer(const uint8_t point[SEAL_POINT_LEN])
     EVP_PKEY_CTX *ctx = NULL;
     bool ok;
 
-    must(key && EVP_PKEY_copy_parameters(key, algorithms()->p256) == 1,
-         "P-256");
+    must(key != NULL, "P-256");
+    must(EVP_PKEY_copy_parameters(key, algorithms()->p256), "P-256");
     ok = point[0] == POINT_CONVERSION_UNCOMPRESSED
          && EVP_PKEY_set1_encoded_public_key(key, point, SEAL_POINT_LEN) == 1
          && (ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL))

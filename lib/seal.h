@@ -11,17 +11,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SEAL_KEY_LEN 32         /* AES-256, HMAC-SHA256, session key. */
-#define SEAL_TAG_LEN 16         /* AES-GCM. */
+#define SEAL_KEY_LEN 32 /* AES-256, HMAC-SHA256, session key. */
+#define SEAL_TAG_LEN 16 /* AES-GCM. */
 #define SEAL_NONCE_LEN 12
-#define SEAL_HASH_LEN 32        /* SHA-256. */
-#define SEAL_POINT_LEN 65       /* P-256 point, uncompressed (SEC 1, 2.3.3). */
+#define SEAL_HASH_LEN 32  /* SHA-256. */
+#define SEAL_POINT_LEN 65 /* P-256 point, uncompressed (SEC 1, 2.3.3). */
 
 struct iovec;
 
 void seal_random(void *, size_t n);
 void seal_wipe(void *, size_t n);
-bool seal_equal(const void *, const void *, size_t n);  /* Constant time. */
+bool seal_equal(const void *, const void *, size_t n); /* Constant time. */
 
 /* HKDF-SHA256 (RFC 5869). */
 void seal_hkdf(const void *ikm, size_t ikm_len, const void *salt,
@@ -50,8 +50,7 @@ struct seal_keypair *seal_keypair_import(const uint8_t scalar[SEAL_KEY_LEN],
                                          const uint8_t point[SEAL_POINT_LEN]);
 /* Stores the x coordinate of the shared point.  False if 'peer' is no point
  * of the curve, or the infinite one. */
-bool seal_ecdh(const struct seal_keypair *,
-               const uint8_t peer[SEAL_POINT_LEN],
+bool seal_ecdh(const struct seal_keypair *, const uint8_t peer[SEAL_POINT_LEN],
                uint8_t secret[SEAL_KEY_LEN]);
 
 #endif /* lib/seal.h */

@@ -15,11 +15,11 @@
 
 /* Where both sides are in the stream of chunks. */
 struct progress {
-    uint8_t key[SEAL_KEY_LEN];  /* The state key. */
+    uint8_t key[SEAL_KEY_LEN]; /* The state key. */
     uint8_t x[SEAL_HASH_LEN];
-    uint64_t total, done;       /* Bytes of plain text. */
-    uint32_t index;             /* Of the next chunk. */
-    bool last;                  /* The last chunk is done. */
+    uint64_t total, done; /* Bytes of plain text. */
+    uint32_t index;       /* Of the next chunk. */
+    bool last;            /* The last chunk is done. */
 };
 
 struct state_sealer {
@@ -29,7 +29,7 @@ struct state_sealer {
 struct state_opener {
     struct progress at;
     uint64_t size_max;
-    uint8_t *plain;             /* NULL before the first chunk. */
+    uint8_t *plain; /* NULL before the first chunk. */
     bool broken;
 };
 

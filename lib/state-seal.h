@@ -27,8 +27,8 @@
 
 struct uuid;
 
-#define STATE_TOTAL_MAX (UINT64_C(1) << 30)     /* More no opener takes. */
-#define STATE_CHUNK_MAX 65536   /* Bytes of plain text in a chunk. */
+#define STATE_TOTAL_MAX (UINT64_C(1) << 30) /* More no opener takes. */
+#define STATE_CHUNK_MAX 65536 /* Bytes of plain text in a chunk. */
 /* Bytes that a chunk's frame body has beside its plain text. */
 #define STATE_CHUNK_OVERHEAD (8 + SEAL_TAG_LEN)
 #define STATE_WRAP_LEN (SEAL_KEY_LEN + SEAL_TAG_LEN)

@@ -12,8 +12,8 @@
 #define TICKET_VERSION 1
 #define PLAIN_LEN (SEAL_KEY_LEN + 1 + 1)
 #define L2_MAX(N) (2 + (N))
-#define AD_MAX (1 + 8 + 16 + 16 + L2_MAX(16) + 8 \
-                + 2 * L2_MAX(MESSAGE_NAME_MAX))
+#define AD_MAX \
+    (1 + 8 + 16 + 16 + L2_MAX(16) + 8 + 2 * L2_MAX(MESSAGE_NAME_MAX))
 BUILD_ASSERT_DECL(AD_MAX + PLAIN_LEN + SEAL_TAG_LEN <= TICKET_MAX);
 
 /* The key is used for one seal only, so the nonce may be the same. */
@@ -125,8 +125,8 @@ open_plain(const uint8_t *ticket, size_t n, const struct ticket_terms *terms,
         return "ticket is of the wrong length";
     }
     derive(sa_key, &terms->transfer, "baton ticket v1", key);
-    ok = seal_decrypt(key, zero_nonce, ad, ad_len, ticket + ad_len,
-                      n - ad_len, plain);
+    ok = seal_decrypt(key, zero_nonce, ad, ad_len, ticket + ad_len, n - ad_len,
+                      plain);
     seal_wipe(key, sizeof key);
     return ok ? NULL : "ticket was not sealed with the device's key";
 }

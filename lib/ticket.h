@@ -17,13 +17,13 @@
 /* What a transfer is about, the same at all three parties.  The names are
  * valid ones (message_name_is_valid()), checked when they arrived. */
 struct ticket_terms {
-    uint64_t sa_id;             /* T's security association. */
+    uint64_t sa_id; /* T's security association. */
     struct uuid transfer;
     struct uuid session;
     struct in6_addr address;
-    uint64_t epoch;             /* At which the transfer began. */
-    const char *from;           /* T's device name. */
-    const char *to;             /* G's. */
+    uint64_t epoch;   /* At which the transfer began. */
+    const char *from; /* T's device name. */
+    const char *to;   /* G's. */
 };
 
 enum onward { ONWARD_NONE, ONWARD_BACK, ONWARD_GROUP, ONWARD_ANY };
@@ -34,7 +34,7 @@ struct ticket_secret {
     uint8_t depth;
 };
 
-#define TICKET_MAX 512          /* Bytes: AD, sealed part, tag. */
+#define TICKET_MAX 512 /* Bytes: AD, sealed part, tag. */
 
 /* Returns the ticket's length. */
 size_t ticket_seal(const struct ticket_terms *,
@@ -54,8 +54,7 @@ void ticket_bind(const struct ticket_terms *,
 
 void ticket_proof(const struct ticket_terms *,
                   const uint8_t session_key[SEAL_KEY_LEN],
-                  const uint8_t ticket_hash[SEAL_HASH_LEN],
-                  const void *nonce, size_t nonce_len,
-                  uint8_t proof[SEAL_HASH_LEN]);
+                  const uint8_t ticket_hash[SEAL_HASH_LEN], const void *nonce,
+                  size_t nonce_len, uint8_t proof[SEAL_HASH_LEN]);
 
 #endif /* lib/ticket.h */

@@ -57,8 +57,8 @@ open_state(uint64_t size_max)
     uint8_t wrapped[STATE_WRAP_LEN], session_key[SEAL_KEY_LEN];
     struct state_opener *o;
 
-    state_sealer_destroy(state_sealer_new(key, key, &terms.transfer, x, 0,
-                                          wrapped));
+    state_sealer_destroy(
+        state_sealer_new(key, key, &terms.transfer, x, 0, wrapped));
     o = state_opener_new(key, &terms.transfer, x, wrapped, size_max,
                          session_key);
     fuzz_check(o != NULL);
@@ -75,7 +75,7 @@ fuzz_raw_chunks(struct fuzz_input *in)
     while (in->n) {
         uint8_t *body = fuzz_bytes(in, fuzz_u8(in), &n);
 
-        fuzz_check(!state_opener_chunk(o, body, n));    /* Nobody's seal. */
+        fuzz_check(!state_opener_chunk(o, body, n)); /* Nobody's seal. */
         free(body);
     }
     fuzz_check(!state_opener_finish(o, &n) && !n);
@@ -112,7 +112,9 @@ fuzz_sealed_chunks(struct fuzz_input *in)
         n = fuzz_u8(in);
         wire_put_u32(wire_put_u64(nonce, 0), its_index);
         wire_put_u64(wire_put_u8(wire_put_u32(wire_put_bytes(ad, x, sizeof x),
-                                              its_index), last), its_total);
+                                              its_index),
+                                 last),
+                     its_total);
         seal_encrypt(state_key, nonce, ad, sizeof ad, plain, n,
                      wire_put_u64(body, its_total));
 

@@ -14,13 +14,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* What must hold for any input. */
-#define fuzz_check(CONDITION)                                               \
-    do {                                                                    \
-        if (!(CONDITION)) {                                                 \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__,      \
-                    #CONDITION);                                            \
-            abort();                                                        \
-        }                                                                   \
+#define fuzz_check(CONDITION)                                          \
+    do {                                                               \
+        if (!(CONDITION)) {                                            \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, \
+                    #CONDITION);                                       \
+            abort();                                                   \
+        }                                                              \
     } while (0)
 
 struct fuzz_input {

@@ -16,8 +16,8 @@ static void
 make_frame(enum attachment_kind kind, uint8_t frame[ATTACHMENT_FRAME_LEN])
 {
     struct attachment_frame f = {
-        .src = ETH_ADDR_C(02,00,00,00,00,01),
-        .dst = ETH_ADDR_C(02,00,00,00,00,02),
+        .src = ETH_ADDR_C(02, 00, 00, 00, 00, 01),
+        .dst = ETH_ADDR_C(02, 00, 00, 00, 00, 02),
         .kind = kind,
         .sa_id = 0x0102030405060708,
     };
@@ -48,8 +48,8 @@ check_round_trip(enum attachment_kind kind, struct eth_addr dst)
 static void
 test_round_trip(void)
 {
-    struct eth_addr group = ETH_ADDR_C(03,00,00,ba,70,00);
-    struct eth_addr unicast = ETH_ADDR_C(02,00,00,00,00,02);
+    struct eth_addr group = ETH_ADDR_C(03, 00, 00, ba, 70, 00);
+    struct eth_addr unicast = ETH_ADDR_C(02, 00, 00, 00, 00, 02);
 
     check_round_trip(ATTACHMENT_ANSWER, group);
     check_round_trip(ATTACHMENT_PROBE, unicast);
@@ -60,18 +60,17 @@ static void
 test_layout(void)
 {
     static const uint8_t start[] = {
-        0x03, 0x00, 0x00, 0xba, 0x70, 0x00,     /* Destination. */
-        0x02, 0x00, 0x00, 0x00, 0x00, 0x01,     /* Source. */
-        0x88, 0xb5, 'B', 'A', 'T', 'N', 1, 1,
-        0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08,
-        0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
-        0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
+        0x03, 0x00, 0x00, 0xba, 0x70, 0x00, /* Destination. */
+        0x02, 0x00, 0x00, 0x00, 0x00, 0x01, /* Source. */
+        0x88, 0xb5, 'B',  'A',  'T',  'N',  1,    1,    0x01, 0x02, 0x03,
+        0x04, 0x05, 0x06, 0x07, 0x08, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
+        0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
     };
     uint8_t frame[ATTACHMENT_FRAME_LEN], mac[SEAL_HASH_LEN];
     struct iovec iov[] = {
         { "baton attach v1", 15 },
-        { frame + 20, 24 },                     /* SA id and nonce. */
-        { frame + 6, 6 },                       /* Source. */
+        { frame + 20, 24 }, /* SA id and nonce. */
+        { frame + 6, 6 },   /* Source. */
     };
 
     make_frame(ATTACHMENT_ANSWER, frame);
@@ -114,7 +113,7 @@ test_length(void)
     make_frame(ATTACHMENT_ANSWER, frame);
     frame[ATTACHMENT_FRAME_LEN] = 0;
     for (size_t n = 0; n <= sizeof frame; n++) {
-        uint8_t *copy = xmemdup(frame, n ? n : 1);      /* For ASan. */
+        uint8_t *copy = xmemdup(frame, n ? n : 1); /* For ASan. */
 
         CU_ASSERT(attachment_frame_parse(copy, n, &f)
                   == (n == ATTACHMENT_FRAME_LEN));
@@ -129,16 +128,16 @@ test_addresses(void)
     struct attachment_frame f;
 
     make_frame(ATTACHMENT_ANSWER, frame);
-    memset(frame + 6, 0, 6);                    /* From nobody. */
+    memset(frame + 6, 0, 6); /* From nobody. */
     CU_ASSERT(!attachment_frame_parse(frame, sizeof frame, &f));
-    memset(frame + 6, 0xff, 6);                 /* From everybody. */
+    memset(frame + 6, 0xff, 6); /* From everybody. */
     CU_ASSERT(!attachment_frame_parse(frame, sizeof frame, &f));
 
     make_frame(ATTACHMENT_ANSWER, frame);
-    memset(frame, 0x02, 6);                     /* An answer to one. */
+    memset(frame, 0x02, 6); /* An answer to one. */
     CU_ASSERT(!attachment_frame_parse(frame, sizeof frame, &f));
     make_frame(ATTACHMENT_PROBE, frame);
-    memset(frame, 0xff, 6);                     /* A probe to all. */
+    memset(frame, 0xff, 6); /* A probe to all. */
     CU_ASSERT(!attachment_frame_parse(frame, sizeof frame, &f));
 }
 

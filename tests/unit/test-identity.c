@@ -86,15 +86,16 @@ check_error(char *error, const char *text)
 
 /* A certificate that baton-pki would not make. */
 struct odd {
-    const char *authority;      /* "devices". */
+    const char *authority; /* "devices". */
     const char *cn;
-    int cn_len;                 /* -1: up to its null. */
+    int cn_len; /* -1: up to its null. */
     const char *second_cn;
-    long int from, to;          /* Seconds from now. */
-    const char *usage;          /* Extended key usage. */
+    long int from, to; /* Seconds from now. */
+    const char *usage; /* Extended key usage. */
 };
-#define ODD_DEFAULTS .authority = "devices", .cn = "device/odd", \
-        .cn_len = -1, .from = -60, .to = 60, .usage = "clientAuth,serverAuth"
+#define ODD_DEFAULTS                                                       \
+    .authority = "devices", .cn = "device/odd", .cn_len = -1, .from = -60, \
+    .to = 60, .usage = "clientAuth,serverAuth"
 
 static void
 add_extension(X509 *cert, int nid, const char *value)
@@ -215,8 +216,8 @@ test_load(void)
 
     CU_ASSERT_STRING_EQUAL(identity_get_role(id), "device");
     CU_ASSERT_STRING_EQUAL(identity_get_name(id), "tv");
-    CU_ASSERT(!strncmp(identity_get_pem(id), "-----BEGIN CERTIFICATE-----",
-                       27));
+    CU_ASSERT(
+        !strncmp(identity_get_pem(id), "-----BEGIN CERTIFICATE-----", 27));
     identity_destroy(id);
 
     id = load("c1", "pki/controller-trust.pem");
@@ -258,7 +259,8 @@ test_load_errors(void)
 
     /* A password, which nobody is there to give. */
     file_name = xasprintf("openssl ec -in %s/%s -aes256 -passout pass:x "
-                          "-out %s/locked.pem 2>/dev/null", dir, key, dir);
+                          "-out %s/locked.pem 2>/dev/null",
+                          dir, key, dir);
     CU_ASSERT(!system(file_name));
     free(file_name);
     try_load("locked.pem", cert, cas, &error);
@@ -286,25 +288,28 @@ test_sign(void)
 
     CU_ASSERT_PTR_NULL(identity_verify(laptop, pem, "device", "tv", text,
                                        sizeof text, sig, n));
-    CU_ASSERT_PTR_NULL(identity_verify(laptop, pem, "device", "tv", NULL, 0,
-                                       NULL, 0));
+    CU_ASSERT_PTR_NULL(
+        identity_verify(laptop, pem, "device", "tv", NULL, 0, NULL, 0));
     /* Somebody else's signature, a changed text, a changed signature. */
     check_error(identity_verify(tv, identity_get_pem(laptop), "device",
                                 "laptop", text, sizeof text, sig, n),
                 "signature");
     text[3] ^= 1;
-    check_error(identity_verify(laptop, pem, "device", "tv", text,
-                                sizeof text, sig, n), "signature");
+    check_error(identity_verify(laptop, pem, "device", "tv", text, sizeof text,
+                                sig, n),
+                "signature");
     text[3] ^= 1;
     for (size_t i = 0; i < n; i++) {
         sig[i] ^= 1;
         check_error(identity_verify(laptop, pem, "device", "tv", text,
-                                    sizeof text, sig, n), "signature");
+                                    sizeof text, sig, n),
+                    "signature");
         sig[i] ^= 1;
     }
     for (size_t i = 0; i < n; i++) {
         check_error(identity_verify(laptop, pem, "device", "tv", text,
-                                    sizeof text, sig, i), "signature");
+                                    sizeof text, sig, i),
+                    "signature");
     }
     free(sig);
     identity_destroy(tv);
@@ -331,8 +336,8 @@ test_sign_rsa(void)
                   &error);
     CU_ASSERT_FATAL(id != NULL);
     sig = identity_sign(id, "text", 4, &n);
-    CU_ASSERT_PTR_NULL(identity_verify(id, pem, "device", "odd", "text", 4,
-                                       sig, n));
+    CU_ASSERT_PTR_NULL(
+        identity_verify(id, pem, "device", "odd", "text", 4, sig, n));
     check_error(identity_verify(id, pem, "device", "odd", "test", 4, sig, n),
                 "signature");
     free(sig);
@@ -351,9 +356,9 @@ test_name_and_role(void)
 
     check_error(identity_verify(tv, pem, "device", "tv", NULL, 0, NULL, 0),
                 "is for device/laptop, not for device/tv");
-    check_error(identity_verify(tv, pem, "controller", "laptop", NULL, 0,
-                                NULL, 0),
-                "certificate of a controller comes from \"baton devices CA\"");
+    check_error(
+        identity_verify(tv, pem, "controller", "laptop", NULL, 0, NULL, 0),
+        "certificate of a controller comes from \"baton devices CA\"");
     check_error(identity_verify(tv, pem, "device", "lapto", NULL, 0, NULL, 0),
                 "not for");
     check_error(identity_verify(tv, pem, "device", "", NULL, 0, NULL, 0),
@@ -378,16 +383,20 @@ test_wrong_authority(void)
     CU_ASSERT_PTR_NULL(identity_verify(c1, identity_get_pem(bridge), "bridge",
                                        "br-home", NULL, 0, NULL, 0));
     check_error(identity_verify(bridge, identity_get_pem(tv), "device", "tv",
-                                NULL, 0, NULL, 0), "is not good");
+                                NULL, 0, NULL, 0),
+                "is not good");
     check_error(identity_verify(tv, identity_get_pem(bridge), "bridge",
-                                "br-home", NULL, 0, NULL, 0), "is not good");
+                                "br-home", NULL, 0, NULL, 0),
+                "is not good");
     check_error(identity_verify(c1, identity_get_pem(c1), "controller", "c1",
-                                NULL, 0, NULL, 0), "is not good");
+                                NULL, 0, NULL, 0),
+                "is not good");
 
     /* Another PKI's device of the same name. */
     struct identity *stranger = load("../other/tv", "other/device-trust.pem");
-    check_error(identity_verify(tv, identity_get_pem(stranger), "device",
-                                "tv", NULL, 0, NULL, 0), "is not good");
+    check_error(identity_verify(tv, identity_get_pem(stranger), "device", "tv",
+                                NULL, 0, NULL, 0),
+                "is not good");
     identity_destroy(stranger);
 
     /* A role that its authority has no business to sign. */
@@ -445,7 +454,7 @@ test_no_chain_through_device(void)
     struct odd odd = { ODD_DEFAULTS };
     char *leaf, *both;
 
-    odd.authority = "../tv";            /* Signed by the device itself. */
+    odd.authority = "../tv"; /* Signed by the device itself. */
     leaf = make_odd(&odd);
     both = xasprintf("%s%s", leaf, identity_get_pem(tv));
     check_error(identity_verify(tv, leaf, "device", "odd", NULL, 0, NULL, 0),
@@ -466,7 +475,8 @@ test_garbage(void)
 
     check_error(identity_verify(tv, "", "device", "tv", NULL, 0, NULL, 0),
                 "cannot be read");
-    check_error(identity_verify(tv, "-----BEGIN CERTIFICATE-----\nAA==\n"
+    check_error(identity_verify(tv,
+                                "-----BEGIN CERTIFICATE-----\nAA==\n"
                                 "-----END CERTIFICATE-----\n",
                                 "device", "tv", NULL, 0, NULL, 0),
                 "cannot be read");
@@ -477,8 +487,8 @@ test_garbage(void)
     /* Cut off anywhere before its end. */
     for (size_t n = strlen(pem) - 10; n > 0; n -= MIN(n, 7)) {
         pem[n] = '\0';
-        check_error(identity_verify(tv, pem, "device", "tv", NULL, 0, NULL,
-                                    0), "cannot be read");
+        check_error(identity_verify(tv, pem, "device", "tv", NULL, 0, NULL, 0),
+                    "cannot be read");
     }
     free(pem);
     free(big);
@@ -489,15 +499,29 @@ static void
 test_pki_refuses(void)
 {
     static const char *const bad[] = {
-        "device pki 'a/b'", "device pki ''", "device pki .hidden",
-        "device pki 'a b'", "device pki \"$(printf 'a\\nb')\"",
-        "device pki \"$(printf 'a\\303\\244')\"", "device pki 'a$ENV'",
-        "device pki 'a\"'", "device pki -- -x", "device pki -x",
-        "device pki tv",                        /* Exists. */
-        "device pki \"$(printf '%058d' 0)\"",   /* CN of 65 characters. */
-        "init pki", "device none x", "device empty x", "switch pki x",
-        "device pki", "device pki a b", "init", "", "--days=0 device pki x",
-        "--days=x device pki x", "--days=-5 device pki x",
+        "device pki 'a/b'",
+        "device pki ''",
+        "device pki .hidden",
+        "device pki 'a b'",
+        "device pki \"$(printf 'a\\nb')\"",
+        "device pki \"$(printf 'a\\303\\244')\"",
+        "device pki 'a$ENV'",
+        "device pki 'a\"'",
+        "device pki -- -x",
+        "device pki -x",
+        "device pki tv",                      /* Exists. */
+        "device pki \"$(printf '%058d' 0)\"", /* CN of 65 characters. */
+        "init pki",
+        "device none x",
+        "device empty x",
+        "switch pki x",
+        "device pki",
+        "device pki a b",
+        "init",
+        "",
+        "--days=0 device pki x",
+        "--days=x device pki x",
+        "--days=-5 device pki x",
     };
     char *key = path("pki/laptop-privkey.pem");
     struct stat before, after;

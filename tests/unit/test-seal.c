@@ -116,16 +116,16 @@ check_gcm(const char *key_hex, const char *nonce_hex, const char *ad_hex,
 
     seal_encrypt(key, nonce, ad, ad_len, plain, n, out);
     CU_ASSERT(!memcmp(out, sealed, n + SEAL_TAG_LEN));
-    CU_ASSERT(seal_decrypt(key, nonce, ad, ad_len, sealed, n + SEAL_TAG_LEN,
-                           out));
+    CU_ASSERT(
+        seal_decrypt(key, nonce, ad, ad_len, sealed, n + SEAL_TAG_LEN, out));
     CU_ASSERT(!memcmp(out, plain, n));
 
     /* In place. */
     memcpy(out, plain, n);
     seal_encrypt(key, nonce, ad, ad_len, out, n, out);
     CU_ASSERT(!memcmp(out, sealed, n + SEAL_TAG_LEN));
-    CU_ASSERT(seal_decrypt(key, nonce, ad, ad_len, out, n + SEAL_TAG_LEN,
-                           out));
+    CU_ASSERT(
+        seal_decrypt(key, nonce, ad, ad_len, out, n + SEAL_TAG_LEN, out));
     CU_ASSERT(!memcmp(out, plain, n));
 }
 
@@ -174,40 +174,40 @@ test_gcm_refuses(void)
         memset(out, 0xee, sizeof out);
         CU_ASSERT(!seal_decrypt(key, nonce, ad, sizeof ad, sealed,
                                 sizeof sealed, out));
-        CU_ASSERT(!memcmp(out, zeros, sizeof out));     /* Wiped. */
+        CU_ASSERT(!memcmp(out, zeros, sizeof out)); /* Wiped. */
         sealed[i] ^= 0x10;
     }
     for (size_t n = 0; n < sizeof sealed; n++) {
         CU_ASSERT(!seal_decrypt(key, nonce, ad, sizeof ad, sealed, n, out));
     }
     ad[0] ^= 1;
-    CU_ASSERT(!seal_decrypt(key, nonce, ad, sizeof ad, sealed, sizeof sealed,
-                            out));
+    CU_ASSERT(
+        !seal_decrypt(key, nonce, ad, sizeof ad, sealed, sizeof sealed, out));
     CU_ASSERT(!seal_decrypt(key, nonce, NULL, 0, sealed, sizeof sealed, out));
     ad[0] ^= 1;
     nonce[11] ^= 1;
-    CU_ASSERT(!seal_decrypt(key, nonce, ad, sizeof ad, sealed, sizeof sealed,
-                            out));
+    CU_ASSERT(
+        !seal_decrypt(key, nonce, ad, sizeof ad, sealed, sizeof sealed, out));
     nonce[11] ^= 1;
     key[0] ^= 1;
-    CU_ASSERT(!seal_decrypt(key, nonce, ad, sizeof ad, sealed, sizeof sealed,
-                            out));
+    CU_ASSERT(
+        !seal_decrypt(key, nonce, ad, sizeof ad, sealed, sizeof sealed, out));
     key[0] ^= 1;
-    CU_ASSERT(seal_decrypt(key, nonce, ad, sizeof ad, sealed, sizeof sealed,
-                           out));
+    CU_ASSERT(
+        seal_decrypt(key, nonce, ad, sizeof ad, sealed, sizeof sealed, out));
     CU_ASSERT(!memcmp(out, plain, sizeof plain));
 }
 
-static const char i_scalar_hex[]
-    = "c88f01f510d9ac3f70a292daa2316de544e9aab8afe84049c62a9c57862d1433";
-static const char i_point_hex[]
-    = "04dad0b65394221cf9b051e1feca5787d098dfe637fc90b9ef945d0c3772581180"
-      "5271a0461cdb8252d61f1c456fa3e59ab1f45b33accf5f58389e0577b8990bb3";
-static const char r_scalar_hex[]
-    = "c6ef9c5d78ae012a011164acb397ce2088685d8f06bf9be0b283ab46476bee53";
-static const char r_point_hex[]
-    = "04d12dfb5289c8d4f81208b70270398c342296970a0bccb74c736fc7554494bf63"
-      "56fbf3ca366cc23e8157854c13c58d6aac23f046ada30f8353e74f33039872ab";
+static const char i_scalar_hex[] =
+    "c88f01f510d9ac3f70a292daa2316de544e9aab8afe84049c62a9c57862d1433";
+static const char i_point_hex[] =
+    "04dad0b65394221cf9b051e1feca5787d098dfe637fc90b9ef945d0c3772581180"
+    "5271a0461cdb8252d61f1c456fa3e59ab1f45b33accf5f58389e0577b8990bb3";
+static const char r_scalar_hex[] =
+    "c6ef9c5d78ae012a011164acb397ce2088685d8f06bf9be0b283ab46476bee53";
+static const char r_point_hex[] =
+    "04d12dfb5289c8d4f81208b70270398c342296970a0bccb74c736fc7554494bf63"
+    "56fbf3ca366cc23e8157854c13c58d6aac23f046ada30f8353e74f33039872ab";
 
 /* RFC 5903, section 8.1. */
 static void
@@ -264,12 +264,12 @@ test_ecdh_refuses(void)
 
     hex(i_point_hex, good);
 
-    memset(bad, 0, sizeof bad);                 /* Infinity, in long. */
+    memset(bad, 0, sizeof bad); /* Infinity, in long. */
     CU_ASSERT(!seal_ecdh(kp, bad, secret));
-    bad[0] = 4;                                 /* (0, 0). */
+    bad[0] = 4; /* (0, 0). */
     CU_ASSERT(!seal_ecdh(kp, bad, secret));
     CU_ASSERT(!memcmp(secret, zeros, sizeof secret));
-    memset(bad + 1, 0xff, sizeof bad - 1);      /* Beyond the field. */
+    memset(bad + 1, 0xff, sizeof bad - 1); /* Beyond the field. */
     CU_ASSERT(!seal_ecdh(kp, bad, secret));
 
     /* Not on the curve, or not in the one form that we take. */

@@ -106,12 +106,12 @@ test_order(void)
         const char *order;
         size_t taken;
     } cases[] = {
-        { "", 0 },      { "012", 3 },   { "0", 1 },     /* Cut off. */
-        { "1", 0 },     { "3", 0 },     { "123", 0 },   /* The first dropped. */
-        { "023", 1 },   { "013", 2 },                   /* Another dropped. */
-        { "0213", 1 },  { "1023", 0 },  { "0132", 2 },  /* Swapped. */
-        { "00123", 1 }, { "01123", 2 },                 /* Repeated. */
-        { "01233", 4 }, { "01230", 4 },                 /* After the last. */
+        { "", 0 },      { "012", 3 },   { "0", 1 },    /* Cut off. */
+        { "1", 0 },     { "3", 0 },     { "123", 0 },  /* The first dropped. */
+        { "023", 1 },   { "013", 2 },                  /* Another dropped. */
+        { "0213", 1 },  { "1023", 0 },  { "0132", 2 }, /* Swapped. */
+        { "00123", 1 }, { "01123", 2 },                /* Repeated. */
+        { "01233", 4 }, { "01230", 4 },                /* After the last. */
         { "0012", 1 },
     };
     bool whole;
@@ -244,8 +244,8 @@ check_wrap_refused(void)
     uint8_t key[SEAL_KEY_LEN];
 
     memset(key, 0xee, sizeof key);
-    CU_ASSERT_PTR_NULL(state_opener_new(secret, &transfer, x, wrapped, TOTAL,
-                                        key));
+    CU_ASSERT_PTR_NULL(
+        state_opener_new(secret, &transfer, x, wrapped, TOTAL, key));
     CU_ASSERT(!memcmp(key, zeros, sizeof key));
 }
 

@@ -10,8 +10,8 @@
 #include "unit.h"
 #include "util.h"
 
-static const char long_name[]
-    = "a.name.of.sixty-three.characters_0123456789.0123456789.01234567";
+static const char long_name[] =
+    "a.name.of.sixty-three.characters_0123456789.0123456789.01234567";
 
 static struct ticket_terms
 make_terms(void)
@@ -109,16 +109,12 @@ static void
 test_layout(void)
 {
     static const uint8_t ad[] = {
-        1,
-        0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
-        0x11, 0x11, 0x11, 0x11, 0x22, 0x22, 0x22, 0x22,
-        0x33, 0x33, 0x33, 0x33, 0x44, 0x44, 0x44, 0x44,
-        0x55, 0x55, 0x55, 0x55, 0x66, 0x66, 0x66, 0x66,
-        0x77, 0x77, 0x77, 0x77, 0x88, 0x88, 0x88, 0x88,
-        0, 4, 10, 1, 0, 65,
-        0, 0, 0, 0, 0, 0, 0, 7,
-        0, 6, 'l', 'a', 'p', 't', 'o', 'p',
-        0, 2, 't', 'v',
+        1,    0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x11, 0x11, 0x11,
+        0x11, 0x22, 0x22, 0x22, 0x22, 0x33, 0x33, 0x33, 0x33, 0x44, 0x44, 0x44,
+        0x44, 0x55, 0x55, 0x55, 0x55, 0x66, 0x66, 0x66, 0x66, 0x77, 0x77, 0x77,
+        0x77, 0x88, 0x88, 0x88, 0x88, 0,    4,    10,   1,    0,    65,   0,
+        0,    0,    0,    0,    0,    0,    7,    0,    6,    'l',  'a',  'p',
+        't',  'o',  'p',  0,    2,    't',  'v',
     };
     static const uint8_t nonce[SEAL_NONCE_LEN];
     struct ticket_terms terms = make_terms();
@@ -163,7 +159,7 @@ test_open_refuses(void)
         ticket[i] ^= 1 << (i % 8);
     }
     for (size_t i = 0; i < n; i++) {
-        uint8_t *copy = xmemdup(ticket, i ? i : 1);     /* For ASan. */
+        uint8_t *copy = xmemdup(ticket, i ? i : 1); /* For ASan. */
 
         check_opens_not(copy, i, &terms, sa_key);
         free(copy);
@@ -209,7 +205,7 @@ test_unknown_onward(void)
 
     seal_random(sa_key, sizeof sa_key);
     make_secret(&secret);
-    secret.onward = (enum onward) (ONWARD_ANY + 1);
+    secret.onward = (enum onward)(ONWARD_ANY + 1);
     n = ticket_seal(&terms, sa_key, &secret, ticket);
     check_opens_not(ticket, n, &terms, sa_key);
 }

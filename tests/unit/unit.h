@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <CUnit/Basic.h>
 
-#define UNIT_SKIP 77            /* Exit code: cannot be tested here. */
+#define UNIT_SKIP 77 /* Exit code: cannot be tested here. */
 
 struct unit_test {
     const char *name;

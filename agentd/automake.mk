@@ -4,20 +4,31 @@
 noinst_LTLIBRARIES += agentd/libagentd.la
 agentd_libagentd_la_SOURCES = \
 	agentd/address.c agentd/address.h \
+	agentd/agent.c agentd/agent.h \
 	agentd/app-link.c agentd/app-link.h \
+	agentd/app-requests.c agentd/app-requests.h \
+	agentd/app-send.c agentd/app-send.h \
 	agentd/app-start.c agentd/app-start.h \
 	agentd/attachment.c agentd/attachment.h \
 	agentd/block.c agentd/block.h \
+	agentd/calls.c agentd/calls.h \
 	agentd/controller-link.c agentd/controller-link.h \
 	agentd/dad.c agentd/dad.h \
+	agentd/events.c agentd/events.h \
+	agentd/give.c \
 	agentd/handoff.c agentd/handoff.h \
+	agentd/handover.c agentd/handover.h \
 	agentd/host-settings.c agentd/host-settings.h \
 	agentd/late-filter.c agentd/late-filter.h \
 	agentd/late-packet.c agentd/late-packet.h \
 	agentd/late-packets.c agentd/late-packets.h \
+	agentd/lease-request.c agentd/lease-request.h \
 	agentd/note.c agentd/note.h \
+	agentd/packet-queue.c agentd/packet-queue.h \
 	agentd/peer-link.c agentd/peer-link.h \
-	agentd/session.c agentd/session.h
+	agentd/service.c agentd/service.h \
+	agentd/session.c agentd/session.h \
+	agentd/take.c
 agentd_libagentd_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 
 sbin_PROGRAMS += agentd/baton-agentd

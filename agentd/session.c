@@ -167,15 +167,17 @@ sockaddr_is(const struct sockaddr_storage *ss, const struct in6_addr *address)
 }
 
 static int
-session_check_socket(const struct session *s, int fd, uint64_t *cookie,
-                     char **errorp)
+session_put_socket(struct session *s, int fd, bool adopt, char **errorp)
 {
     struct socket_state_info info;
-    socklen_t len = sizeof *cookie;
+    uint64_t cookie;
+    socklen_t len = sizeof cookie;
     int error;
 
-    if (s->n_sockets >= 128) {
-        *errorp = xstrdup("a session has 128 sockets at the most");
+    *errorp = NULL;
+    if (s->n_sockets >= SESSION_SOCKETS_MAX) {
+        *errorp = xasprintf("a session has %d sockets at the most",
+                            SESSION_SOCKETS_MAX);
         return EMFILE;
     }
     if (!is_of_our_namespace(fd)) {
@@ -190,38 +192,50 @@ session_check_socket(const struct session *s, int fd, uint64_t *cookie,
         *errorp = xstrdup("the socket is not bound to the session's address");
         return EADDRNOTAVAIL;
     }
-    error = socket_state_check(fd, errorp);
-    if (!error && getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &len)) {
-        error = errno;
-        *errorp = xasprintf("SO_COOKIE: %s", ovs_strerror(error));
+    error = adopt ? 0 : socket_state_check(fd, errorp);
+    if (error) {
+        return error;
     }
-    return error;
-}
-
-int
-session_add_socket(struct session *s, int fd, char **errorp)
-{
-    uint64_t cookie = 0;
-    int error;
-
-    *errorp = NULL;
-    error = session_check_socket(s, fd, &cookie, errorp);
-    for (size_t i = 0; !error && i < s->n_sockets; i++) {
+    if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len)) {
+        *errorp = xasprintf("SO_COOKIE: %s", ovs_strerror(errno));
+        return errno;
+    }
+    for (size_t i = 0; i < s->n_sockets; i++) {
         if (s->sockets[i].cookie == cookie) {
             *errorp = xstrdup("the socket was added before");
-            error = EEXIST;
+            return EEXIST;
         }
-    }
-    if (error) {
-        close(fd);
-        return error;
     }
     if (s->n_sockets >= s->allocated_sockets) {
         s->sockets = x2nrealloc(s->sockets, &s->allocated_sockets,
                                 sizeof *s->sockets);
     }
-    s->sockets[s->n_sockets++] = (struct session_socket) { fd, cookie };
+    s->sockets[s->n_sockets++] = (struct session_socket) {
+        fd, cookie, info.kind == SOCKET_STATE_UDP
+    };
     return 0;
+}
+
+int
+session_add_socket(struct session *s, int fd, char **errorp)
+{
+    int error = session_put_socket(s, fd, false, errorp);
+
+    if (error) {
+        close(fd);
+    }
+    return error;
+}
+
+int
+session_adopt_socket(struct session *s, int fd, char **errorp)
+{
+    int error = session_put_socket(s, fd, true, errorp);
+
+    if (error) {
+        close(fd);
+    }
+    return error;
 }
 
 bool

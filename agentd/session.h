@@ -20,10 +20,13 @@
 struct app_conn;
 struct handover;
 
+#define SESSION_SOCKETS_MAX 128
+
 /* One socket of a session: a duplicate of the application's descriptor. */
 struct session_socket {
     int fd;
     uint64_t cookie;            /* SO_COOKIE. */
+    bool datagram;              /* UDP: the catcher of its own datagrams. */
 };
 
 struct session {
@@ -71,6 +74,9 @@ struct session *session_lookup(const struct sessions *, const char *,
  * Checks that it can move, is of this network namespace, and that its local
  * address is the session's: a descriptor comes from an application. */
 int session_add_socket(struct session *, int fd, char **errorp);
+/* The same for a socket that was added to the session before the agent was
+ * started again, and may be frozen or muted. */
+int session_adopt_socket(struct session *, int fd, char **errorp);
 bool session_remove_socket(struct session *, uint64_t cookie);
 void session_close_sockets(struct session *);
 

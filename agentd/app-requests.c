@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "app-requests.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "agent.h"
+#include "app-link.h"
+#include "app-send.h"
+#include "block.h"
+#include "calls.h"
+#include "controller-link.h"
+#include "events.h"
+#include "handover.h"
+#include "message.h"
+#include "note.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "timeval.h"
+#include "util.h"
+#include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(app_requests);
+
+/* Milliseconds that an application waits for an address. */
+#define OPEN_TIMEOUT 25000
+
+/* An application that wants a session while no address is ready. */
+struct open_request {
+    struct ovs_list node;       /* In agent->opens. */
+    struct app_conn *conn;
+    int family;                 /* AF_INET or AF_INET6. */
+    char name[APP_NAME_LEN];
+    long long int deadline;     /* time_msec(). */
+};
+
+/* Opening. */
+
+static void
+send_owner_note(struct agent *agent, struct session *s,
+                enum app_message_type type)
+{
+    struct note note;
+
+    memset(&note, 0, sizeof note);
+    note.role = NOTE_OWNER;
+    note.session = s->id;
+    note.address = s->address;
+    note.epoch = s->epoch;
+    note.uid = s->uid;
+    note.from_block = s->from_block;
+    ovs_strlcpy(note.name, s->name, sizeof note.name);
+    ovs_strlcpy(note.service, s->service, sizeof note.service);
+    app_send_session(s->conn, type, s, &note, agent->note_key, 0, NULL);
+}
+
+/* Why no session can be opened now, for people. */
+static const char *
+why_no_address(const struct agent *agent)
+{
+    return (!controller_link_is_registered(agent->controller)
+            ? "there is no connection with the controller"
+            : !controller_link_get_ifname(agent->controller)[0]
+            ? "the device has not proved yet where it is attached"
+            : "no session address is ready");
+}
+
+/* True if the request is settled, one way or the other. */
+static bool
+try_open(struct agent *agent, struct open_request *r)
+{
+    const char *ifname = controller_link_get_ifname(agent->controller);
+    struct in6_addr address;
+    struct session *s;
+    struct uuid id;
+    int error;
+
+    if (!ifname[0] || block_take(agent->blocks, r->family, &address)) {
+        if (time_msec() < r->deadline) {
+            return false;
+        }
+        app_send_error(r->conn, NULL, EAGAIN, why_no_address(agent));
+        return true;
+    }
+    error = address_add(ifname, &address);
+    if (error) {
+        VLOG_ERR("%s: cannot add a session address: %s", ifname,
+                 ovs_strerror(error));
+        block_put(agent->blocks, &address);
+        app_send_error(r->conn, NULL, error, "the session's address could "
+                       "not be added to the interface");
+        return true;
+    }
+    uuid_generate(&id);
+    s = session_create(&agent->sessions, &id, &address, 0);
+    s->conn = r->conn;
+    s->uid = app_conn_uid(r->conn);
+    s->from_block = true;
+    ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
+    ovs_strlcpy(s->name, r->name, sizeof s->name);
+    ovs_strlcpy(s->service, app_conn_service(r->conn), sizeof s->service);
+    send_owner_note(agent, s, APP_OPENED);
+    events_add(agent, &s->id, s->uid, "opened as \"%s\"", s->name);
+    agent_announce(agent, s);
+    return true;
+}
+
+static void
+handle_open(struct agent *agent, const struct app_event *event)
+{
+    struct open_request *r = xzalloc(sizeof *r);
+
+    r->conn = event->conn;
+    r->family = event->msg.family == AF_INET6 ? AF_INET6 : AF_INET;
+    ovs_strlcpy(r->name, event->msg.name, sizeof r->name);
+    r->deadline = time_msec() + OPEN_TIMEOUT;
+    if (try_open(agent, r)) {
+        free(r);
+    } else {
+        ovs_list_push_back(&agent->opens, &r->node);
+    }
+}
+
+void
+app_requests_run(struct agent *agent)
+{
+    struct open_request *r;
+
+    LIST_FOR_EACH_SAFE (r, node, &agent->opens) {
+        if (try_open(agent, r)) {
+            ovs_list_remove(&r->node);
+            free(r);
+        }
+    }
+}
+
+void
+app_requests_wait(struct agent *agent)
+{
+    struct open_request *r;
+
+    LIST_FOR_EACH (r, node, &agent->opens) {
+        poll_timer_wait_until(r->deadline);
+    }
+}
+
+void
+app_requests_destroy(struct agent *agent)
+{
+    struct open_request *r;
+
+    LIST_FOR_EACH_POP (r, node, &agent->opens) {
+        free(r);
+    }
+}
+
+/* After the agent was started again. */
+
+static struct session *
+present_session(struct agent *agent, struct app_event *event,
+                const struct note *note)
+{
+    struct session *s = session_create(&agent->sessions, &note->session,
+                                       &note->address, note->epoch);
+
+    s->conn = event->conn;
+    s->uid = note->uid;
+    s->from_block = note->from_block;
+    ovs_strlcpy(s->name, note->name, sizeof s->name);
+    ovs_strlcpy(s->service, note->service, sizeof s->service);
+    ovs_strlcpy(s->ifname, note->role == NOTE_TAKING ? "lo"
+                : controller_link_get_ifname(agent->controller),
+                sizeof s->ifname);
+    for (size_t i = 0; i < event->msg.n_sockets && i < event->n_fds; i++) {
+        char *error = NULL;
+        int fd = event->fds[i];
+
+        event->fds[i] = -1;
+        if (session_adopt_socket(s, fd, &error)) {
+            VLOG_WARN("session "UUID_FMT": a socket is left out: %s",
+                      UUID_ARGS(&s->id), error);
+            free(error);
+        }
+    }
+    return s;
+}
+
+static void
+handle_present(struct agent *agent, struct app_event *event)
+{
+    struct session shown;
+    struct session *s;
+    struct note note;
+
+    memset(&shown, 0, sizeof shown);
+    session_id_from_bytes(event->msg.session, &shown.id);
+    if (!note_read(&event->msg, agent->note_key, &note)
+        || !uuid_equals(&note.session, &shown.id)
+        || (note.uid != app_conn_uid(event->conn)
+            && app_conn_uid(event->conn))) {
+        app_send_session(event->conn, APP_GONE, &shown, NULL, NULL, EPERM,
+                         "this device's agent does not know the session");
+        return;
+    }
+    s = session_find(&agent->sessions, &note.session);
+    if (s || session_find_address(&agent->sessions, &note.address)
+        || note.epoch < agent_highest_epoch(agent, &note.session)) {
+        app_send_session(event->conn, APP_GONE, &shown, NULL, NULL, EEXIST,
+                         "the session is another's now");
+        return;
+    }
+    s = present_session(agent, event, &note);
+    if (s->from_block) {
+        block_reserve(agent->blocks, &s->address);
+    }
+    events_add(agent, &s->id, s->uid, "found again, %s",
+               note.role == NOTE_OWNER ? "owned"
+               : note.role == NOTE_GIVING ? "being given away"
+               : "being taken");
+    if (note.role == NOTE_OWNER) {
+        agent_announce(agent, s);
+    } else {
+        handover_adopt(agent, s, &note);
+    }
+}
+
+/* The rest. */
+
+static void
+handle_add(struct session *s, struct app_event *event)
+{
+    char *error = NULL;
+    int retval, fd;
+
+    if (event->n_fds != 1) {
+        app_send_error(event->conn, s, EINVAL, "ADD takes one descriptor");
+        return;
+    }
+    if (s->handover && s->handover->state >= GIVE_PREPARING
+        && handover_is_giving(s->handover)) {
+        app_send_error(event->conn, s, EBUSY, "the session is moving");
+        return;
+    }
+    fd = event->fds[0];
+    event->fds[0] = -1;
+    retval = session_add_socket(s, fd, &error);
+    if (retval) {
+        app_send_error(event->conn, s, retval, error);
+        free(error);
+    }
+}
+
+static void
+handle_move(struct agent *agent, struct session *s,
+            const struct app_event *event)
+{
+    char *error;
+
+    if (!give_start(agent, s, event->msg.device, event->msg.service,
+                    event->conn, NULL, &error)) {
+        app_send_session(event->conn, APP_MOVED, s, NULL, NULL, EINVAL,
+                         error);
+        free(error);
+    }
+}
+
+static void
+handle_about_session(struct agent *agent, struct app_event *event)
+{
+    struct session *s;
+    struct uuid id;
+
+    session_id_from_bytes(event->msg.session, &id);
+    s = session_find(&agent->sessions, &id);
+    if (!s || (app_conn_uid(event->conn)
+               && app_conn_uid(event->conn) != s->uid)) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+        struct session shown = { .id = id };
+
+        VLOG_DBG_RL(&rl, "message %d about session "UUID_FMT", which is not "
+                    "here", event->msg.type, UUID_ARGS(&id));
+        if (event->msg.type != APP_END) {
+            app_send_error(event->conn, &shown, ENOENT, "no such session");
+        }
+        return;
+    }
+    switch (event->msg.type) {
+    case APP_ADD:
+        handle_add(s, event);
+        break;
+    case APP_REMOVE:
+        if (!s->handover || s->handover->state < GIVE_FROZEN) {
+            session_remove_socket(s, event->msg.socket);
+        }
+        break;
+    case APP_MOVE:
+        handle_move(agent, s, event);
+        break;
+    case APP_PAUSED:
+    case APP_READY:
+    case APP_REFUSE:
+        handover_handle_app(agent, s, event);
+        break;
+    case APP_END:
+        if (event->conn == s->conn) {
+            agent_end_session(agent, s);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void
+app_requests_handle(struct agent *agent, struct app_event *event)
+{
+    switch (event->msg.type) {
+    case APP_HELLO:
+        break;
+    case APP_OPEN:
+        handle_open(agent, event);
+        break;
+    case APP_PRESENT:
+        handle_present(agent, event);
+        break;
+    case APP_CALL:
+        calls_handle(agent, event);
+        break;
+    default:
+        handle_about_session(agent, event);
+        break;
+    }
+    for (size_t i = 0; i < event->n_fds; i++) {
+        if (event->fds[i] >= 0) {
+            close(event->fds[i]);
+        }
+    }
+    free(event->fds);
+}
+
+void
+app_requests_conn_closed(struct agent *agent, struct app_conn *conn)
+{
+    struct open_request *r;
+    struct session *s;
+
+    LIST_FOR_EACH_SAFE (r, node, &agent->opens) {
+        if (r->conn == conn) {
+            ovs_list_remove(&r->node);
+            free(r);
+        }
+    }
+    handover_conn_closed(agent, conn);
+    HMAP_FOR_EACH_SAFE (s, id_node, &agent->sessions.by_id) {
+        if (s->conn == conn) {
+            agent_end_session(agent, s);
+        }
+    }
+    calls_conn_closed(agent, conn);
+    events_conn_closed(agent, conn);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "calls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "app-link.h"
+#include "app-send.h"
+#include "controller-link.h"
+#include "events.h"
+#include "handover.h"
+#include "jsonrpc.h"
+#include "link.h"
+#include "message.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "timeval.h"
+#include "util.h"
+
+/* A person who waits for the controller's answer. */
+struct call {
+    struct ovs_list node;       /* In agent->calls. */
+    struct app_conn *conn;
+    uint64_t request_id;
+};
+
+void
+calls_init(struct agent *agent)
+{
+    ovs_list_init(&agent->calls);
+}
+
+void
+calls_destroy(struct agent *agent)
+{
+    struct call *call;
+
+    LIST_FOR_EACH_POP (call, node, &agent->calls) {
+        free(call);
+    }
+}
+
+static const char *
+session_state_name(const struct session *s)
+{
+    return (s->ending ? "ending"
+            : !s->handover ? "here"
+            : handover_is_giving(s->handover) ? "leaving"
+            : "coming");
+}
+
+static void
+call_sessions(struct agent *agent, struct app_conn *conn)
+{
+    struct json *rows = json_array_create_empty();
+    const struct session *s;
+
+    HMAP_FOR_EACH (s, id_node, &agent->sessions.by_id) {
+        struct json *row;
+        char *since;
+
+        if (app_conn_uid(conn) && app_conn_uid(conn) != s->uid) {
+            continue;
+        }
+        row = json_object_create();
+        since = xastrftime_msec("%Y-%m-%d %H:%M:%S", s->since, false);
+        message_put_uuid(row, "session", &s->id);
+        message_put_string(row, "name", s->name);
+        message_put_address(row, "address", &s->address);
+        message_put_string(row, "service", s->service);
+        message_put_integer(row, "sockets", s->n_sockets);
+        message_put_integer(row, "epoch", s->epoch);
+        message_put_string(row, "state", session_state_name(s));
+        message_put_string(row, "since", since);
+        json_array_add(rows, row);
+        free(since);
+    }
+    app_send_rows(conn, rows);
+}
+
+static void
+call_devices(struct agent *agent, struct app_conn *conn)
+{
+    struct call *call = xmalloc(sizeof *call);
+
+    call->conn = conn;
+    call->request_id = link_request(controller_link_get(agent->controller),
+                                    "devices", json_object_create());
+    if (!call->request_id) {
+        app_send_call_error(conn, ENOTCONN,
+                            "there is no connection with the controller");
+        free(call);
+        return;
+    }
+    ovs_list_push_back(&agent->calls, &call->node);
+}
+
+static void
+call_move(struct agent *agent, struct app_conn *conn, struct message *m)
+{
+    const char *what = message_get_string(m, "session", 128);
+    const char *device = message_get_string(m, "device", MESSAGE_NAME_MAX);
+    const char *service = message_get_optional_string(m, "service",
+                                                      MESSAGE_NAME_MAX);
+    char *error = message_finish(m);
+    struct session *s = error ? NULL : session_lookup(&agent->sessions, what,
+                                                      &error);
+
+    if (s && app_conn_uid(conn) && app_conn_uid(conn) != s->uid) {
+        error = xstrdup("the session belongs to another user");
+    } else if (s) {
+        give_start(agent, s, device, service ? service : "", NULL, conn,
+                   &error);
+    }
+    if (error) {
+        app_send_call_error(conn, EINVAL, error);
+        free(error);
+    }
+}
+
+void
+calls_handle(struct agent *agent, const struct app_event *event)
+{
+    struct json *json = json_from_string(event->msg.text_len
+                                         ? event->msg.text : "");
+    struct message m = MESSAGE_INITIALIZER(json);
+    const char *name = message_get_string(&m, "call", 32);
+    char *error = message_finish(&m);
+
+    if (error) {
+        app_send_call_error(event->conn, EINVAL, error);
+        free(error);
+    } else if (!strcmp(name, "sessions")) {
+        call_sessions(agent, event->conn);
+    } else if (!strcmp(name, "devices")) {
+        call_devices(agent, event->conn);
+    } else if (!strcmp(name, "move")) {
+        call_move(agent, event->conn, &m);
+    } else if (!strcmp(name, "log")) {
+        app_send_rows(event->conn, events_to_json(agent,
+                                                  app_conn_uid(event->conn)));
+    } else if (!strcmp(name, "watch")) {
+        events_watch(agent, event->conn);
+    } else {
+        app_send_call_error(event->conn, ENOSYS,
+                            "the agent does not know this command");
+    }
+    json_destroy(json);
+}
+
+bool
+calls_handle_controller(struct agent *agent, const struct jsonrpc_msg *msg)
+{
+    uint64_t id = link_msg_id(msg);
+    struct call *call;
+
+    LIST_FOR_EACH (call, node, &agent->calls) {
+        if (id && call->request_id == id) {
+            if (msg->type == JSONRPC_REPLY) {
+                struct message m = MESSAGE_INITIALIZER(msg->result);
+                const struct json_array *devices
+                    = message_get_array(&m, "devices", 1 << 20);
+                struct json *rows = json_array_create_empty();
+
+                free(message_finish(&m));
+                for (size_t i = 0; i < devices->n; i++) {
+                    json_array_add(rows, json_clone(devices->elems[i]));
+                }
+                app_send_rows(call->conn, rows);
+            } else {
+                app_send_call_error(call->conn, EACCES,
+                                    link_msg_error_reason(msg));
+            }
+            ovs_list_remove(&call->node);
+            free(call);
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+calls_controller_lost(struct agent *agent)
+{
+    struct call *call;
+
+    LIST_FOR_EACH_POP (call, node, &agent->calls) {
+        app_send_call_error(call->conn, ENOTCONN,
+                            "the connection with the controller was lost");
+        free(call);
+    }
+}
+
+void
+calls_conn_closed(struct agent *agent, struct app_conn *conn)
+{
+    struct call *call;
+
+    LIST_FOR_EACH_SAFE (call, node, &agent->calls) {
+        if (call->conn == conn) {
+            ovs_list_remove(&call->node);
+            free(call);
+        }
+    }
+}

@@ -1,0 +1,856 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The transferring device's half of a transfer.
+ *
+ *                 move                           (the session is OWNER's: the
+ *                   |                             application goes on until
+ *            INTRODUCING ---refused, 5 s-----+    PAUSING, its peer until
+ *                   | introduced             |    FROZEN)
+ *             CONNECTING                     |
+ *                   | connected, or relayed  |
+ *               OFFERED -----refused, 30 s---+
+ *                   | accepted               |
+ *               PAUSING -----1 s-------------+---> as it was; RESUME
+ *                   | paused                 |
+ *              SETTLING                      |
+ *                   | acknowledged, 100 ms   |
+ *             PREPARING -----refused, 2 s,---+
+ *                   | go     aborted(e+1)
+ *                   |
+ *                FROZEN ---- aborted(e+1) ----> thaw: RESUMED -- 1 s --> end
+ *                   |  \---- 15 min without an answer: LOST, ended silently
+ *                   | released(e+1)
+ *              DRAINING -- quiet, or 1 s --> end
+ *
+ * After `go' only the controller ends it.  In FROZEN it is asked each 100 ms,
+ * with backoff. */
+
+#include <config.h>
+
+#include "handover.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "agent.h"
+#include "app-link.h"
+#include "app-send.h"
+#include "controller-link.h"
+#include "events.h"
+#include "identity.h"
+#include "jsonrpc.h"
+#include "late-packets.h"
+#include "link.h"
+#include "message.h"
+#include "openvswitch/json.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "socket-state.h"
+#include "timeval.h"
+#include "util.h"
+#include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(give);
+
+/* Milliseconds without a late packet after which draining may end. */
+#define DRAIN_QUIET 250
+/* Milliseconds during which a target that does not expect us yet is offered
+ * the session again. */
+#define OFFER_AGAIN 1000
+#define OFFER_PAUSE 20
+
+static void give_prepare(struct handover *);
+
+/* The end, for whoever asked for the move. */
+static void
+tell_asker(struct handover *h, int error, const char *reason)
+{
+    if (h->caller) {
+        if (error) {
+            app_send_call_error(h->caller, error, reason);
+        } else {
+            struct json *row = json_object_create();
+
+            message_put_uuid(row, "session", &h->session_id);
+            message_put_string(row, "device", h->other);
+            message_put_uuid(row, "transfer", &h->transfer);
+            message_put_integer(row, "epoch", h->epoch + 1);
+            app_send_rows(h->caller, json_array_create_1(row));
+        }
+        h->caller = NULL;
+    }
+    if (h->mover) {
+        struct session s = { .id = h->session_id, .address = h->address };
+
+        app_send_session(h->mover, APP_MOVED, &s, NULL, NULL, error, reason);
+        h->mover = NULL;
+    }
+}
+
+static void
+hold_new_connections(struct session *s, bool hold)
+{
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        char *error = NULL;
+
+        if (socket_state_hold_new(s->sockets[i].fd, hold, &error)) {
+            VLOG_WARN("%s", error);
+        }
+        free(error);
+    }
+}
+
+/* Ends a transfer before `go': everything is as it was. */
+static void
+give_fail(struct handover *h, int error, const char *reason)
+{
+    struct session *s = h->session;
+    bool paused = h->state >= GIVE_PAUSING;
+
+    if (h->state != GIVE_INTRODUCING) {
+        handover_send_controller(h, "withdraw", reason);
+    }
+    events_add(h->agent, &h->session_id, s->uid, "did not move to %s: %s",
+               h->other, reason);
+    if (paused) {
+        struct note note;
+
+        hold_new_connections(s, false);
+        handover_get_note(h, NOTE_OWNER, s->epoch, &note);
+        app_send_session(s->conn, APP_RESUME, s, &note, h->agent->note_key,
+                         error, reason);
+    }
+    tell_asker(h, error, reason);
+    if (h->state == GIVE_PREPARING) {
+        /* Inbound traffic may have been redirected: what the target caught
+         * comes back. */
+        s->handover = NULL;
+        h->session = NULL;
+        handover_set_state(h, GIVE_RESUMED, HANDOVER_PREPARE_TIMEOUT);
+    } else {
+        handover_destroy(h);
+    }
+}
+
+static bool
+check_can_move(const struct session *s, const char *target, char **errorp)
+{
+    if (s->handover) {
+        *errorp = xasprintf("the session is moving %s %s already",
+                            handover_is_giving(s->handover) ? "to" : "from",
+                            s->handover->other);
+        return false;
+    }
+    if (s->ending || !s->conn) {
+        *errorp = xstrdup("the session is ending");
+        return false;
+    }
+    if (!message_name_is_valid(target)) {
+        *errorp = xasprintf("\"%s\" is not the name of a device", target);
+        return false;
+    }
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        if (socket_state_check(s->sockets[i].fd, errorp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+give_start(struct agent *agent, struct session *s, const char *target,
+           const char *service, struct app_conn *mover,
+           struct app_conn *caller, char **errorp)
+{
+    struct json *params;
+    struct handover *h;
+
+    *errorp = NULL;
+    if (!check_can_move(s, target, errorp)) {
+        return false;
+    }
+    if (!controller_link_is_registered(agent->controller)) {
+        *errorp = xasprintf("no controller: %s",
+                            link_get_error(controller_link_get(
+                                agent->controller)));
+        return false;
+    }
+
+    h = handover_create(agent, GIVE_INTRODUCING);
+    h->session = s;
+    h->session_id = s->id;
+    h->address = s->address;
+    h->epoch = s->epoch;
+    h->other = xstrdup(target);
+    h->uid = s->uid;
+    h->mover = mover;
+    h->caller = caller;
+    ovs_strlcpy(h->name, s->name, sizeof h->name);
+    ovs_strlcpy(h->service, *service ? service : s->service,
+                sizeof h->service);
+    s->handover = h;
+    ovs_list_push_back(&agent->introducing, &h->list_node);
+    handover_set_state(h, GIVE_INTRODUCING, HANDOVER_INTRODUCE_TIMEOUT);
+    handover_step(h, "move");
+
+    params = json_object_create();
+    message_put_uuid(params, "session", &s->id);
+    message_put_address(params, "address", &s->address);
+    message_put_integer(params, "epoch", s->epoch);
+    message_put_string(params, "name", s->name);
+    message_put_string(params, "target", target);
+    message_put_string(params, "service", h->service);
+    h->introduce_id = link_request(controller_link_get(agent->controller),
+                                   "introduce", params);
+    return true;
+}
+
+static void
+give_introduced(struct handover *h, const struct json *result)
+{
+    struct message m = MESSAGE_INITIALIZER(result);
+    struct uuid transfer;
+
+    message_get_uuid(&m, "transfer", &transfer);
+    uint64_t epoch = message_get_integer(&m, "epoch", 0, UINT64_C(1) << 53);
+    const char *endpoint = message_get_string(&m, "endpoint", 128);
+    const char *certificate = message_get_string(&m, "certificate", 16384);
+    char *error = message_finish(&m);
+
+    if (error) {
+        give_fail(h, EPROTO, error);
+        free(error);
+        return;
+    }
+    ovs_list_remove(&h->list_node);
+    h->transfer = transfer;
+    h->epoch = epoch;
+    h->session->epoch = epoch;
+    agent_note_epoch(h->agent, &h->session_id, epoch);
+    h->endpoint = xstrdup(endpoint);
+    h->other_certificate = xstrdup(certificate);
+    h->sa_id = controller_link_get_sa_id(h->agent->controller);
+    hmap_insert(&h->agent->handovers, &h->node, uuid_hash(&transfer));
+    handover_step(h, "introduced");
+    handover_set_state(h, GIVE_CONNECTING, HANDOVER_CONNECT_TIMEOUT);
+    peers_connect(h->agent->peers, h->other, h->endpoint);
+}
+
+/* The offer. */
+
+static void
+put_peer(struct json *json, const struct sockaddr_storage *ss)
+{
+    struct in6_addr peer;
+    uint16_t port;
+
+    if (ss->ss_family == AF_INET) {
+        const struct sockaddr_in *sin = (const struct sockaddr_in *) ss;
+
+        in6_addr_set_mapped_ipv4(&peer, sin->sin_addr.s_addr);
+        port = ntohs(sin->sin_port);
+    } else {
+        const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *) ss;
+
+        peer = sin6->sin6_addr;
+        port = ntohs(sin6->sin6_port);
+    }
+    message_put_address(json, "peer", &peer);
+    message_put_integer(json, "peer_port", port);
+}
+
+static struct json *
+offer_socket(const struct socket_state_info *info)
+{
+    struct json *json = json_object_create();
+    const struct sockaddr_in *local = (const struct sockaddr_in *)&info->local;
+
+    message_put_string(json, "kind",
+                       info->kind == SOCKET_STATE_TCP ? "tcp"
+                       : info->kind == SOCKET_STATE_UDP ? "udp"
+                       : "tcp-listen");
+    /* sin6_port is where sin_port is. */
+    message_put_integer(json, "local_port", ntohs(local->sin_port));
+    message_put_integer(json, "family", info->family == AF_INET ? 4 : 6);
+    if (info->peer.ss_family) {
+        put_peer(json, &info->peer);
+    }
+    return json;
+}
+
+static void
+give_offer(struct handover *h)
+{
+    struct json *sockets = json_array_create_empty();
+    struct json *offer = json_object_create();
+    struct session *s = h->session;
+    uint64_t size_max = HANDOFF_APP_STATE_MAX + 65536;
+
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        struct socket_state_info info;
+        char *error = NULL;
+
+        if (socket_state_inspect(s->sockets[i].fd, &info, &error)) {
+            give_fail(h, EINVAL, error);
+            free(error);
+            json_destroy(sockets);
+            json_destroy(offer);
+            return;
+        }
+        size_max += info.kind == SOCKET_STATE_TCP
+                    ? SOCKET_STATE_ENCODED_MAX : 65536;
+        json_array_add(sockets, offer_socket(&info));
+    }
+    if (!h->keypair) {
+        h->keypair = seal_keypair_new(h->point);
+    }
+    message_put_string(offer, "msg", "offer");
+    message_put_uuid(offer, "session", &h->session_id);
+    message_put_address(offer, "address", &h->address);
+    message_put_integer(offer, "epoch", h->epoch);
+    message_put_string(offer, "from", identity_get_name(h->agent->identity));
+    message_put_string(offer, "name", h->name);
+    message_put_string(offer, "service", h->service);
+    message_put_bytes(offer, "key", h->point, sizeof h->point);
+    json_object_put_format(offer, "sa_id", "%016"PRIx64, h->sa_id);
+    json_object_put(offer, "sockets", sockets);
+    message_put_integer(offer, "size_max", size_max);
+    h->size_max = size_max;
+    if (!handover_send_message(h, offer)) {
+        h->relay = true;
+        give_offer(h);
+        return;
+    }
+    if (h->state != GIVE_OFFERED) {
+        handover_step(h, h->relay ? "offered by relay" : "offered");
+        handover_set_state(h, GIVE_OFFERED, HANDOVER_OFFER_TIMEOUT);
+    }
+}
+
+/* Checks G's signature: the key that the state is sealed to is the target's
+ * own, whoever carried it here. */
+static char *
+verify_accept(struct handover *h, const struct json *json)
+{
+    struct message m = MESSAGE_INITIALIZER(json);
+    uint8_t g_point[SEAL_POINT_LEN];
+    struct ticket_terms terms;
+    uint8_t *sig;
+    size_t sig_len;
+    char *error;
+
+    message_get_bytes(&m, "key", g_point, sizeof g_point);
+    sig = message_get_blob(&m, "signature", 1024, &sig_len);
+    error = message_finish(&m);
+    if (!error) {
+        uint8_t text[15 + 16 + SEAL_HASH_LEN];
+
+        handover_get_terms(h, &terms);
+        ticket_bind(&terms, h->point, g_point, h->x);
+        memcpy(text, "baton accept v1", 15);
+        session_id_to_bytes(&h->transfer, text + 15);
+        memcpy(text + 31, h->x, SEAL_HASH_LEN);
+        error = identity_verify(h->agent->identity, h->other_certificate,
+                                "device", h->other, text, sizeof text, sig,
+                                sig_len);
+    }
+    if (!error && !seal_ecdh(h->keypair, g_point, h->secret)) {
+        error = xstrdup("its key is not a point of the curve");
+    }
+    free(sig);
+    return error;
+}
+
+static void
+give_accepted(struct handover *h, const struct json *json)
+{
+    char *error = verify_accept(h, json);
+    struct note note;
+
+    if (error) {
+        char *reason = xasprintf("%s's acceptance is not believed: %s",
+                                 h->other, error);
+
+        VLOG_WARN("%s", reason);
+        give_fail(h, EPROTO, reason);
+        free(reason);
+        free(error);
+        return;
+    }
+    handover_step(h, "accepted");
+    if (!h->session->conn) {
+        give_fail(h, ECONNRESET, "the application has ended");
+        return;
+    }
+    hold_new_connections(h->session, true);
+    handover_get_note(h, NOTE_GIVING, h->epoch, &note);
+    handover_set_state(h, GIVE_PAUSING, HANDOVER_PAUSE_TIMEOUT);
+    app_send_session(h->session->conn, APP_PAUSE, h->session, &note,
+                     h->agent->note_key, 0, NULL);
+}
+
+void
+give_handle_message(struct handover *h, const char *kind,
+                    const struct json *json)
+{
+    if (!strcmp(kind, "accept") && h->state == GIVE_OFFERED) {
+        give_accepted(h, json);
+    } else if (!strcmp(kind, "refuse") && h->state == GIVE_OFFERED) {
+        struct message m = MESSAGE_INITIALIZER(json);
+        const char *code = message_get_string(&m, "code", 64);
+        const char *why = message_get_string(&m, "reason", 1024);
+        char *reason;
+
+        free(message_finish(&m));
+        if (!strcmp(code, "not-expected")
+            && h->deadline - time_msec()
+               > HANDOVER_OFFER_TIMEOUT - OFFER_AGAIN) {
+            h->offer_again = time_msec() + OFFER_PAUSE;
+            return;
+        }
+        reason = xasprintf("%s refused: %s", h->other, why);
+        give_fail(h, EACCES, reason);
+        free(reason);
+    }
+}
+
+/* Pause and prepare. */
+
+/* Is so much in flight that it is better to wait for its acknowledgement
+ * than to move with it?  A restored socket has forgotten its round trip time:
+ * what is lost then, is found late. */
+static bool
+is_settled(const struct session *s)
+{
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        struct socket_state_info info;
+
+        if (socket_state_inspect(s->sockets[i].fd, &info, NULL)
+            || info.kind != SOCKET_STATE_TCP) {
+            continue;
+        }
+        if (info.unacked_segments > 2
+            || (info.unsent && info.unacked_segments)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+give_handle_paused(struct handover *h, struct app_event *event)
+{
+    char *error = NULL;
+
+    handover_step(h, "paused");
+    if (event->msg.flags & APP_FLAG_STATE && event->n_fds
+        && handoff_state_from_fd(&h->handoff, event->fds[event->n_fds - 1],
+                                 &error)) {
+        give_fail(h, EINVAL, error);
+        free(error);
+        return;
+    }
+    handover_set_state(h, GIVE_SETTLING, HANDOVER_SETTLE_TIMEOUT);
+    if (is_settled(h->session)) {
+        give_prepare(h);
+    }
+}
+
+static void
+give_prepare(struct handover *h)
+{
+    const uint8_t *sa_key = controller_link_get_sa_key(h->agent->controller);
+    struct ticket_secret secret = { .onward = ONWARD_ANY, .depth = 255 };
+    struct link *link = controller_link_get(h->agent->controller);
+    struct json *params = json_object_create();
+    uint8_t ticket[TICKET_MAX];
+    struct ticket_terms terms;
+    size_t n;
+
+    if (!controller_link_is_registered(h->agent->controller)
+        || h->sa_id != controller_link_get_sa_id(h->agent->controller)) {
+        json_destroy(params);
+        give_fail(h, ENOTCONN, "the controller went away");
+        return;
+    }
+    seal_random(h->session_key, sizeof h->session_key);
+    memcpy(secret.session_key, h->session_key, sizeof h->session_key);
+    handover_get_terms(h, &terms);
+    n = ticket_seal(&terms, sa_key, &secret, ticket);
+    seal_wipe(&secret, sizeof secret);
+    seal_hash(&(struct iovec) { ticket, n }, 1, h->handoff.ticket_hash);
+
+    handover_catch(h);
+    message_put_uuid(params, "transfer", &h->transfer);
+    message_put_bytes(params, "ticket", ticket, n);
+    handover_set_state(h, GIVE_PREPARING, HANDOVER_PREPARE_TIMEOUT);
+    handover_step(h, "prepare");
+    h->prepare_id = link_request(link, "prepare", params);
+}
+
+/* Freeze. */
+
+static bool
+capture_sockets(struct handover *h, char **errorp)
+{
+    struct session *s = h->session;
+
+    h->handoff.sockets = xcalloc(s->n_sockets + 1,
+                                 sizeof *h->handoff.sockets);
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        if (socket_state_freeze(s->sockets[i].fd, errorp)
+            || socket_state_capture(s->sockets[i].fd,
+                                    &h->handoff.sockets[i], errorp)) {
+            return false;
+        }
+        h->handoff.n_sockets++;
+    }
+    return true;
+}
+
+static void
+send_state(struct handover *h, const uint8_t *state, size_t n)
+{
+    uint8_t wrapped[STATE_WRAP_LEN];
+    struct state_sealer *sealer;
+    uint8_t *chunk;
+    size_t done = 0;
+
+    sealer = state_sealer_new(h->secret, h->session_key, &h->transfer, h->x, n,
+                              wrapped);
+    handover_send(h, PEER_WRAPPED_KEY, wrapped, sizeof wrapped);
+    chunk = xmalloc(MIN(n, STATE_CHUNK_MAX) + STATE_CHUNK_OVERHEAD);
+    do {
+        size_t len = MIN(n - done, STATE_CHUNK_MAX);
+
+        state_sealer_chunk(sealer, state + done, len, chunk);
+        handover_send(h, PEER_STATE_CHUNK, chunk, len + STATE_CHUNK_OVERHEAD);
+        done += len;
+    } while (done < n);
+    free(chunk);
+    state_sealer_destroy(sealer);
+}
+
+static void
+give_freeze(struct handover *h)
+{
+    uint8_t *state = NULL;
+    char *error = NULL;
+    size_t n = 0;
+    int retval;
+
+    handover_step(h, "go");
+    handover_set_state(h, GIVE_FROZEN, HANDOVER_LOST_TIMEOUT);
+    handover_start_asking(h);
+    retval = address_close_output(&h->address);
+    if (retval) {
+        error = xasprintf("cannot close output: %s", ovs_strerror(retval));
+    } else if (capture_sockets(h, &error)
+               && !handoff_encode(&h->handoff, &state, &n, &error)
+               && n > h->size_max) {
+        error = xstrdup("the state is larger than was offered");
+    }
+    handover_step(h, "captured");
+    if (!error) {
+        send_state(h, state, n);
+        handover_step(h, "state sent");
+        handover_collect(h);
+        handover_relay_collected(h);
+    } else {
+        /* Only the controller may abort now: say that it should. */
+        VLOG_WARN("session "UUID_FMT" cannot be captured: %s",
+                  UUID_ARGS(&h->session_id), error);
+        handover_send_controller(h, "withdraw", error);
+        free(error);
+    }
+    if (state) {
+        seal_wipe(state, n);
+        free(state);
+    }
+    handoff_uninit(&h->handoff);
+    seal_wipe(h->session_key, sizeof h->session_key);
+    seal_wipe(h->secret, sizeof h->secret);
+}
+
+void
+give_handle_reply(struct handover *h, const struct jsonrpc_msg *msg)
+{
+    bool introduced = h->state == GIVE_INTRODUCING;
+
+    h->introduce_id = h->prepare_id = 0;
+    if (msg->type == JSONRPC_ERROR) {
+        if (introduced || h->state == GIVE_PREPARING) {
+            give_fail(h, EACCES, link_msg_error_reason(msg));
+        }
+    } else if (introduced) {
+        give_introduced(h, msg->result);
+    } else if (h->state == GIVE_PREPARING) {
+        give_freeze(h);
+    }
+    /* A late `go' is ignored. */
+}
+
+/* The decision. */
+
+static void
+give_thaw(struct handover *h, uint64_t epoch, const char *reason)
+{
+    struct session *s = h->session;
+    struct note note;
+
+    s->epoch = epoch;
+    handover_collect(h);
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        char *error = NULL;
+
+        if (socket_state_thaw(s->sockets[i].fd, &error)) {
+            VLOG_ERR("session "UUID_FMT": %s", UUID_ARGS(&s->id), error);
+            free(error);
+        }
+    }
+    address_open_output(&h->address);
+    handover_deliver(h);
+    hold_new_connections(s, false);
+    handover_step(h, "thawed");
+
+    handover_get_note(h, NOTE_OWNER, epoch, &note);
+    app_send_session(s->conn, APP_RESUME, s, &note, h->agent->note_key,
+                     ECANCELED, reason);
+    events_add(h->agent, &h->session_id, s->uid, "did not move to %s: %s",
+               h->other, reason);
+    tell_asker(h, ECANCELED, reason);
+    handover_report(h);
+    s->handover = NULL;
+    h->session = NULL;
+    handover_stop_asking(h);
+    handover_set_state(h, GIVE_RESUMED, HANDOVER_DRAIN_TIMEOUT);
+    if (!s->conn) {
+        agent_end_session(h->agent, s);
+    }
+}
+
+static void
+give_released(struct handover *h, uint64_t epoch)
+{
+    struct session *s = h->session;
+
+    handover_step(h, "released");
+    handover_collect(h);
+    handover_relay_collected(h);
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        char *error = NULL;
+
+        /* Datagram sockets go on as catchers until the switch is quiet. */
+        if (!s->sockets[i].datagram
+            && socket_state_discard(s->sockets[i].fd, &error)) {
+            VLOG_WARN("%s", error);
+        }
+        free(error);
+    }
+    app_send_session(s->conn, APP_GONE, s, NULL, NULL, 0, "moved");
+    events_add(h->agent, &h->session_id, s->uid, "moved to %s, epoch %"PRIu64,
+               h->other, epoch);
+    tell_asker(h, 0, "moved");
+
+    h->sockets = s->sockets;
+    h->n_sockets = s->n_sockets;
+    s->sockets = NULL;
+    s->n_sockets = 0;
+    h->endpoint = (free(h->endpoint), xstrdup(s->ifname));
+    h->session = NULL;
+    s->handover = NULL;
+    agent_drop_session(h->agent, s);
+    handover_stop_asking(h);
+    h->last_late = time_msec();
+    handover_set_state(h, GIVE_DRAINING, HANDOVER_DRAIN_TIMEOUT);
+}
+
+/* The switch has gone quiet, or must have: lets go of everything. */
+void
+give_finish_draining(struct handover *h)
+{
+    handover_collect(h);
+    handover_relay_collected(h);
+    handover_send(h, PEER_DRAINED, NULL, 0);
+    handover_step(h, "drained");
+    handover_report(h);
+    for (size_t i = 0; i < h->n_sockets; i++) {
+        if (h->sockets[i].datagram) {
+            socket_state_discard(h->sockets[i].fd, NULL);
+        }
+    }
+    handover_close_sockets(h);
+    if (h->endpoint && h->endpoint[0]) {
+        address_del(h->endpoint, &h->address);
+    }
+    address_del("lo", &h->address);
+    address_open_output(&h->address);
+    handover_destroy(h);
+}
+
+static void
+give_lost(struct handover *h)
+{
+    struct session *s = h->session;
+
+    VLOG_ERR("session "UUID_FMT": the controller did not answer for %d "
+             "minutes; the session is lost", UUID_ARGS(&s->id),
+             HANDOVER_LOST_TIMEOUT / 60000);
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        socket_state_discard(s->sockets[i].fd, NULL);
+    }
+    app_send_session(s->conn, APP_GONE, s, NULL, NULL, ETIMEDOUT,
+                     "the controller did not answer");
+    events_add(h->agent, &h->session_id, s->uid, "lost: the controller did "
+               "not answer");
+    tell_asker(h, ETIMEDOUT, "the controller did not answer");
+    if (s->ifname[0]) {
+        address_del(s->ifname, &h->address);
+    }
+    address_open_output(&h->address);
+    s->handover = NULL;
+    h->session = NULL;
+    agent_drop_session(h->agent, s);
+    handover_destroy(h);
+}
+
+void
+give_decided(struct handover *h, enum handover_outcome outcome, uint64_t epoch,
+             const char *reason)
+{
+    if (outcome == HANDOVER_OWNED) {
+        VLOG_WARN("transfer "UUID_FMT": the controller calls us owner of what "
+                  "we give", UUID_ARGS(&h->transfer));
+    } else if (h->state == GIVE_FROZEN) {
+        if (outcome == HANDOVER_RELEASED) {
+            give_released(h, epoch);
+        } else {
+            give_thaw(h, epoch, reason ? reason : "aborted");
+        }
+    } else if (h->session && outcome == HANDOVER_ABORTED) {
+        h->session->epoch = epoch;
+        give_fail(h, ECANCELED, reason ? reason : "aborted");
+    }
+}
+
+/* What G had caught comes back after an abort. */
+void
+give_handle_late(struct handover *h, const struct peer_frame *frame)
+{
+    if (!packet_queue_from_frame(&h->packets, frame->body, frame->len,
+                                 &h->address)) {
+        VLOG_WARN("device %s sent late packets of the wrong form",
+                  frame->from);
+    }
+    if (h->state == GIVE_RESUMED) {
+        handover_deliver(h);
+    } else if (h->state == GIVE_FROZEN) {
+        /* The abort is on its way: not to be relayed back. */
+        h->relayed = h->packets.n;
+    } else {
+        packet_queue_clear(&h->packets);
+    }
+}
+
+void
+give_app_gone(struct handover *h)
+{
+    if (h->state < GIVE_FROZEN) {
+        give_fail(h, ECONNRESET, "the application has ended");
+    }
+    /* Frozen: it is the controller's to decide; the agent's descriptors keep
+     * the sockets. */
+}
+
+void
+give_adopt(struct handover *h)
+{
+    struct session *s = h->session;
+
+    handover_catch(h);
+    address_close_output(&h->address);
+    ovs_strlcpy(h->name, s->name, sizeof h->name);
+    handover_set_state(h, GIVE_FROZEN, HANDOVER_LOST_TIMEOUT);
+}
+
+static void
+give_timeout(struct handover *h)
+{
+    switch (h->state) {
+    case GIVE_INTRODUCING:
+        give_fail(h, ETIMEDOUT, "the controller did not answer");
+        break;
+    case GIVE_CONNECTING:
+        h->relay = true;
+        give_offer(h);
+        break;
+    case GIVE_OFFERED:
+        give_fail(h, ETIMEDOUT, "the target did not answer the offer");
+        break;
+    case GIVE_PAUSING:
+        give_fail(h, ETIMEDOUT, "the application did not pause");
+        break;
+    case GIVE_SETTLING:
+        give_prepare(h);
+        break;
+    case GIVE_PREPARING:
+        give_fail(h, ETIMEDOUT, "the controller did not answer");
+        break;
+    case GIVE_FROZEN:
+        give_lost(h);
+        break;
+    case GIVE_DRAINING:
+        give_finish_draining(h);
+        break;
+    case GIVE_RESUMED:
+        handover_destroy(h);
+        break;
+    case TAKE_EXPECTED:
+    case TAKE_POSTPONED:
+    case TAKE_WAITING:
+    case TAKE_MUTED:
+    case TAKE_CLAIMED:
+    case TAKE_OWNED:
+    default:
+        OVS_NOT_REACHED();
+    }
+}
+
+void
+give_run(struct handover *h)
+{
+    if (time_msec() >= h->deadline) {
+        give_timeout(h);
+    } else if (h->state == GIVE_CONNECTING) {
+        if (peers_is_connected(h->agent->peers, h->other)) {
+            handover_step(h, "connected");
+            give_offer(h);
+        } else if (peers_get_error(h->agent->peers, h->other)) {
+            VLOG_INFO("no connection with device %s (%s): frames go by way "
+                      "of the controller", h->other,
+                      peers_get_error(h->agent->peers, h->other));
+            h->relay = true;
+            give_offer(h);
+        }
+    } else if (h->state == GIVE_OFFERED && time_msec() >= h->offer_again) {
+        h->offer_again = LLONG_MAX;
+        give_offer(h);
+    } else if (h->state == GIVE_SETTLING) {
+        if (is_settled(h->session)) {
+            give_prepare(h);
+        }
+    } else if (h->state == GIVE_FROZEN || h->state == GIVE_DRAINING) {
+        handover_collect(h);
+        handover_relay_collected(h);
+        if (h->state == GIVE_DRAINING
+            && time_msec() >= h->last_late + DRAIN_QUIET) {
+            give_finish_draining(h);
+        }
+    }
+}

@@ -7,6 +7,7 @@ UNIT_TESTS += tests/unit/test-app-link
 UNIT_TESTS += tests/unit/test-attachment-frame
 UNIT_TESTS += tests/unit/test-block
 UNIT_TESTS += tests/unit/test-identity
+UNIT_TESTS += tests/unit/test-late-packets
 UNIT_TESTS += tests/unit/test-libbaton
 UNIT_TESTS += tests/unit/test-policy
 UNIT_TESTS += tests/unit/test-seal
@@ -39,6 +40,11 @@ tests_unit_test_identity_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_policy_SOURCES = tests/unit/test-policy.c tests/unit/unit.h
 tests_unit_test_policy_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_late_packets_SOURCES = \
+	tests/unit/test-late-packets.c tests/unit/unit.h
+tests_unit_test_late_packets_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+tests_unit_test_late_packets_LDADD = agentd/libagentd.la $(UNIT_LDADD)
 
 tests_unit_test_seal_SOURCES = tests/unit/test-seal.c tests/unit/unit.h
 tests_unit_test_seal_LDADD = $(UNIT_LDADD)

@@ -14,6 +14,7 @@
 # Inputs that once failed, and seeds, are in tests/fuzz/corpus/fuzz-NAME/.
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz-attachment-frame \
+	tests/fuzz/fuzz-late-packets \
 	tests/fuzz/fuzz-policy \
 	tests/fuzz/fuzz-ticket
 
@@ -53,6 +54,8 @@ $(FUZZ_TARGETS): %: tests/fuzz/build/%.o tests/fuzz/build/lib.a
 	$(AM_V_CCLD)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ \
 	    -Wl,--start-group $^ -Wl,--end-group $(OVS_LIBS) \
 	    $(OPENSSL_LIBS) $(YAML_LIBS) -lpthread -lrt -lm
+tests/fuzz/build/tests/fuzz/fuzz-late-packets.o: FUZZ_DAEMON = agentd
+tests/fuzz/fuzz-late-packets: tests/fuzz/build/agentd.a
 -include $(wildcard tests/fuzz/build/*/*.d tests/fuzz/build/*/*/*.d)
 
 check-fuzz: $(FUZZ_TARGETS)

@@ -1,29 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-
-/* What an agent does with an IP packet that another machine sent.  The address
- * is the packet's own destination, so that the checks behind it are reached.
- */
-
-#include <stdlib.h>
-
 #include "late-packet.h"
-#include "util.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+#include "fuzz.h"
 
+/* What an agent does with an IP packet that another machine sent.  It is taken
+ * to be for its own destination, so that the checks behind that are reached. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+    struct fuzz_input in = { data, n };
     struct late_packet_info info;
+    uint8_t *packet = fuzz_bytes(&in, n, &n);
 
-    if (late_packet_parse(data, n, &info)) {
-        uint8_t *copy = xmemdup(data, info.size);
-
-        ovs_assert(info.size <= n && info.l4_ofs <= info.size);
-        late_packet_is_for(copy, info.size, &info.dst);
-        late_packet_complete(copy, &info);
-        free(copy);
+    if (late_packet_parse(packet, n, &info)) {
+        fuzz_check(info.size <= n && info.l4_ofs <= info.size);
+        late_packet_is_for(packet, n, &info.dst);
+        late_packet_is_for(packet, info.size, &info.dst);
+        late_packet_complete(packet, &info);
     }
+    free(packet);
     return 0;
 }

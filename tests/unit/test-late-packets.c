@@ -64,7 +64,7 @@ static struct packet
 compose_tcp(bool v4)
 {
     return (v4 ? compose(&peer4, &local4, IPPROTO_TCP, 20)
-            : compose(&peer6, &local6, IPPROTO_TCP, 20));
+               : compose(&peer6, &local6, IPPROTO_TCP, 20));
 }
 
 static bool
@@ -106,7 +106,7 @@ test_truncated(void)
         for (p.n = 0; p.n < whole.n; p.n++) {
             CU_ASSERT(!is_for(&p, v4 ? &local4 : &local6));
         }
-        p.n = whole.n + 1;      /* And with something behind it. */
+        p.n = whole.n + 1; /* And with something behind it. */
         CU_ASSERT(!is_for(&p, v4 ? &local4 : &local6));
     }
 }
@@ -143,9 +143,9 @@ static void
 test_sources(void)
 {
     static const uint8_t bad4[][4] = {
-        { 0, 0, 0, 0 }, { 0, 1, 2, 3 }, { 127, 0, 0, 1 }, { 224, 0, 0, 1 },
-        { 239, 1, 1, 1 }, { 240, 0, 0, 1 }, { 255, 255, 255, 255 },
-        { 10, 1, 0, 70 },       /* local4 */
+        { 0, 0, 0, 0 },         { 0, 1, 2, 3 },   { 127, 0, 0, 1 },
+        { 224, 0, 0, 1 },       { 239, 1, 1, 1 }, { 240, 0, 0, 1 },
+        { 255, 255, 255, 255 }, { 10, 1, 0, 70 }, /* local4 */
     };
     static const char *bad6[] = { "::", "::1", "ff02::1", "2001:db8::70" };
 
@@ -190,7 +190,7 @@ test_options(void)
 
     p = with_option(record_route, sizeof record_route);
     CU_ASSERT(is_for(&p, &local4));
-    p = with_option(hidden, sizeof hidden);     /* Behind the end. */
+    p = with_option(hidden, sizeof hidden); /* Behind the end. */
     CU_ASSERT(is_for(&p, &local4));
     p = with_option(loose, sizeof loose);
     CU_ASSERT(!is_for(&p, &local4));
@@ -263,8 +263,8 @@ compose_icmp(bool v4, uint8_t type, const struct in6_addr *src)
     const struct in6_addr *local = v4 ? &local4 : &local6;
     const struct in6_addr *peer = v4 ? &peer4 : &peer6;
     struct packet quote = compose(src, peer, IPPROTO_TCP, 8);
-    struct packet p = compose(peer, local,
-                              v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, 8);
+    struct packet p = compose(peer, local, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+                              8);
 
     p.bytes[p.n - 8] = type;
     memcpy(p.bytes + p.n, quote.bytes, quote.n);
@@ -283,9 +283,9 @@ test_icmp(void)
         for (int type = 0; type < 256; type++) {
             struct packet p = compose_icmp(v4, type, local);
             bool echo = v4 ? type == 0 || type == 8
-                        : type == 128 || type == 129;
+                           : type == 128 || type == 129;
             bool error = v4 ? type == 3 || type == 11 || type == 12
-                         : type >= 1 && type <= 4;
+                            : type >= 1 && type <= 4;
 
             CU_ASSERT_EQUAL(is_for(&p, local), echo || error);
 
@@ -303,7 +303,7 @@ test_icmp_short(void)
 
     CU_ASSERT(!is_for(&p, &local4));
     p = compose_icmp(true, 3, &local4);
-    p.n -= 9;                   /* One byte less than the quoted header. */
+    p.n -= 9; /* One byte less than the quoted header. */
     set_length(&p);
     CU_ASSERT(!is_for(&p, &local4));
     p = compose(&peer4, &local4, IPPROTO_ICMPV6, 60);
@@ -323,8 +323,8 @@ verify(const struct packet *p, const struct late_packet_info *info)
 
     if (p->bytes[0] >> 4 == 4) {
         sum = packet_csum_pseudoheader((const struct ip_header *) p->bytes);
-        return csum_finish(csum_continue(sum, p->bytes + info->l4_ofs,
-                                         p->n - info->l4_ofs));
+        return csum_finish(
+            csum_continue(sum, p->bytes + info->l4_ofs, p->n - info->l4_ofs));
     }
     return packet_csum_upperlayer6(
         (const struct ovs_16aligned_ip6_hdr *) p->bytes,
@@ -342,8 +342,8 @@ test_complete(void)
             for (size_t n = 20; n < 60; n++) {
                 struct packet p = (v4 ? compose(&peer4, &local4, protocols[i],
                                                 n)
-                                   : compose(&peer6, &local6, protocols[i],
-                                             n));
+                                      : compose(&peer6, &local6, protocols[i],
+                                                n));
                 struct late_packet_info info;
 
                 CU_ASSERT(late_packet_parse(p.bytes, p.n, &info));
@@ -367,7 +367,7 @@ test_complete_not(void)
     CU_ASSERT(late_packet_parse(p.bytes, p.n, &info));
     CU_ASSERT(!late_packet_complete(p.bytes, &info));
     p = compose(&peer4, &local4, IPPROTO_UDP, 40);
-    p.bytes[6] = 0x20;          /* More fragments. */
+    p.bytes[6] = 0x20; /* More fragments. */
     CU_ASSERT(late_packet_parse(p.bytes, p.n, &info));
     CU_ASSERT(!late_packet_complete(p.bytes, &info));
 }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 
 dist_man_MANS += \
-	Documentation/baton-pki.8
+	Documentation/baton-pki.8 \
+	Documentation/baton-policy.5

@@ -3,16 +3,32 @@
 # Everything but main(), for the daemon and for its unit tests.
 noinst_LTLIBRARIES += controller/libcontroller.la
 controller_libcontroller_la_SOURCES = \
+	controller/announcement.c controller/announcement.h \
+	controller/attachment.c controller/attachment.h \
+	controller/bridge.c controller/bridge.h \
 	controller/bridge-listener.c \
 	controller/bridge-ports.c controller/bridge-ports.h \
 	controller/bridge-sync.c controller/bridge-sync.h \
-	controller/bridge.c controller/bridge.h \
+	controller/controller.c controller/controller.h \
+	controller/ctl.c controller/ctl.h \
+	controller/device.c controller/device.h \
+	controller/device-link.c controller/device-link.h \
+	controller/device-methods.c \
 	controller/flow-builder.c controller/flow-builder.h \
 	controller/flow-message.c controller/flow-message.h \
 	controller/flow-set.c controller/flow-set.h \
+	controller/lease.c controller/lease.h \
+	controller/mediator.c controller/mediator.h \
+	controller/methods.c controller/methods.h \
+	controller/network.c controller/network.h \
 	controller/openflow-link.c controller/openflow-link.h \
+	controller/record.c controller/record.h \
+	controller/session.c controller/session.h \
 	controller/session-flows.c controller/session-flows.h \
-	controller/stream-vconn.c controller/stream-vconn.h
+	controller/stream-vconn.c controller/stream-vconn.h \
+	controller/trace.c controller/trace.h \
+	controller/transfer.c controller/transfer.h \
+	controller/transfer-methods.c
 controller_libcontroller_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 
 sbin_PROGRAMS += controller/baton-controller

@@ -391,6 +391,13 @@ link_reply_error(struct link *link, const struct jsonrpc_msg *request,
     json_object_put_string(error, "code", code);
     json_object_put_string(error, "reason", reason);
     free(reason);
+    link_reply_error_object(link, request, error);
+}
+
+void
+link_reply_error_object(struct link *link, const struct jsonrpc_msg *request,
+                        struct json *error)
+{
     link_send(link, jsonrpc_create_error(error, request->id));
 }
 

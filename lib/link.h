@@ -67,6 +67,9 @@ void link_reply(struct link *, const struct jsonrpc_msg *request,
 void link_reply_error(struct link *, const struct jsonrpc_msg *request,
                       const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same with more members than "code" and "reason".  Takes 'error'. */
+void link_reply_error_object(struct link *, const struct jsonrpc_msg *request,
+                             struct json *error);
 
 /* Bytes waiting to be sent. */
 size_t link_get_backlog(const struct link *);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "controller.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "announcement.h"
+#include "attachment.h"
+#include "bridge.h"
+#include "device-link.h"
+#include "identity.h"
+#include "jsonrpc.h"
+#include "lease.h"
+#include "link.h"
+#include "mediator.h"
+#include "methods.h"
+#include "network.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "policy.h"
+#include "record.h"
+#include "timeval.h"
+#include "transfer.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(controller);
+
+/* Packets from bridges handled in one turn. */
+#define PACKETS_MAX 256
+
+/* Makes all modules agree with c->policy. */
+static void
+configure(struct controller *c)
+{
+    const struct shash_node *node;
+    struct device *device;
+
+    SHASH_FOR_EACH (node, &c->policy->devices) {
+        if (!device_find(&c->devices, node->name)) {
+            device_add(&c->devices, node->name);
+        }
+    }
+    HMAP_FOR_EACH_SAFE (device, node, &c->devices.devices) {
+        if (!shash_find(&c->policy->devices, device->name)) {
+            const char *reason = "policy no longer has the device";
+
+            VLOG_INFO("%s: %s", device->name, reason);
+            transfers_device_gone(c->transfers, device->name, reason);
+            mediator_act(c);
+            device_links_forget(c->links, device, reason);
+            session_cache_mark(&c->sessions, device->name);
+            session_cache_sweep(&c->sessions, device->name);
+            device_remove(&c->devices, device);
+        } else {
+            attachment_recheck(device, c->policy, time_msec());
+        }
+    }
+    leases_configure(c->leases, c->policy, time_msec());
+    network_configure(c->network, c->policy);
+    device_links_configure(c->links, c->policy);
+    for (const struct bridge *bridge = network_next(c->network, NULL); bridge;
+         bridge = network_next(c->network, bridge)) {
+        mediator_refresh_bridge(c, bridge_get_name(bridge));
+    }
+}
+
+struct controller *
+controller_create(const char *policy_file, const char *private_key,
+                  const char *certificate, const char *ca_cert, char **errorp)
+{
+    struct identity *identity;
+    struct policy *policy;
+    struct controller *c;
+
+    policy = policy_load(policy_file, errorp);
+    if (!policy) {
+        return NULL;
+    }
+    identity = identity_load(private_key, certificate, ca_cert, errorp);
+    if (!identity) {
+        policy_destroy(policy);
+        return NULL;
+    }
+    if (strcmp(identity_get_role(identity), "controller")) {
+        *errorp = xasprintf("%s: the certificate names %s/%s, where "
+                            "controller/NAME is needed", certificate,
+                            identity_get_role(identity),
+                            identity_get_name(identity));
+        identity_destroy(identity);
+        policy_destroy(policy);
+        return NULL;
+    }
+
+    c = xzalloc(sizeof *c);
+    c->policy_file = xstrdup(policy_file);
+    c->policy = policy;
+    c->identity = identity;
+    c->network = network_create();
+    c->links = device_links_create();
+    devices_init(&c->devices);
+    session_cache_init(&c->sessions);
+    c->leases = leases_create();
+    c->records = record_store_create();
+    c->transfers = transfers_create();
+    c->started = time_wall_msec();
+    configure(c);
+    return c;
+}
+
+void
+controller_destroy(struct controller *c, bool detach)
+{
+    if (c) {
+        transfers_destroy(c->transfers);
+        record_store_destroy(c->records);
+        leases_destroy(c->leases);
+        session_cache_destroy(&c->sessions);
+        device_links_destroy(c->links);
+        devices_destroy(&c->devices);
+        network_destroy(c->network, detach);
+        identity_destroy(c->identity);
+        policy_destroy(c->policy);
+        free(c->policy_file);
+        free(c);
+    }
+}
+
+char *
+controller_reload(struct controller *c)
+{
+    struct policy *old = c->policy;
+    struct policy *policy;
+    char *error;
+
+    policy = policy_load(c->policy_file, &error);
+    if (!policy) {
+        VLOG_WARN("policy not reloaded, the running one stays: %s", error);
+        return error;
+    }
+    c->policy = policy;
+    configure(c);
+    policy_destroy(old);
+    VLOG_INFO("%s: policy reloaded", c->policy_file);
+    return NULL;
+}
+
+static void
+handle_packet(struct controller *c, struct bridge *bridge,
+              const struct bridge_packet *packet)
+{
+    if (packet->kind == BATON_FLOW_ATTACHMENT) {
+        struct device *loser;
+
+        loser = attachment_handle_frame(&c->devices, c->network, c->policy,
+                                        bridge, packet, time_msec());
+        if (loser) {
+            mediator_place_changed(c, loser);
+        }
+    } else if (packet->kind == BATON_FLOW_GUARD_VIOLATION) {
+        mediator_guard_violation(c, bridge, packet);
+    }
+}
+
+static void
+run_network(struct controller *c)
+{
+    struct bridge_packet packet;
+    struct network_event event;
+    struct bridge *bridge;
+
+    network_run(c->network);
+    while (network_next_event(c->network, &event)) {
+        mediator_bridge_event(c, &event);
+    }
+    for (int i = 0; i < PACKETS_MAX; i++) {
+        if (!network_next_packet(c->network, &bridge, &packet)) {
+            return;
+        }
+        handle_packet(c, bridge, &packet);
+        free(packet.data);
+    }
+    poll_immediate_wake();
+}
+
+static void
+run_links(struct controller *c)
+{
+    struct device_conn *conn;
+    struct jsonrpc_msg *msg;
+    struct device *device;
+
+    device_links_run(c->links);
+    while ((conn = device_links_next(c->links, &msg))) {
+        methods_dispatch(c, conn, msg);
+        jsonrpc_msg_destroy(msg);
+    }
+    while ((device = device_links_next_lost(c->links))) {
+        VLOG_INFO("%s: connection lost", device->name);
+        device_disconnected(device);
+        transfers_device_lost(c->transfers, device->name,
+                              "a device lost its connection");
+        mediator_act(c);
+    }
+}
+
+static void
+run_devices(struct controller *c)
+{
+    long long int now = time_msec();
+    unsigned int lifetime = c->policy->sa_lifetime_s;
+    struct device *device;
+
+    HMAP_FOR_EACH (device, node, &c->devices.devices) {
+        if (device->link && device->sa.expires - now < lifetime * 250LL) {
+            device_renew_sa(&c->devices, device, lifetime, now);
+            methods_send_sa(c, device);
+        }
+        attachment_run(device, c->network, now);
+    }
+}
+
+void
+controller_run(struct controller *c)
+{
+    run_network(c);
+    run_links(c);
+    run_devices(c);
+    announcements_run(c);
+    mediator_run(c);
+}
+
+void
+controller_wait(struct controller *c)
+{
+    long long int deadline = LLONG_MAX;
+    const struct device *device;
+
+    network_wait(c->network);
+    device_links_wait(c->links);
+    mediator_wait(c);
+    HMAP_FOR_EACH (device, node, &c->devices.devices) {
+        if (device->link) {
+            deadline = MIN(deadline, attachment_next_deadline(device));
+            deadline = MIN(deadline, device->sa.expires
+                                         - c->policy->sa_lifetime_s * 250LL);
+            if (device->reclaim_at) {
+                deadline = MIN(deadline, device->reclaim_at);
+            }
+        }
+    }
+    if (deadline != LLONG_MAX) {
+        poll_timer_wait_until(deadline);
+    }
+}

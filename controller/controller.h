@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_CONTROLLER_H
+#define BATON_CONTROLLER_H 1
+
+/* The controller as one object: what all its modules of the upper floor
+ * (device-link, methods, mediator, ctl) work on, and its turn of the main
+ * loop.
+ *
+ *     device-link   connections of devices, messages    -> methods
+ *     methods       one function for each message       -> mediator, modules
+ *     mediator      what the state machine wants done   -> modules
+ *
+ *     lease, record, session, device, attachment,
+ *     transfer, network                                  know none of these
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "device.h"
+#include "session.h"
+
+struct device_links;
+struct identity;
+struct leases;
+struct network;
+struct policy;
+struct record_store;
+struct transfers;
+
+struct controller {
+    char *policy_file;
+    struct policy *policy;
+    struct identity *identity;
+
+    struct network *network;
+    struct device_links *links;
+    struct devices devices;
+    struct session_cache sessions;
+    struct leases *leases;
+    struct record_store *records;
+    struct transfers *transfers;
+
+    /* Counters. */
+    uint64_t n_passed_on;       /* Owners' packets that a stale megaflow sent
+                                 * us. */
+    uint64_t n_violations;      /* Other guard violations. */
+    uint64_t n_relayed;         /* Peer frames passed between devices. */
+    long long int started;      /* Wall clock, milliseconds. */
+};
+
+/* NULL and a message in '*errorp' if the policy or the identity is no good. */
+struct controller *controller_create(const char *policy_file,
+                                     const char *private_key,
+                                     const char *certificate,
+                                     const char *ca_cert, char **errorp);
+/* With 'detach', Baton's flows are deleted from the bridges. */
+void controller_destroy(struct controller *, bool detach);
+void controller_run(struct controller *);
+void controller_wait(struct controller *);
+
+/* Reads the policy anew.  On error the running one stays, and what is wrong is
+ * returned, which the caller frees; otherwise NULL. */
+char *controller_reload(struct controller *);
+
+#endif /* controller/controller.h */

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "lease.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+#include "packets.h"
+#include "policy.h"
+#include "util.h"
+#include "uuid.h"
+
+/* A pool, copied from policy so that a reload cannot pull it away. */
+struct lease_pool {
+    struct ovs_list node;       /* In struct leases. */
+    char *name;
+    char *bridge;
+    struct in6_addr addr;
+    unsigned int plen, block_plen;
+    unsigned int lease_s, rest_s;
+    struct in6_addr next;       /* Where the search for a block begins. */
+};
+
+/* An address that is not to be given although its block is leased. */
+struct lease_address {
+    struct hmap_node node;      /* In struct leases, by 'addr'. */
+    struct in6_addr addr;
+    long long int until;        /* End of its rest; LLONG_MAX: in use. */
+};
+
+struct lease_event {
+    struct ovs_list node;
+    struct lease_change change;
+};
+
+struct leases {
+    struct ovs_list pools;      /* struct lease_pool */
+    struct hmap blocks;         /* struct lease */
+    struct hmap addresses;      /* struct lease_address */
+    struct ovs_list changes;    /* struct lease_event */
+    struct ovs_list freed;      /* struct lease_event; only 'addr' counts. */
+    uint64_t n_grants;
+};
+
+struct leases *
+leases_create(void)
+{
+    struct leases *ls = xzalloc(sizeof *ls);
+
+    ovs_list_init(&ls->pools);
+    hmap_init(&ls->blocks);
+    hmap_init(&ls->addresses);
+    ovs_list_init(&ls->changes);
+    ovs_list_init(&ls->freed);
+    return ls;
+}
+
+static void
+clear_pools(struct leases *ls)
+{
+    struct lease_pool *pool;
+
+    LIST_FOR_EACH_POP (pool, node, &ls->pools) {
+        free(pool->name);
+        free(pool->bridge);
+        free(pool);
+    }
+}
+
+static void
+free_lease(struct leases *ls, struct lease *lease)
+{
+    hmap_remove(&ls->blocks, &lease->node);
+    free(lease->pool);
+    free(lease->bridge);
+    free(lease->device);
+    free(lease);
+}
+
+static void
+clear_events(struct ovs_list *events)
+{
+    struct lease_event *event;
+
+    LIST_FOR_EACH_POP (event, node, events) {
+        free(event);
+    }
+}
+
+void
+leases_destroy(struct leases *ls)
+{
+    if (ls) {
+        struct lease *lease;
+        struct lease_address *la;
+
+        HMAP_FOR_EACH_SAFE (lease, node, &ls->blocks) {
+            free_lease(ls, lease);
+        }
+        hmap_destroy(&ls->blocks);
+        HMAP_FOR_EACH_POP (la, node, &ls->addresses) {
+            free(la);
+        }
+        hmap_destroy(&ls->addresses);
+        clear_events(&ls->changes);
+        clear_events(&ls->freed);
+        clear_pools(ls);
+        free(ls);
+    }
+}
+
+static bool
+prefix_contains(const struct in6_addr *prefix, unsigned int plen,
+                const struct in6_addr *addr)
+{
+    struct in6_addr mask = ipv6_create_mask(plen);
+    struct in6_addr masked = ipv6_addr_bitand(addr, &mask);
+
+    return ipv6_addr_equals(prefix, &masked);
+}
+
+static uint32_t
+hash_address(const struct in6_addr *addr)
+{
+    return hash_bytes(addr, sizeof *addr, 0);
+}
+
+static struct lease_pool *
+find_pool(const struct leases *ls, const struct in6_addr *addr)
+{
+    struct lease_pool *pool;
+
+    LIST_FOR_EACH (pool, node, &ls->pools) {
+        if (prefix_contains(&pool->addr, pool->plen, addr)) {
+            return pool;
+        }
+    }
+    return NULL;
+}
+
+static struct lease *
+find_block(const struct leases *ls, const struct in6_addr *block)
+{
+    struct lease *lease;
+
+    HMAP_FOR_EACH_WITH_HASH (lease, node, hash_address(block), &ls->blocks) {
+        if (ipv6_addr_equals(&lease->addr, block)) {
+            return lease;
+        }
+    }
+    return NULL;
+}
+
+static void
+changed(struct leases *ls, const struct lease *lease)
+{
+    struct lease_event *event = xzalloc(sizeof *event);
+
+    event->change.key = lease->key;
+    ovs_strlcpy(event->change.bridge, lease->bridge,
+                sizeof event->change.bridge);
+    if (lease->state == LEASE_LEASED) {
+        ovs_strlcpy(event->change.device, lease->device,
+                    sizeof event->change.device);
+    }
+    event->change.addr = lease->addr;
+    event->change.plen = lease->plen;
+    ovs_list_push_back(&ls->changes, &event->node);
+}
+
+static void
+put_to_rest(struct leases *ls, struct lease *lease, long long int now)
+{
+    lease->state = LEASE_RESTING;
+    lease->until = now + lease->rest_s * 1000LL;
+    changed(ls, lease);
+}
+
+void
+leases_configure(struct leases *ls, const struct policy *policy,
+                 long long int now)
+{
+    const struct shash_node *node;
+    struct lease *lease;
+
+    clear_pools(ls);
+    SHASH_FOR_EACH (node, &policy->pools) {
+        const struct policy_pool *pp = node->data;
+        struct lease_pool *pool = xzalloc(sizeof *pool);
+
+        pool->name = xstrdup(pp->name);
+        pool->bridge = xstrdup(pp->bridge->name);
+        pool->addr = pp->prefix.addr;
+        pool->plen = pp->prefix.plen;
+        pool->block_plen = MAX(pp->block_plen, pp->prefix.plen);
+        pool->lease_s = pp->lease_s;
+        pool->rest_s = pp->rest_s;
+        pool->next = pool->addr;
+        ovs_list_push_back(&ls->pools, &pool->node);
+    }
+
+    HMAP_FOR_EACH (lease, node, &ls->blocks) {
+        const struct lease_pool *pool = find_pool(ls, &lease->addr);
+
+        if (!pool || strcmp(pool->bridge, lease->bridge)
+            || (lease->state == LEASE_LEASED
+                && !shash_find(&policy->devices, lease->device))) {
+            if (lease->state == LEASE_LEASED) {
+                put_to_rest(ls, lease, now);
+            }
+        } else {
+            lease->lifetime_s = pool->lease_s;
+            lease->rest_s = pool->rest_s;
+        }
+    }
+}
+
+/* The block of 'pool' around 'addr'. */
+static struct in6_addr
+block_of(const struct lease_pool *pool, const struct in6_addr *addr)
+{
+    struct in6_addr mask = ipv6_create_mask(pool->block_plen);
+
+    return ipv6_addr_bitand(addr, &mask);
+}
+
+/* The block after 'block', around to the pool's first. */
+static struct in6_addr
+block_after(const struct lease_pool *pool, const struct in6_addr *block)
+{
+    struct in6_addr next = *block;
+    unsigned int carry;
+    int byte;
+
+    if (pool->block_plen == 0) {
+        return next;
+    }
+    byte = (pool->block_plen - 1) / 8;
+    carry = 1u << (7 - (pool->block_plen - 1) % 8);
+    for (; byte >= 0 && carry; byte--) {
+        carry += next.s6_addr[byte];
+        next.s6_addr[byte] = carry;
+        carry >>= 8;
+    }
+    return prefix_contains(&pool->addr, pool->plen, &next) ? next : pool->addr;
+}
+
+/* True if a block of another size, cut before a reload, overlaps. */
+static bool
+overlaps(const struct leases *ls, const struct lease_pool *pool,
+         const struct in6_addr *block)
+{
+    const struct lease *lease;
+
+    HMAP_FOR_EACH (lease, node, &ls->blocks) {
+        if (lease->plen != pool->block_plen
+            && (prefix_contains(&lease->addr, lease->plen, block)
+                || prefix_contains(block, pool->block_plen, &lease->addr))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct lease *
+add_lease(struct leases *ls, const struct lease_pool *pool,
+          const char *device, const struct in6_addr *block, long long int now)
+{
+    struct lease *lease = xzalloc(sizeof *lease);
+
+    lease->key = uuid_random();
+    lease->pool = xstrdup(pool->name);
+    lease->bridge = xstrdup(pool->bridge);
+    lease->device = xstrdup(device);
+    lease->addr = *block;
+    lease->plen = pool->block_plen;
+    lease->state = LEASE_LEASED;
+    lease->lifetime_s = pool->lease_s;
+    lease->rest_s = pool->rest_s;
+    lease->until = now + pool->lease_s * 1000LL;
+    lease->order = ++ls->n_grants;
+    hmap_insert(&ls->blocks, &lease->node, hash_address(block));
+    changed(ls, lease);
+    return lease;
+}
+
+/* Cuts a new block for 'device'.  What was given back longest ago comes last,
+ * because the search goes on where it stopped. */
+static struct lease *
+cut_block(struct leases *ls, struct lease_pool *pool, const char *device,
+          long long int now)
+{
+    struct in6_addr block = pool->next;
+
+    for (size_t i = 0; i <= hmap_count(&ls->blocks); i++) {
+        if (!find_block(ls, &block) && !overlaps(ls, pool, &block)) {
+            pool->next = block_after(pool, &block);
+            return add_lease(ls, pool, device, &block, now);
+        }
+        block = block_after(pool, &block);
+        if (ipv6_addr_equals(&block, &pool->next)) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+static bool
+family_matches(const struct in6_addr *addr, int family)
+{
+    return (family == 4) == IN6_IS_ADDR_V4MAPPED(addr);
+}
+
+static struct lease *
+renew(struct leases *ls, const char *device, const char *bridge, int family,
+      long long int now)
+{
+    struct lease *newest = NULL;
+    struct lease *lease;
+
+    HMAP_FOR_EACH (lease, node, &ls->blocks) {
+        if (lease->state == LEASE_LEASED && !strcmp(lease->device, device)
+            && !strcmp(lease->bridge, bridge)
+            && family_matches(&lease->addr, family)) {
+            lease->until = now + lease->lifetime_s * 1000LL;
+            if (!newest || lease->order > newest->order) {
+                newest = lease;
+            }
+        }
+    }
+    return newest;
+}
+
+const struct lease *
+leases_grant(struct leases *ls, const char *device, const char *bridge,
+             int family, bool more, long long int now,
+             enum lease_error *error)
+{
+    struct lease_pool *pool;
+    struct lease *lease;
+
+    leases_run(ls, now);
+    lease = renew(ls, device, bridge, family, now);
+    if (lease && !more) {
+        *error = LEASE_OK;
+        return lease;
+    }
+
+    *error = LEASE_NO_POOL;
+    LIST_FOR_EACH (pool, node, &ls->pools) {
+        if (strcmp(pool->bridge, bridge)
+            || !family_matches(&pool->addr, family)) {
+            continue;
+        }
+        lease = cut_block(ls, pool, device, now);
+        if (lease) {
+            *error = LEASE_OK;
+            return lease;
+        }
+        *error = LEASE_EXHAUSTED;
+    }
+    return NULL;
+}
+
+const struct lease *
+leases_find(const struct leases *ls, const struct in6_addr *addr)
+{
+    const struct lease_pool *pool = find_pool(ls, addr);
+    const struct lease *lease = NULL;
+
+    if (pool) {
+        struct in6_addr block = block_of(pool, addr);
+
+        lease = find_block(ls, &block);
+        if (lease && lease->plen == pool->block_plen) {
+            return lease;
+        }
+    }
+
+    /* Cut when the pool was another one. */
+    HMAP_FOR_EACH (lease, node, &ls->blocks) {
+        if (prefix_contains(&lease->addr, lease->plen, addr)) {
+            return lease;
+        }
+    }
+    return NULL;
+}
+
+const char *
+leases_lessee(const struct leases *ls, const struct in6_addr *addr)
+{
+    const struct lease *lease = leases_find(ls, addr);
+
+    return lease && lease->state == LEASE_LEASED ? lease->device : NULL;
+}
+
+bool
+leases_adopt(struct leases *ls, const char *device, const char *bridge,
+             const struct in6_addr *addr, long long int now)
+{
+    const struct lease_pool *pool = find_pool(ls, addr);
+    struct in6_addr block;
+
+    if (!pool || strcmp(pool->bridge, bridge) || leases_find(ls, addr)) {
+        return false;
+    }
+    block = block_of(pool, addr);
+    if (overlaps(ls, pool, &block)) {
+        return false;
+    }
+    add_lease(ls, pool, device, &block, now);
+    return true;
+}
+
+const char *
+leases_home_bridge(const struct leases *ls, const struct in6_addr *addr)
+{
+    const struct lease_pool *pool = find_pool(ls, addr);
+
+    return pool ? pool->bridge : NULL;
+}
+
+static struct lease_address *
+find_address(const struct leases *ls, const struct in6_addr *addr)
+{
+    struct lease_address *la;
+
+    HMAP_FOR_EACH_WITH_HASH (la, node, hash_address(addr), &ls->addresses) {
+        if (ipv6_addr_equals(&la->addr, addr)) {
+            return la;
+        }
+    }
+    return NULL;
+}
+
+static struct lease_address *
+add_address(struct leases *ls, const struct in6_addr *addr)
+{
+    struct lease_address *la = find_address(ls, addr);
+
+    if (!la) {
+        la = xzalloc(sizeof *la);
+        la->addr = *addr;
+        hmap_insert(&ls->addresses, &la->node, hash_address(addr));
+    }
+    return la;
+}
+
+void
+leases_hold(struct leases *ls, const struct in6_addr *addr)
+{
+    add_address(ls, addr)->until = LLONG_MAX;
+}
+
+void
+leases_rest(struct leases *ls, const struct in6_addr *addr, long long int now)
+{
+    const struct lease_pool *pool = find_pool(ls, addr);
+
+    add_address(ls, addr)->until = now + (pool ? pool->rest_s * 1000LL : 0);
+}
+
+bool
+leases_next_in_use(const struct leases *ls, const struct lease *lease,
+                   void **cookie, struct in6_addr *addr)
+{
+    struct hmap_node *node = *cookie
+                                 ? hmap_next(&ls->addresses, *cookie)
+                                 : hmap_first(&ls->addresses);
+
+    for (; node; node = hmap_next(&ls->addresses, node)) {
+        const struct lease_address *la = CONTAINER_OF(
+            node, struct lease_address, node);
+
+        if (prefix_contains(&lease->addr, lease->plen, &la->addr)) {
+            *addr = la->addr;
+            *cookie = node;
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+leases_run(struct leases *ls, long long int now)
+{
+    struct lease_address *la;
+    struct lease *lease;
+
+    HMAP_FOR_EACH_SAFE (lease, node, &ls->blocks) {
+        if (now < lease->until) {
+            continue;
+        }
+        if (lease->state == LEASE_LEASED) {
+            put_to_rest(ls, lease, now);
+        } else {
+            free_lease(ls, lease);
+        }
+    }
+    HMAP_FOR_EACH_SAFE (la, node, &ls->addresses) {
+        if (now >= la->until) {
+            struct lease_event *event = xzalloc(sizeof *event);
+
+            event->change.addr = la->addr;
+            ovs_list_push_back(&ls->freed, &event->node);
+            hmap_remove(&ls->addresses, &la->node);
+            free(la);
+        }
+    }
+}
+
+long long int
+leases_next_deadline(const struct leases *ls)
+{
+    const struct lease_address *la;
+    const struct lease *lease;
+    long long int next = LLONG_MAX;
+
+    HMAP_FOR_EACH (lease, node, &ls->blocks) {
+        next = MIN(next, lease->until);
+    }
+    HMAP_FOR_EACH (la, node, &ls->addresses) {
+        next = MIN(next, la->until);
+    }
+    return next;
+}
+
+static bool
+next_event(struct ovs_list *events, struct lease_change *change)
+{
+    struct lease_event *event;
+
+    if (ovs_list_is_empty(events)) {
+        return false;
+    }
+    event = CONTAINER_OF(ovs_list_pop_front(events), struct lease_event, node);
+    *change = event->change;
+    free(event);
+    return true;
+}
+
+bool
+leases_next_change(struct leases *ls, struct lease_change *change)
+{
+    return next_event(&ls->changes, change);
+}
+
+bool
+leases_next_free(struct leases *ls, struct in6_addr *addr)
+{
+    struct lease_change change;
+
+    if (!next_event(&ls->freed, &change)) {
+        return false;
+    }
+    *addr = change.addr;
+    return true;
+}
+
+const struct lease *
+leases_next(const struct leases *ls, const struct lease *lease)
+{
+    const struct hmap_node *node = lease ? hmap_next(&ls->blocks, &lease->node)
+                                         : hmap_first(&ls->blocks);
+
+    return node ? CONTAINER_OF(node, struct lease, node) : NULL;
+}
+
+size_t
+leases_count(const struct leases *ls)
+{
+    return hmap_count(&ls->blocks);
+}

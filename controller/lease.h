@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_LEASE_H
+#define BATON_LEASE_H 1
+
+/* The address generator: cuts the policy's pools into aligned blocks and
+ * leases them to devices, so that opening a session needs no round trip.
+ *
+ *     leases_configure(leases, policy);      at start and after a reload
+ *     lease = leases_grant(leases, ...);     a device asks
+ *     leases_run(leases, now);               expires what nobody renewed
+ *     while (leases_next_change(leases, &change)) { ... block guard ... }
+ *     while (leases_next_free(leases, &addr)) { ... tell the lessee ... }
+ *
+ * A block is leased to one device at a time.  An expired one rests before it
+ * is leased again.  An address can outlive its block's lease: a session that
+ * moved holds its own (leases_hold()), and one that ended rests
+ * (leases_rest()); both are listed to whoever gets the block next, and are
+ * not to be given.
+ *
+ * Pure: no switch, no device, no clock ('now' is in milliseconds, monotonic).
+ * Addresses are IPv4-mapped where they are IPv4's. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <netinet/in.h>
+
+#include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
+#include "openvswitch/uuid.h"
+
+struct leases;
+struct policy;
+
+enum lease_state {
+    LEASE_LEASED,               /* Until 'until', unless it is renewed. */
+    LEASE_RESTING,              /* Nobody's until 'until'. */
+};
+
+struct lease {
+    struct hmap_node node;      /* In struct leases, by 'addr'. */
+    struct uuid key;            /* Of its flows on the bridge. */
+    char *pool;                 /* Names, as in policy. */
+    char *bridge;
+    char *device;               /* Lessee; the last one if resting. */
+    struct in6_addr addr;       /* First address. */
+    unsigned int plen;          /* In the mapped form. */
+    enum lease_state state;
+    long long int until;        /* Milliseconds. */
+    unsigned int lifetime_s, rest_s;
+    uint64_t order;             /* Counts grants. */
+};
+
+enum lease_error { LEASE_OK, LEASE_NO_POOL, LEASE_EXHAUSTED };
+
+struct leases *leases_create(void);
+void leases_destroy(struct leases *);
+
+/* Takes the pools of 'policy'.  Blocks that lie in no pool any more are
+ * withdrawn, those whose block size changed stay until they expire. */
+void leases_configure(struct leases *, const struct policy *,
+                      long long int now);
+
+/* Renews all blocks of 'device' on 'bridge' of that 'family' (4 or 6), and
+ * returns the newest; with 'more', or if there is none, adds another.  The
+ * lease stays valid until the next call that takes 'now'. */
+const struct lease *leases_grant(struct leases *, const char *device,
+                                 const char *bridge, int family, bool more,
+                                 long long int now, enum lease_error *);
+
+/* The block that 'addr' lies in, which may rest; NULL if none is cut there. */
+const struct lease *leases_find(const struct leases *,
+                                const struct in6_addr *);
+/* The device to which 'addr' is leased, or NULL. */
+const char *leases_lessee(const struct leases *, const struct in6_addr *);
+
+/* Leases the block around 'addr', in which nobody ever had one, to a device
+ * that already uses it: its sessions outlived a controller. */
+bool leases_adopt(struct leases *, const char *device, const char *bridge,
+                  const struct in6_addr *addr, long long int now);
+
+/* The home bridge of 'addr' by the pools, or NULL. */
+const char *leases_home_bridge(const struct leases *,
+                               const struct in6_addr *);
+
+/* A moved session lives on 'addr'. */
+void leases_hold(struct leases *, const struct in6_addr *);
+/* The session on 'addr' ended: it rests for its pool's quarantine. */
+void leases_rest(struct leases *, const struct in6_addr *, long long int now);
+
+/* Calls for each held or resting address of 'lease', in turn: start with
+ * '*cookie' NULL; false at the end. */
+bool leases_next_in_use(const struct leases *, const struct lease *,
+                        void **cookie, struct in6_addr *);
+
+void leases_run(struct leases *, long long int now);
+/* When leases_run() has something to do; LLONG_MAX: never. */
+long long int leases_next_deadline(const struct leases *);
+
+/* A block got another lessee, or none: its flows are to be set anew. */
+struct lease_change {
+    struct uuid key;
+    char bridge[64];
+    char device[64];            /* Empty: nobody. */
+    struct in6_addr addr;
+    unsigned int plen;
+};
+bool leases_next_change(struct leases *, struct lease_change *);
+/* An address whose rest is over. */
+bool leases_next_free(struct leases *, struct in6_addr *);
+
+/* For people: a walk over all blocks. */
+const struct lease *leases_next(const struct leases *, const struct lease *);
+size_t leases_count(const struct leases *);
+
+#endif /* controller/lease.h */

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "mediator.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attachment.h"
+#include "bridge.h"
+#include "controller.h"
+#include "dp-packet.h"
+#include "flow.h"
+#include "lease.h"
+#include "link.h"
+#include "message.h"
+#include "network.h"
+#include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "policy.h"
+#include "record.h"
+#include "timeval.h"
+#include "transfer.h"
+#include "util.h"
+#include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(mediator);
+
+/* Milliseconds that the record of an ended session still answers questions:
+ * longer than a transferring device asks (15 min). */
+#define MEDIATOR_TOMBSTONE (20 * 60 * 1000)
+
+/* Messages to devices. */
+
+static struct device *
+connected(const struct controller *c, const char *name)
+{
+    struct device *device = device_find(&c->devices, name);
+
+    return device && device->link ? device : NULL;
+}
+
+static void
+tell(struct device *device, const char *method, const struct uuid *transfer,
+     const struct uuid *session, const struct in6_addr *address,
+     uint64_t epoch, const char *reason)
+{
+    struct json *params = json_object_create();
+
+    message_put_uuid(params, "transfer", transfer);
+    message_put_uuid(params, "session", session);
+    message_put_address(params, "address", address);
+    message_put_integer(params, "epoch", epoch);
+    if (reason) {
+        message_put_string(params, "reason", reason);
+    }
+    link_notify(device->link, method, params);
+}
+
+/* Tells one party what became of 't'. */
+static void
+tell_party(struct controller *c, const struct transfer *t, const char *name,
+           const char *method, const char *reason)
+{
+    struct device *device = connected(c, name);
+
+    if (device) {
+        tell(device, method, &t->id, &t->session, &t->address, t->epoch + 1,
+             reason);
+    }
+}
+
+static void
+tell_unexpect(struct controller *c, const struct transfer *t)
+{
+    struct device *device = connected(c, t->to);
+
+    if (device) {
+        struct json *params = json_object_create();
+
+        message_put_uuid(params, "transfer", &t->id);
+        message_put_string(params, "reason", t->reason ? t->reason : "");
+        link_notify(device->link, "unexpect", params);
+    }
+}
+
+void
+mediator_answer_pending(struct device *device, const struct uuid *transfer)
+{
+    struct json *params = json_object_create();
+
+    message_put_uuid(params, "transfer", transfer);
+    link_notify(device->link, "pending", params);
+}
+
+void
+mediator_answer(struct controller *c OVS_UNUSED, struct device *device,
+                const struct uuid *transfer, const struct record *record,
+                bool target)
+{
+    bool owns = !strcmp(record->owner, device->name) && !record->ended;
+
+    /* The target owns by this transfer only; for the transferring device, any
+     * end by which the session is its own is an abort. */
+    if (target && owns && uuid_equals(&record->transfer, transfer)) {
+        tell(device, "owned", transfer, &record->session, &record->address,
+             record->epoch, NULL);
+    } else if (target || owns) {
+        tell(device, "aborted", transfer, &record->session, &record->address,
+             record->epoch, "decided before");
+    } else {
+        tell(device, "released", transfer, &record->session,
+             &record->address, record->epoch, NULL);
+    }
+}
+
+static void
+answer_party(struct controller *c, const struct transfer *t, const char *name,
+             const struct record *record, bool target)
+{
+    struct device *device = connected(c, name);
+
+    if (device) {
+        mediator_answer(c, device, &t->id, record, target);
+    }
+}
+
+/* Flows. */
+
+static void
+set_session(struct controller *c, const char *bridge,
+            const struct uuid *session, const struct in6_addr *address,
+            const char *guard, const char *inbound)
+{
+    struct flow_place g
+        = device_flow_place(device_find(&c->devices, guard), bridge);
+    struct flow_place i
+        = device_flow_place(device_find(&c->devices, inbound), bridge);
+
+    network_set_session(c->network, bridge, session, address, &g, &i);
+}
+
+void
+mediator_refresh_session(struct controller *c, const struct record *record)
+{
+    const char *bridge = leases_home_bridge(c->leases, &record->address);
+
+    if (!bridge) {
+        return;
+    }
+    if (record->ended) {
+        network_unset(c->network, bridge, &record->session);
+    } else {
+        set_session(c, bridge, &record->session, &record->address,
+                    record->owner, record->owner);
+    }
+}
+
+/* Puts back what the record says; without one, the block's guard is enough. */
+static void
+restore_session(struct controller *c, const struct transfer *t)
+{
+    const struct record *record = record_find(c->records, &t->session);
+
+    if (record) {
+        mediator_refresh_session(c, record);
+    } else {
+        network_unset(c->network, t->bridge, &t->session);
+    }
+    network_flush(c->network, t->bridge);
+}
+
+static void
+set_block(struct controller *c, const char *bridge, const struct uuid *key,
+          const struct in6_addr *addr, unsigned int plen, const char *device)
+{
+    if (device && device[0]) {
+        struct flow_place place
+            = device_flow_place(device_find(&c->devices, device), bridge);
+
+        network_set_block(c->network, bridge, key, addr, plen, &place);
+    } else {
+        network_unset(c->network, bridge, key);
+    }
+}
+
+static void
+refresh_blocks(struct controller *c, const char *bridge, const char *device)
+{
+    const struct lease *lease = NULL;
+
+    while ((lease = leases_next(c->leases, lease))) {
+        if (lease->state == LEASE_LEASED
+            && (!bridge || !strcmp(lease->bridge, bridge))
+            && (!device || !strcmp(lease->device, device))) {
+            set_block(c, lease->bridge, &lease->key, &lease->addr,
+                      lease->plen, lease->device);
+        }
+    }
+}
+
+/* The flows of a session whose transfer is under way are the transfer's. */
+static bool
+is_moving(const struct controller *c, const struct uuid *session)
+{
+    const struct transfer *t = transfers_find_session(c->transfers, session);
+
+    return t && t->state != TRANSFER_SETTLED;
+}
+
+static void
+refresh_sessions(struct controller *c, const char *bridge, const char *owner)
+{
+    const struct record *record = NULL;
+
+    while ((record = record_next(c->records, record))) {
+        const char *home = leases_home_bridge(c->leases, &record->address);
+
+        if (home && !record->ended && (!bridge || !strcmp(home, bridge))
+            && (!owner || !strcmp(record->owner, owner))
+            && !is_moving(c, &record->session)) {
+            mediator_refresh_session(c, record);
+        }
+    }
+}
+
+void
+mediator_place_changed(struct controller *c, const struct device *device)
+{
+    refresh_blocks(c, NULL, device->name);
+    refresh_sessions(c, NULL, device->name);
+    network_flush_all(c->network);
+}
+
+void
+mediator_refresh_bridge(struct controller *c, const char *bridge)
+{
+    refresh_blocks(c, bridge, NULL);
+    refresh_sessions(c, bridge, NULL);
+    network_flush(c->network, bridge);
+}
+
+void
+mediator_bridge_event(struct controller *c, const struct network_event *event)
+{
+    struct device *device;
+
+    switch (event->type) {
+    case NETWORK_LOST:
+        VLOG_INFO("%s: bridge is not synchronised any more", event->bridge);
+        transfers_bridge_lost(c->transfers, event->bridge);
+        mediator_act(c);
+        return;
+
+    case NETWORK_NEW:
+        mediator_refresh_bridge(c, event->bridge);
+        return;
+
+    case NETWORK_SYNCHRONISED:
+        VLOG_INFO("%s: bridge is synchronised", event->bridge);
+        break;
+
+    case NETWORK_PORTS:
+        break;
+    }
+    HMAP_FOR_EACH (device, node, &c->devices.devices) {
+        if (device->link) {
+            attachment_hurry(device, time_msec());
+        }
+    }
+}
+
+/* Actions. */
+
+static void
+do_redirect(struct controller *c, struct transfer *t)
+{
+    set_session(c, t->bridge, &t->session, &t->address, t->from, t->to);
+    network_flush(c->network, t->bridge);
+    transfer_step(t, "redirect");
+}
+
+static void
+do_settle(struct controller *c, struct transfer *t)
+{
+    const char *winner = transfer_winner(t);
+
+    set_session(c, t->bridge, &t->session, &t->address, winner, winner);
+    t->flush_seqno = network_flush(c->network, t->bridge);
+    transfer_step(t, "flows");
+}
+
+static void
+do_write(struct controller *c, struct transfer *t)
+{
+    struct record_change change;
+    const struct record *record = record_find(c->records, &t->session);
+    bool commit = t->outcome == TRANSFER_COMMITTED;
+
+    memset(&change, 0, sizeof change);
+    change.session = t->session;
+    change.address = t->address;
+    change.old_owner = t->from;
+    change.old_epoch = t->epoch;
+    change.new_owner = transfer_winner(t);
+    change.home = t->home;
+    change.name = t->name;
+    change.service = t->service;
+    change.transfer = t->id;
+    change.onward = commit ? t->onward : record ? record->onward : ONWARD_ANY;
+    change.depth = commit ? t->depth : record ? record->depth : 0;
+    t->write_number = record_begin_write(c->records, &change);
+}
+
+static void
+do_log(struct transfer *t)
+{
+    char address[INET6_ADDRSTRLEN];
+
+    ipv6_string_mapped(address, &t->address);
+    if (t->outcome == TRANSFER_COMMITTED) {
+        VLOG_INFO("transfer "UUID_FMT" of session "UUID_FMT" (%s, \"%s\"): "
+                  "committed, from %s to %s, epoch %"PRIu64,
+                  UUID_ARGS(&t->id), UUID_ARGS(&t->session), address, t->name,
+                  t->from, t->to, t->epoch + 1);
+    } else {
+        VLOG_INFO("transfer "UUID_FMT" of session "UUID_FMT" (%s, \"%s\"): "
+                  "%s, stays with %s, not to %s: %s", UUID_ARGS(&t->id),
+                  UUID_ARGS(&t->session), address, t->name,
+                  transfer_outcome_to_string(t->outcome), t->from,
+                  t->to[0] ? t->to : "another device",
+                  t->reason ? t->reason : "no reason given");
+    }
+}
+
+static void
+carry_out(struct controller *c, const struct transfer_action *action)
+{
+    struct transfer *t = action->transfer;
+    const struct record *record;
+
+    switch (action->type) {
+    case TRANSFER_DO_REDIRECT:
+        do_redirect(c, t);
+        break;
+
+    case TRANSFER_DO_GO:
+        /* The answer to "prepare": its method sends it. */
+        break;
+
+    case TRANSFER_DO_WRITE:
+        do_write(c, t);
+        break;
+
+    case TRANSFER_DO_SETTLE:
+        do_settle(c, t);
+        break;
+
+    case TRANSFER_DO_RESTORE:
+        restore_session(c, t);
+        break;
+
+    case TRANSFER_DO_TELL_OWNED:
+        tell_party(c, t, t->to, "owned", NULL);
+        transfer_step(t, "owned");
+        break;
+
+    case TRANSFER_DO_TELL_RELEASED:
+        leases_hold(c->leases, &t->address);
+        session_forget(&c->sessions, &t->session);
+        tell_party(c, t, t->from, "released", NULL);
+        transfer_step(t, "released");
+        break;
+
+    case TRANSFER_DO_TELL_ABORTED:
+        leases_hold(c->leases, &t->address);
+        tell_party(c, t, t->from, "aborted", t->reason);
+        tell_party(c, t, t->to, "aborted", t->reason);
+        transfer_step(t, "aborted");
+        break;
+
+    case TRANSFER_DO_UNEXPECT:
+        tell_unexpect(c, t);
+        break;
+
+    case TRANSFER_DO_ANSWER:
+        record = record_find(c->records, &t->session);
+        if (record) {
+            answer_party(c, t, t->from, record, false);
+            answer_party(c, t, t->to, record, true);
+        }
+        break;
+
+    case TRANSFER_DO_LOG:
+        do_log(t);
+        break;
+    }
+}
+
+void
+mediator_act(struct controller *c)
+{
+    struct transfer_action action;
+    struct record_reply reply;
+    bool more;
+
+    do {
+        more = false;
+        while (transfers_next_action(c->transfers, &action)) {
+            carry_out(c, &action);
+        }
+        if (record_next_reply(c->records, &reply)) {
+            struct transfer *t = transfers_find_write(c->transfers,
+                                                      reply.number);
+
+            if (t) {
+                transfer_wrote(c->transfers, t,
+                               reply.status == RECORD_WRITTEN
+                                   ? TRANSFER_WRITE_DONE
+                               : reply.status == RECORD_CONFLICT
+                                   ? TRANSFER_WRITE_CONFLICT
+                                   : TRANSFER_WRITE_LOST,
+                               time_msec());
+            }
+            more = true;
+        }
+    } while (more);
+}
+
+static void
+run_barriers(struct controller *c)
+{
+    struct transfer *t, *next;
+
+    for (t = transfers_next_live(c->transfers, NULL); t; t = next) {
+        const struct bridge *bridge;
+
+        next = transfers_next_live(c->transfers, t);
+        if (t->acked || (t->state != TRANSFER_DECIDING
+                         && t->state != TRANSFER_DECIDED)) {
+            continue;
+        }
+        bridge = network_find(c->network, t->bridge);
+        if (!bridge || bridge_acked(bridge) >= t->flush_seqno) {
+            transfer_acked(c->transfers, t);
+        }
+    }
+}
+
+static void
+run_leases(struct controller *c)
+{
+    struct lease_change change;
+    struct in6_addr addr;
+
+    leases_run(c->leases, time_msec());
+    while (leases_next_change(c->leases, &change)) {
+        set_block(c, change.bridge, &change.key, &change.addr, change.plen,
+                  change.device);
+    }
+    while (leases_next_free(c->leases, &addr)) {
+        const char *lessee = leases_lessee(c->leases, &addr);
+        struct device *device = lessee ? connected(c, lessee) : NULL;
+
+        if (device) {
+            struct json *params = json_object_create();
+
+            message_put_address(params, "address", &addr);
+            link_notify(device->link, "address-free", params);
+        }
+    }
+}
+
+void
+mediator_run(struct controller *c)
+{
+    record_store_run(c->records, time_msec());
+    run_barriers(c);
+    transfers_run(c->transfers, time_msec());
+    mediator_act(c);
+    run_leases(c);
+    network_flush_all(c->network);
+}
+
+void
+mediator_wait(struct controller *c)
+{
+    long long int deadline = MIN(transfers_next_deadline(c->transfers),
+                                 leases_next_deadline(c->leases));
+
+    record_store_wait(c->records);
+    if (deadline != LLONG_MAX) {
+        poll_timer_wait_until(deadline);
+    }
+}
+
+void
+mediator_session_ended(struct controller *c, const struct uuid *session,
+                       const struct in6_addr *address)
+{
+    const struct record *record = record_find(c->records, session);
+
+    session_forget(&c->sessions, session);
+    leases_rest(c->leases, address, time_msec());
+    if (record) {
+        record_end(c->records, session, time_msec() + MEDIATOR_TOMBSTONE);
+        mediator_refresh_session(c, record);
+        network_flush_all(c->network);
+    }
+}
+
+/* Packets. */
+
+const char *
+mediator_owner(const struct controller *c, const struct in6_addr *addr)
+{
+    const struct record *record = record_find_address(c->records, addr);
+
+    return record ? record->owner : leases_lessee(c->leases, addr);
+}
+
+/* Stores in '*addr' what 'flow' says it comes from. */
+static bool
+source_of(const struct flow *flow, struct in6_addr *addr)
+{
+    if (flow->dl_type == htons(ETH_TYPE_IP)
+        || flow->dl_type == htons(ETH_TYPE_ARP)) {
+        in6_addr_set_mapped_ipv4(addr, flow->nw_src);
+        return true;
+    } else if (flow->dl_type == htons(ETH_TYPE_IPV6)) {
+        bool nd = (flow->nw_proto == IPPROTO_ICMPV6
+                   && flow->tp_src == htons(ND_NEIGHBOR_ADVERT));
+
+        *addr = nd ? flow->nd_target : flow->ipv6_src;
+        return true;
+    }
+    return false;
+}
+
+void
+mediator_guard_violation(struct controller *c, struct bridge *bridge,
+                         const struct bridge_packet *packet)
+{
+    struct device *owner = NULL;
+    struct dp_packet dp;
+    struct in6_addr addr;
+    struct flow flow;
+
+    dp_packet_use_const(&dp, packet->data, packet->size);
+    flow_extract(&dp, &flow);
+    if (source_of(&flow, &addr)) {
+        const char *name = mediator_owner(c, &addr);
+
+        owner = name ? device_find(&c->devices, name) : NULL;
+    }
+    if (owner && owner->place.known && owner->place.port == packet->in_port
+        && eth_addr_equals(owner->place.mac, flow.dl_src)
+        && !strcmp(owner->place.bridge, bridge_get_name(bridge))
+        && bridge_is_synchronised(bridge)) {
+        /* A megaflow older than the guard sent it here. */
+        c->n_passed_on++;
+        bridge_send_through(bridge, packet->in_port, packet->data,
+                            packet->size);
+    } else {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 12);
+
+        c->n_violations++;
+        if (!VLOG_DROP_INFO(&rl)) {
+            const char *port = bridge_port_to_name(bridge, packet->in_port);
+            char *s = flow_to_string(&flow, NULL);
+
+            VLOG_INFO("%s: port %s sends what is not its own: %s",
+                      bridge_get_name(bridge), port ? port : "(gone)", s);
+            free(s);
+        }
+    }
+}

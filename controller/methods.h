@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_METHODS_H
+#define BATON_METHODS_H 1
+
+/* What devices ask over the device link: one function for each method of
+ * Documentation/wire-protocol.rst.  A message whose form is wrong is logged
+ * and ends the connection that it came by. */
+
+struct controller;
+struct device;
+struct device_conn;
+struct json;
+struct jsonrpc_msg;
+struct message;
+
+/* Handles 'msg', which came by 'conn'. */
+void methods_dispatch(struct controller *, struct device_conn *,
+                      const struct jsonrpc_msg *);
+
+/* A method: reads what it needs from the message 'm', and before it does
+ * anything with that, checks message_finish() by method_is_good(). */
+typedef void method_function(struct controller *, struct device *,
+                             const struct jsonrpc_msg *, struct message *);
+
+/* True if all that was read is well-formed; otherwise logs and drops the
+ * connection. */
+_Bool method_is_good(struct device *, const struct jsonrpc_msg *,
+                     struct message *);
+
+/* In device-methods.c. */
+void method_register(struct controller *, struct device_conn *,
+                     const struct jsonrpc_msg *);
+method_function method_announce, method_ended, method_attach_echo;
+method_function method_lease, method_devices;
+/* Sends the device's security association, which was renewed. */
+void methods_send_sa(struct controller *, struct device *);
+
+/* In transfer-methods.c. */
+method_function method_introduce, method_withdraw, method_prepare;
+method_function method_claim, method_ask;
+method_function method_relay, method_timeline, method_log;
+
+#endif /* controller/methods.h */

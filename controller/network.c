@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "network.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "openvswitch/list.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "policy.h"
+#include "timeval.h"
+#include "util.h"
+#include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(network);
+
+/* Milliseconds after which a listener that failed is tried again. */
+#define NETWORK_RETRY 1000
+
+/* Meters of guard violations and of attachment frames: numbers that nobody
+ * else is likely to have taken. */
+#define NETWORK_METER 0xba70
+#define NETWORK_ATTACHMENT_METER 0xba71
+
+/* The key of each bridge's pipeline. */
+static const struct uuid pipeline_key = { { 0xba70, 0, 0, 1 } };
+
+/* One bridge, and what policy said of it when it was made. */
+struct site {
+    struct ovs_list node;       /* In struct network. */
+    struct bridge *bridge;
+    char *name;
+    char *target;               /* Or NULL. */
+    struct flow_layout layout;
+    struct flow_prefix *prefixes; /* Pools. */
+    size_t n_prefixes;
+    bool was_synchronised;
+    unsigned int port_seqno;
+    bool dirty;                 /* Set since the last flush. */
+    bool keep;                  /* For network_configure(). */
+};
+
+struct listener {
+    struct ovs_list node;       /* In struct network. */
+    char *target;
+    struct bridge_listener *listener; /* NULL: could not be opened. */
+    long long int retry_at;     /* Milliseconds, while NULL. */
+    bool keep;                  /* For network_configure(). */
+};
+
+struct queued_event {
+    struct ovs_list node;       /* In struct network. */
+    struct network_event event;
+};
+
+struct network {
+    struct ovs_list sites;      /* struct site */
+    struct ovs_list listeners;  /* struct listener */
+    struct ovs_list events;     /* struct queued_event */
+};
+
+struct network *
+network_create(void)
+{
+    struct network *network = xzalloc(sizeof *network);
+
+    ovs_list_init(&network->sites);
+    ovs_list_init(&network->listeners);
+    ovs_list_init(&network->events);
+    return network;
+}
+
+static void
+site_destroy(struct site *site, bool detach)
+{
+    ovs_list_remove(&site->node);
+    bridge_destroy(site->bridge, detach);
+    free(site->name);
+    free(site->target);
+    free(site->prefixes);
+    free(site);
+}
+
+static void
+listener_destroy(struct listener *listener)
+{
+    ovs_list_remove(&listener->node);
+    bridge_listener_close(listener->listener);
+    free(listener->target);
+    free(listener);
+}
+
+void
+network_destroy(struct network *network, bool detach)
+{
+    if (network) {
+        struct queued_event *event;
+        struct listener *listener;
+        struct site *site;
+
+        LIST_FOR_EACH_SAFE (site, node, &network->sites) {
+            site_destroy(site, detach);
+        }
+        LIST_FOR_EACH_SAFE (listener, node, &network->listeners) {
+            listener_destroy(listener);
+        }
+        LIST_FOR_EACH_POP (event, node, &network->events) {
+            free(event);
+        }
+        free(network);
+    }
+}
+
+static void
+add_event(struct network *network, enum network_event_type type,
+          const char *bridge)
+{
+    struct queued_event *event = xzalloc(sizeof *event);
+
+    event->event.type = type;
+    ovs_strlcpy(event->event.bridge, bridge, sizeof event->event.bridge);
+    ovs_list_push_back(&network->events, &event->node);
+}
+
+static struct site *
+find_site(const struct network *network, const char *name)
+{
+    struct site *site;
+
+    LIST_FOR_EACH (site, node, &network->sites) {
+        if (!strcmp(site->name, name)) {
+            return site;
+        }
+    }
+    return NULL;
+}
+
+static struct flow_layout
+layout_of(const struct policy_bridge *pb, const struct policy *policy)
+{
+    struct flow_layout layout;
+
+    memset(&layout, 0, sizeof layout);
+    layout.first_table = pb->first_table;
+    layout.forward_table = pb->forward_table;
+    layout.packet_ins = policy->limits.packet_ins;
+    if (layout.packet_ins) {
+        layout.meter_id = NETWORK_METER;
+        layout.attachment_meter_id = NETWORK_ATTACHMENT_METER;
+    }
+    return layout;
+}
+
+static bool
+site_is_same(const struct site *site, const struct policy_bridge *pb,
+             const struct policy *policy)
+{
+    struct flow_layout layout = layout_of(pb, policy);
+
+    return (nullable_string_is_equal(site->target, pb->target)
+            && bridge_get_datapath_id(site->bridge) == pb->datapath_id
+            && site->layout.first_table == layout.first_table
+            && site->layout.forward_table == layout.forward_table
+            && site->layout.packet_ins == layout.packet_ins);
+}
+
+static void
+set_pipeline(struct site *site, const struct policy *policy)
+{
+    const struct shash_node *node;
+    struct flow_set flows;
+
+    free(site->prefixes);
+    site->prefixes = xcalloc(shash_count(&policy->pools) + 1,
+                             sizeof *site->prefixes);
+    site->n_prefixes = 0;
+    SHASH_FOR_EACH (node, &policy->pools) {
+        const struct policy_pool *pool = node->data;
+
+        if (!strcmp(pool->bridge->name, site->name)) {
+            struct flow_prefix *prefix = &site->prefixes[site->n_prefixes++];
+
+            prefix->addr = pool->prefix.addr;
+            prefix->plen = pool->prefix.plen;
+        }
+    }
+
+    flow_set_init(&flows);
+    flows_pipeline(&site->layout, site->prefixes, site->n_prefixes, &flows);
+    bridge_set(site->bridge, &pipeline_key, &flows);
+    flow_set_destroy(&flows);
+    site->dirty = true;
+}
+
+static void
+configure_bridge(struct network *network, const struct policy_bridge *pb,
+                 const struct policy *policy)
+{
+    struct site *site = find_site(network, pb->name);
+
+    if (site && !site_is_same(site, pb, policy)) {
+        site_destroy(site, true);
+        site = NULL;
+    }
+    if (!site) {
+        site = xzalloc(sizeof *site);
+        site->name = xstrdup(pb->name);
+        site->target = nullable_xstrdup(pb->target);
+        site->layout = layout_of(pb, policy);
+        site->bridge = bridge_create(pb->name, pb->target, pb->datapath_id,
+                                     &site->layout);
+        ovs_list_push_back(&network->sites, &site->node);
+        add_event(network, NETWORK_NEW, pb->name);
+    }
+    site->keep = true;
+}
+
+static void
+configure_listener(struct network *network, const char *target)
+{
+    struct listener *listener;
+
+    LIST_FOR_EACH (listener, node, &network->listeners) {
+        if (!strcmp(listener->target, target)) {
+            listener->keep = true;
+            return;
+        }
+    }
+    listener = xzalloc(sizeof *listener);
+    listener->target = xstrdup(target);
+    listener->keep = true;
+    ovs_list_push_back(&network->listeners, &listener->node);
+}
+
+void
+network_configure(struct network *network, const struct policy *policy)
+{
+    const struct shash_node *node;
+    struct listener *listener;
+    const char *target;
+    struct site *site;
+
+    LIST_FOR_EACH (site, node, &network->sites) {
+        site->keep = false;
+    }
+    LIST_FOR_EACH (listener, node, &network->listeners) {
+        listener->keep = false;
+    }
+    SHASH_FOR_EACH (node, &policy->bridges) {
+        configure_bridge(network, node->data, policy);
+    }
+    SSET_FOR_EACH (target, &policy->bridges_listen) {
+        configure_listener(network, target);
+    }
+    LIST_FOR_EACH_SAFE (site, node, &network->sites) {
+        if (site->keep) {
+            set_pipeline(site, policy);
+        } else {
+            VLOG_INFO("%s: bridge is no longer in the policy", site->name);
+            site_destroy(site, true);
+        }
+    }
+    LIST_FOR_EACH_SAFE (listener, node, &network->listeners) {
+        if (!listener->keep) {
+            listener_destroy(listener);
+        }
+    }
+}
+
+static void
+run_listener(struct network *network, struct listener *listener)
+{
+    struct bridge **bridges;
+    struct site *site;
+    size_t n = 0;
+
+    if (!listener->listener && time_msec() >= listener->retry_at) {
+        int error = bridge_listener_open(listener->target,
+                                         &listener->listener);
+
+        if (error) {
+            static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
+
+            listener->listener = NULL;
+            listener->retry_at = time_msec() + NETWORK_RETRY;
+            VLOG_ERR_RL(&rl, "%s: cannot listen for bridges (%s)",
+                        listener->target, ovs_strerror(error));
+        }
+    }
+    if (!listener->listener) {
+        return;
+    }
+
+    bridges = xcalloc(ovs_list_size(&network->sites) + 1, sizeof *bridges);
+    LIST_FOR_EACH (site, node, &network->sites) {
+        bridges[n++] = site->bridge;
+    }
+    bridge_listener_run(listener->listener, bridges, n);
+    free(bridges);
+}
+
+static void
+run_site(struct network *network, struct site *site)
+{
+    bool synchronised;
+
+    bridge_run(site->bridge);
+    synchronised = bridge_is_synchronised(site->bridge);
+    if (synchronised != site->was_synchronised) {
+        site->was_synchronised = synchronised;
+        add_event(network, synchronised ? NETWORK_SYNCHRONISED : NETWORK_LOST,
+                  site->name);
+    }
+    if (bridge_get_port_seqno(site->bridge) != site->port_seqno) {
+        site->port_seqno = bridge_get_port_seqno(site->bridge);
+        add_event(network, NETWORK_PORTS, site->name);
+    }
+}
+
+void
+network_run(struct network *network)
+{
+    struct listener *listener;
+    struct site *site;
+
+    LIST_FOR_EACH (listener, node, &network->listeners) {
+        run_listener(network, listener);
+    }
+    LIST_FOR_EACH (site, node, &network->sites) {
+        run_site(network, site);
+    }
+}
+
+void
+network_wait(struct network *network)
+{
+    struct listener *listener;
+    struct site *site;
+
+    LIST_FOR_EACH (listener, node, &network->listeners) {
+        if (listener->listener) {
+            bridge_listener_wait(listener->listener);
+        } else {
+            poll_timer_wait_until(listener->retry_at);
+        }
+    }
+    LIST_FOR_EACH (site, node, &network->sites) {
+        bridge_wait(site->bridge);
+    }
+    if (!ovs_list_is_empty(&network->events)) {
+        poll_immediate_wake();
+    }
+}
+
+bool
+network_next_event(struct network *network, struct network_event *event)
+{
+    struct queued_event *queued;
+
+    if (ovs_list_is_empty(&network->events)) {
+        return false;
+    }
+    queued = CONTAINER_OF(ovs_list_pop_front(&network->events),
+                          struct queued_event, node);
+    *event = queued->event;
+    free(queued);
+    return true;
+}
+
+bool
+network_next_packet(struct network *network, struct bridge **bridge,
+                    struct bridge_packet *packet)
+{
+    struct site *site;
+
+    LIST_FOR_EACH (site, node, &network->sites) {
+        if (bridge_next_packet(site->bridge, packet)) {
+            *bridge = site->bridge;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct bridge *
+network_find(const struct network *network, const char *name)
+{
+    const struct site *site = find_site(network, name);
+
+    return site ? site->bridge : NULL;
+}
+
+const struct flow_layout *
+network_layout(const struct network *network, const char *name)
+{
+    const struct site *site = find_site(network, name);
+
+    return site ? &site->layout : NULL;
+}
+
+struct bridge *
+network_next(const struct network *network, const struct bridge *bridge)
+{
+    const struct site *site;
+    bool next = !bridge;
+
+    LIST_FOR_EACH (site, node, &network->sites) {
+        if (next) {
+            return site->bridge;
+        }
+        next = site->bridge == bridge;
+    }
+    return NULL;
+}
+
+static void
+set_flows(struct site *site, const struct uuid *key, struct flow_set *flows)
+{
+    bridge_set(site->bridge, key, flows);
+    flow_set_destroy(flows);
+    site->dirty = true;
+}
+
+void
+network_set_block(struct network *network, const char *bridge,
+                  const struct uuid *key, const struct in6_addr *addr,
+                  unsigned int plen, const struct flow_place *lessee)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (site) {
+        struct flow_prefix prefix = { .addr = *addr, .plen = plen };
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        flows_block(&site->layout, &prefix, lessee, &flows);
+        set_flows(site, key, &flows);
+    }
+}
+
+void
+network_set_session(struct network *network, const char *bridge,
+                    const struct uuid *key, const struct in6_addr *addr,
+                    const struct flow_place *guard,
+                    const struct flow_place *inbound)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (site) {
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        flows_session(&site->layout, addr, guard, inbound, &flows);
+        set_flows(site, key, &flows);
+    }
+}
+
+void
+network_unset(struct network *network, const char *bridge,
+              const struct uuid *key)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (site) {
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        set_flows(site, key, &flows);
+    }
+}
+
+uint64_t
+network_flush(struct network *network, const char *bridge)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (!site) {
+        return 0;
+    }
+    site->dirty = false;
+    return bridge_flush(site->bridge);
+}
+
+void
+network_flush_all(struct network *network)
+{
+    struct site *site;
+
+    LIST_FOR_EACH (site, node, &network->sites) {
+        if (site->dirty) {
+            site->dirty = false;
+            bridge_flush(site->bridge);
+        }
+    }
+}
+
+void
+network_pipeline(const struct network *network, const char *bridge,
+                 struct flow_set *flows)
+{
+    const struct site *site = find_site(network, bridge);
+
+    if (site) {
+        flows_pipeline(&site->layout, site->prefixes, site->n_prefixes, flows);
+    }
+}

@@ -8,11 +8,14 @@ UNIT_TESTS += tests/unit/test-attachment-frame
 UNIT_TESTS += tests/unit/test-block
 UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-late-packets
+UNIT_TESTS += tests/unit/test-lease
 UNIT_TESTS += tests/unit/test-libbaton
 UNIT_TESTS += tests/unit/test-policy
+UNIT_TESTS += tests/unit/test-record
 UNIT_TESTS += tests/unit/test-seal
 UNIT_TESTS += tests/unit/test-state-seal
 UNIT_TESTS += tests/unit/test-ticket
+UNIT_TESTS += tests/unit/test-transfer
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
@@ -60,5 +63,17 @@ tests_unit_test_state_seal_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_ticket_SOURCES = tests/unit/test-ticket.c tests/unit/unit.h
 tests_unit_test_ticket_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_lease_SOURCES = tests/unit/test-lease.c tests/unit/unit.h
+tests_unit_test_lease_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_lease_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_record_SOURCES = tests/unit/test-record.c tests/unit/unit.h
+tests_unit_test_record_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_record_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_transfer_SOURCES = tests/unit/test-transfer.c tests/unit/unit.h
+tests_unit_test_transfer_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_transfer_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 include tests/fuzz/automake.mk

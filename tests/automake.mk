@@ -76,4 +76,12 @@ tests_unit_test_transfer_SOURCES = tests/unit/test-transfer.c tests/unit/unit.h
 tests_unit_test_transfer_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_transfer_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
+# Applications, with a stand-in for the agent.
+check_PROGRAMS += tests/apps/stand-in-agent
+tests_apps_stand_in_agent_SOURCES = tests/apps/stand-in-agent.c
+tests_apps_stand_in_agent_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+tests_apps_stand_in_agent_LDADD = agentd/libagentd.la $(BATON_LIBS)
+TESTS += tests/apps/run
+EXTRA_DIST += tests/apps/run
+
 include tests/fuzz/automake.mk

@@ -25,3 +25,9 @@ utilities_baton_stream_SOURCES = \
 	utilities/stream-count.c utilities/stream-count.h
 utilities_baton_stream_CPPFLAGS = $(APP_CPPFLAGS)
 utilities_baton_stream_LDADD = lib/libbaton.la
+
+bin_PROGRAMS += utilities/baton
+utilities_baton_SOURCES = \
+	utilities/agent-call.c utilities/agent-call.h \
+	utilities/baton.c
+utilities_baton_LDADD = $(BATON_LIBS)

@@ -34,18 +34,18 @@ VLOG_DEFINE_THIS_MODULE(app_requests);
 
 /* An application that wants a session while no address is ready. */
 struct open_request {
-    struct ovs_list node;       /* In agent->opens. */
+    struct ovs_list node; /* In agent->opens. */
     struct app_conn *conn;
-    int family;                 /* AF_INET or AF_INET6. */
+    int family;      /* AF_INET or AF_INET6. */
+    uint64_t number; /* The application's, for its answer. */
     char name[APP_NAME_LEN];
-    long long int deadline;     /* time_msec(). */
+    long long int deadline; /* time_msec(). */
 };
 
 /* Opening. */
 
 static void
-send_owner_note(struct agent *agent, struct session *s,
-                enum app_message_type type)
+send_opened(struct agent *agent, const struct session *s, uint64_t number)
 {
     struct note note;
 
@@ -58,7 +58,7 @@ send_owner_note(struct agent *agent, struct session *s,
     note.from_block = s->from_block;
     ovs_strlcpy(note.name, s->name, sizeof note.name);
     ovs_strlcpy(note.service, s->service, sizeof note.service);
-    app_send_session(s->conn, type, s, &note, agent->note_key, 0, NULL);
+    app_send_opened(s->conn, s, &note, agent->note_key, number);
 }
 
 /* Why no session can be opened now, for people. */
@@ -66,10 +66,10 @@ static const char *
 why_no_address(const struct agent *agent)
 {
     return (!controller_link_is_registered(agent->controller)
-            ? "there is no connection with the controller"
+                ? "there is no connection with the controller"
             : !controller_link_get_ifname(agent->controller)[0]
-            ? "the device has not proved yet where it is attached"
-            : "no session address is ready");
+                ? "the device has not proved yet where it is attached"
+                : "no session address is ready");
 }
 
 /* True if the request is settled, one way or the other. */
@@ -86,7 +86,8 @@ try_open(struct agent *agent, struct open_request *r)
         if (time_msec() < r->deadline) {
             return false;
         }
-        app_send_error(r->conn, NULL, EAGAIN, why_no_address(agent));
+        app_send_error(r->conn, NULL, r->number, EAGAIN,
+                       why_no_address(agent));
         return true;
     }
     error = address_add(ifname, &address);
@@ -94,7 +95,8 @@ try_open(struct agent *agent, struct open_request *r)
         VLOG_ERR("%s: cannot add a session address: %s", ifname,
                  ovs_strerror(error));
         block_put(agent->blocks, &address);
-        app_send_error(r->conn, NULL, error, "the session's address could "
+        app_send_error(r->conn, NULL, r->number, error,
+                       "the session's address could "
                        "not be added to the interface");
         return true;
     }
@@ -106,7 +108,7 @@ try_open(struct agent *agent, struct open_request *r)
     ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
     ovs_strlcpy(s->name, r->name, sizeof s->name);
     ovs_strlcpy(s->service, app_conn_service(r->conn), sizeof s->service);
-    send_owner_note(agent, s, APP_OPENED);
+    send_opened(agent, s, r->number);
     events_add(agent, &s->id, s->uid, "opened as \"%s\"", s->name);
     agent_announce(agent, s);
     return true;
@@ -119,6 +121,7 @@ handle_open(struct agent *agent, const struct app_event *event)
 
     r->conn = event->conn;
     r->family = event->msg.family == AF_INET6 ? AF_INET6 : AF_INET;
+    r->number = event->msg.socket;
     ovs_strlcpy(r->name, event->msg.name, sizeof r->name);
     r->deadline = time_msec() + OPEN_TIMEOUT;
     if (try_open(agent, r)) {
@@ -133,7 +136,7 @@ app_requests_run(struct agent *agent)
 {
     struct open_request *r;
 
-    LIST_FOR_EACH_SAFE (r, node, &agent->opens) {
+    LIST_FOR_EACH_SAFE(r, node, &agent->opens) {
         if (try_open(agent, r)) {
             ovs_list_remove(&r->node);
             free(r);
@@ -146,7 +149,7 @@ app_requests_wait(struct agent *agent)
 {
     struct open_request *r;
 
-    LIST_FOR_EACH (r, node, &agent->opens) {
+    LIST_FOR_EACH(r, node, &agent->opens) {
         poll_timer_wait_until(r->deadline);
     }
 }
@@ -156,7 +159,7 @@ app_requests_destroy(struct agent *agent)
 {
     struct open_request *r;
 
-    LIST_FOR_EACH_POP (r, node, &agent->opens) {
+    LIST_FOR_EACH_POP(r, node, &agent->opens) {
         free(r);
     }
 }
@@ -175,8 +178,10 @@ present_session(struct agent *agent, struct app_event *event,
     s->from_block = note->from_block;
     ovs_strlcpy(s->name, note->name, sizeof s->name);
     ovs_strlcpy(s->service, note->service, sizeof s->service);
-    ovs_strlcpy(s->ifname, note->role == NOTE_TAKING ? "lo"
-                : controller_link_get_ifname(agent->controller),
+    ovs_strlcpy(s->ifname,
+                note->role == NOTE_TAKING
+                    ? "lo"
+                    : controller_link_get_ifname(agent->controller),
                 sizeof s->ifname);
     for (size_t i = 0; i < event->msg.n_sockets && i < event->n_fds; i++) {
         char *error = NULL;
@@ -184,7 +189,7 @@ present_session(struct agent *agent, struct app_event *event,
 
         event->fds[i] = -1;
         if (session_adopt_socket(s, fd, &error)) {
-            VLOG_WARN("session "UUID_FMT": a socket is left out: %s",
+            VLOG_WARN("session " UUID_FMT ": a socket is left out: %s",
                       UUID_ARGS(&s->id), error);
             free(error);
         }
@@ -221,9 +226,9 @@ handle_present(struct agent *agent, struct app_event *event)
         block_reserve(agent->blocks, &s->address);
     }
     events_add(agent, &s->id, s->uid, "found again, %s",
-               note.role == NOTE_OWNER ? "owned"
+               note.role == NOTE_OWNER    ? "owned"
                : note.role == NOTE_GIVING ? "being given away"
-               : "being taken");
+                                          : "being taken");
     if (note.role == NOTE_OWNER) {
         agent_announce(agent, s);
     } else {
@@ -240,19 +245,21 @@ handle_add(struct session *s, struct app_event *event)
     int retval, fd;
 
     if (event->n_fds != 1) {
-        app_send_error(event->conn, s, EINVAL, "ADD takes one descriptor");
+        app_send_error(event->conn, s, event->msg.socket, EINVAL,
+                       "ADD takes one descriptor");
         return;
     }
     if (s->handover && s->handover->state >= GIVE_PREPARING
         && handover_is_giving(s->handover)) {
-        app_send_error(event->conn, s, EBUSY, "the session is moving");
+        app_send_error(event->conn, s, event->msg.socket, EBUSY,
+                       "the session is moving");
         return;
     }
     fd = event->fds[0];
     event->fds[0] = -1;
     retval = session_add_socket(s, fd, &error);
     if (retval) {
-        app_send_error(event->conn, s, retval, error);
+        app_send_error(event->conn, s, event->msg.socket, retval, error);
         free(error);
     }
 }
@@ -265,8 +272,7 @@ handle_move(struct agent *agent, struct session *s,
 
     if (!give_start(agent, s, event->msg.device, event->msg.service,
                     event->conn, NULL, &error)) {
-        app_send_session(event->conn, APP_MOVED, s, NULL, NULL, EINVAL,
-                         error);
+        app_send_session(event->conn, APP_MOVED, s, NULL, NULL, EINVAL, error);
         free(error);
     }
 }
@@ -279,42 +285,39 @@ handle_about_session(struct agent *agent, struct app_event *event)
 
     session_id_from_bytes(event->msg.session, &id);
     s = session_find(&agent->sessions, &id);
-    if (!s || (app_conn_uid(event->conn)
-               && app_conn_uid(event->conn) != s->uid)) {
+    if (!s
+        || (app_conn_uid(event->conn)
+            && app_conn_uid(event->conn) != s->uid)) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
         struct session shown = { .id = id };
 
-        VLOG_DBG_RL(&rl, "message %d about session "UUID_FMT", which is not "
-                    "here", event->msg.type, UUID_ARGS(&id));
+        VLOG_DBG_RL(&rl,
+                    "message %d about session " UUID_FMT ", which is not "
+                    "here",
+                    event->msg.type, UUID_ARGS(&id));
         if (event->msg.type != APP_END) {
-            app_send_error(event->conn, &shown, ENOENT, "no such session");
+            app_send_error(event->conn, &shown, event->msg.socket, ENOENT,
+                           "no such session");
         }
         return;
     }
     switch (event->msg.type) {
-    case APP_ADD:
-        handle_add(s, event);
-        break;
+    case APP_ADD: handle_add(s, event); break;
     case APP_REMOVE:
         if (!s->handover || s->handover->state < GIVE_FROZEN) {
             session_remove_socket(s, event->msg.socket);
         }
         break;
-    case APP_MOVE:
-        handle_move(agent, s, event);
-        break;
+    case APP_MOVE: handle_move(agent, s, event); break;
     case APP_PAUSED:
     case APP_READY:
-    case APP_REFUSE:
-        handover_handle_app(agent, s, event);
-        break;
+    case APP_REFUSE: handover_handle_app(agent, s, event); break;
     case APP_END:
         if (event->conn == s->conn) {
             agent_end_session(agent, s);
         }
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
@@ -322,20 +325,11 @@ void
 app_requests_handle(struct agent *agent, struct app_event *event)
 {
     switch (event->msg.type) {
-    case APP_HELLO:
-        break;
-    case APP_OPEN:
-        handle_open(agent, event);
-        break;
-    case APP_PRESENT:
-        handle_present(agent, event);
-        break;
-    case APP_CALL:
-        calls_handle(agent, event);
-        break;
-    default:
-        handle_about_session(agent, event);
-        break;
+    case APP_HELLO: break;
+    case APP_OPEN: handle_open(agent, event); break;
+    case APP_PRESENT: handle_present(agent, event); break;
+    case APP_CALL: calls_handle(agent, event); break;
+    default: handle_about_session(agent, event); break;
     }
     for (size_t i = 0; i < event->n_fds; i++) {
         if (event->fds[i] >= 0) {
@@ -351,14 +345,14 @@ app_requests_conn_closed(struct agent *agent, struct app_conn *conn)
     struct open_request *r;
     struct session *s;
 
-    LIST_FOR_EACH_SAFE (r, node, &agent->opens) {
+    LIST_FOR_EACH_SAFE(r, node, &agent->opens) {
         if (r->conn == conn) {
             ovs_list_remove(&r->node);
             free(r);
         }
     }
     handover_conn_closed(agent, conn);
-    HMAP_FOR_EACH_SAFE (s, id_node, &agent->sessions.by_id) {
+    HMAP_FOR_EACH_SAFE(s, id_node, &agent->sessions.by_id) {
         if (s->conn == conn) {
             agent_end_session(agent, s);
         }

@@ -37,16 +37,29 @@ message_new(enum app_message_type type, const struct session *s)
 }
 
 void
-app_send_error(struct app_conn *conn, const struct session *s, int error,
-               const char *reason)
+app_send_error(struct app_conn *conn, const struct session *s,
+               uint64_t number, int error, const char *reason)
 {
     if (conn) {
         struct app_message *msg = message_new(APP_ERROR, s);
 
+        msg->socket = number;
         msg->error = error;
         ovs_strlcpy(msg->reason, reason, sizeof msg->reason);
         app_conn_send(conn, msg, NULL, 0);
     }
+}
+
+void
+app_send_opened(struct app_conn *conn, const struct session *s,
+                const struct note *note, const uint8_t note_key[],
+                uint64_t number)
+{
+    struct app_message *msg = message_new(APP_OPENED, s);
+
+    msg->socket = number;
+    note_write(note, note_key, msg);
+    app_conn_send(conn, msg, NULL, 0);
 }
 
 void

@@ -14,8 +14,14 @@ struct json;
 struct note;
 struct session;
 
-void app_send_error(struct app_conn *, const struct session *, int error,
-                    const char *reason);
+/* 'number' is the "socket" of what it answers. */
+void app_send_error(struct app_conn *, const struct session *,
+                    uint64_t number, int error, const char *reason);
+
+/* Answers OPEN. */
+void app_send_opened(struct app_conn *, const struct session *,
+                     const struct note *, const uint8_t note_key[],
+                     uint64_t number);
 
 /* A message about 'session' with its note, and with a reason or NULL. */
 void app_send_session(struct app_conn *, enum app_message_type,

@@ -2,7 +2,7 @@
 
 /* arrivals: when packets from one address arrive on an interface.
  *
- * usage: arrivals INTERFACE ADDRESS FILE
+ * usage: arrivals INTERFACE ADDRESS FILE      (0.0.0.0, ::  from anywhere)
  *
  * Runs at the correspondent, beside the program that talks.  Writes one
  * fixed-size record (struct arrival, host byte order) a packet to FILE, until
@@ -42,7 +42,7 @@ struct arrival {
     uint16_t port;   /* Source port. */
     uint32_t length; /* Bytes of payload. */
     uint32_t tcp_seq;
-    uint8_t payload[8]; /* How the payload begins. */
+    uint8_t payload[16]; /* How the payload begins. */
     uint32_t pad;
 };
 
@@ -88,6 +88,14 @@ open_tap(const char *interface, int ethertype)
     return fd;
 }
 
+static bool
+matches(const void *address, const void *wanted, size_t n)
+{
+    static const struct in6_addr any;
+
+    return !memcmp(wanted, &any, n) || !memcmp(address, wanted, n);
+}
+
 /* Finds the transport header of the packet if it comes from 'source'; stores
  * the bytes from there on, as the IP header has it, in '*length'. */
 static const uint8_t *
@@ -98,7 +106,7 @@ find_transport(const uint8_t *p, size_t n, int family, const void *source,
         const struct ip *ip = (const void *) p;
         size_t header = n < sizeof *ip ? 0 : ip->ip_hl * 4u;
         if (header < sizeof *ip || n < header
-            || memcmp(&ip->ip_src, source, sizeof ip->ip_src)
+            || !matches(&ip->ip_src, source, sizeof ip->ip_src)
             || ntohs(ip->ip_off) & IP_OFFMASK || ntohs(ip->ip_len) < header) {
             return NULL;
         }
@@ -108,7 +116,7 @@ find_transport(const uint8_t *p, size_t n, int family, const void *source,
     } else {
         const struct ip6_hdr *ip6 = (const void *) p;
         if (n < sizeof *ip6
-            || memcmp(&ip6->ip6_src, source, sizeof ip6->ip6_src)) {
+            || !matches(&ip6->ip6_src, source, sizeof ip6->ip6_src)) {
             return NULL;
         }
         *proto = ip6->ip6_nxt;

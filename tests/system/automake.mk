@@ -3,7 +3,13 @@
 # System tests: real packets, as root.
 SYSTEM_TESTS = \
 	tests/system/tests/sandbox.sh
-EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib.sh
+EXTRA_DIST += $(SYSTEM_TESTS) \
+	tests/system/lib.sh \
+	tests/system/memory.py \
+	tests/system/random-log.c \
+	tests/system/rogue.py \
+	tests/system/sealing.py \
+	tests/system/throttle.py
 dist_noinst_SCRIPTS += tests/system/run
 
 check-system: all
@@ -13,6 +19,16 @@ check-system: all
 # What measures, at the correspondent.
 noinst_PROGRAMS += tests/bench/arrivals
 tests_bench_arrivals_SOURCES = tests/bench/arrivals.c
+EXTRA_DIST += \
+	tests/bench/arrivals.py \
+	tests/bench/main_job.py \
+	tests/bench/sandbox.py
+
+# Moves the streams of programs that know nothing of Baton.
+noinst_PROGRAMS += tests/system/relay
+tests_system_relay_SOURCES = tests/system/relay.c
+tests_system_relay_CPPFLAGS = -I$(srcdir)/include
+tests_system_relay_LDADD = lib/libbaton.la
 
 # Every layer again, in a build of its own under AddressSanitizer and
 # UndefinedBehaviorSanitizer.  A copy of the sources: a configured source tree

@@ -57,6 +57,11 @@ on() {
     "$sandbox_program" exec "$sandbox" "$@"
 }
 
+# netns_of HOST
+netns_of() {
+    echo "baton-$(sed -n 's/^id=//p' "$sandbox/sandbox.conf")-$1"
+}
+
 # start_on HOST NAME COMMAND...: in the background; its output goes to
 # $work/NAME.txt, what it says on standard error to $work/NAME.err.txt.
 # Sets 'pid'.
@@ -65,6 +70,108 @@ start_on() {
     shift 2
     on "$host" "$@" > "$work/$name.txt" 2> "$work/$name.err.txt" &
     pid=$!
+}
+
+# rogue_on HOST: runs the Python program on standard input, with 'sandbox' and
+# what rogue.py has.
+rogue_on() {
+    {
+        echo "from rogue import *"
+        echo "sandbox = '$sandbox'"
+        cat
+    } > "$work/rogue.py"
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$test_dir on "$1" \
+        python3 "$work/rogue.py" 2>&1 || fail "the rogue on $1"
+}
+
+## Sessions.
+
+# sessions HOST: one line a session: SESSION ADDRESS NAME.
+sessions() {
+    on "$1" baton --format=csv sessions | python3 -c '
+import csv, sys
+for row in csv.DictReader(sys.stdin):
+    print(row["session"], row["address"], row["name"])'
+}
+
+# Is there one whose line (as above) has PATTERN?
+has_session() {
+    sessions "$1" | grep -e "$2"
+}
+
+no_session() {
+    ! has_session "$1" "$2"
+}
+
+no_address() {
+    ! on "$1" ip -br address | grep -qF "$2/"
+}
+
+# Flows of the bridge's, as people read them.
+flows() {
+    on switch ovs-ofctl -O OpenFlow15 --names dump-flows br-home
+}
+
+no_flows_for() {
+    ! flows | grep -F "$1"
+}
+
+# find_session HOST [PATTERN]: waits for it; sets 'session' and 'address'.
+find_session() {
+    local line
+    wait_for 10 "a session '${2:-}' on $1" has_session "$1" "${2:-.}"
+    line=$(has_session "$1" "${2:-.}" | head -n 1)
+    session=$(cut -d ' ' -f 1 <<<"$line")
+    address=$(cut -d ' ' -f 2 <<<"$line")
+}
+
+# move FROM SESSION TO
+move() {
+    say "move of $2 from $1 to $3"
+    on "$1" baton move "$2" "$3" || fail "baton move $2 $3, on $1"
+}
+
+# make_file NAME BYTES: random, where baton-serve finds it on each device.
+make_file() {
+    mkdir -p "$sandbox/files"
+    head -c "$2" /dev/urandom > "$sandbox/files/$1"
+}
+
+# serve_on HOST [OPTION...]: baton-serve with a session; sets 'session',
+# 'address', 'pid'.
+serve_on() {
+    local host=$1 output=$work/serve-$1.txt
+    shift
+    start_on "$host" "serve-$host" baton-serve --root="$sandbox/files" \
+        --port=8080 --service=files "$@"
+    wait_for 15 "the session of baton-serve" grep -q ^address "$output"
+    read -r _ address _ _ _ session < "$output"
+}
+
+# in_url ADDRESS: as it is written in a URL.
+in_url() {
+    case $1 in
+    *:*) echo "[$1]" ;;
+    *) echo "$1" ;;
+    esac
+}
+
+# download NAME [OPTION...]: by curl at the correspondent, in the background,
+# to $work/got-NAME; sets 'pid'.
+download() {
+    local name=$1
+    shift
+    start_on correspondent "curl-$name" curl -sS --fail \
+        -o "$work/got-$name" "$@" "http://$(in_url "$address"):8080/$name"
+}
+
+# Connections that HOST's kernel has with local address ADDRESS.
+connections() {
+    on "$1" ss -H -tn state established src "$2" | wc -l
+}
+
+mac_of() {
+    on "$1" cat /sys/class/net/eth0/address
 }
 
 ## Waiting.

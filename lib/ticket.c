@@ -135,7 +135,7 @@ char *
 ticket_open(const uint8_t *ticket, size_t n, const struct ticket_terms *terms,
             const uint8_t sa_key[SEAL_KEY_LEN], struct ticket_secret *secret)
 {
-    uint8_t plain[PLAIN_LEN];
+    uint8_t plain[PLAIN_LEN] = { 0 };
     const char *error;
 
     memset(secret, 0, sizeof *secret);

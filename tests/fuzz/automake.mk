@@ -41,7 +41,7 @@ tests/fuzz/build/agentd/%.o: FUZZ_DAEMON = agentd
 tests/fuzz/build/controller/%.o: FUZZ_DAEMON = controller
 
 tests/fuzz/build/lib.a: $(call fuzz_objects,$(lib_libcommon_la_SOURCES) \
-		$(lib_socket_state_libsocket_state_la_SOURCES))
+		$(lib_socket_state_libsocketstate_la_SOURCES))
 	$(fuzz_archive)
 tests/fuzz/build/agentd.a: \
 		$(call fuzz_objects,$(agentd_libagentd_la_SOURCES))

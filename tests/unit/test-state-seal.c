@@ -210,8 +210,7 @@ test_empty_chunk(void)
     prepare();
     memcpy(ikm, secret, 32);
     memcpy(ikm + 32, session_key, 32);
-    memcpy(info, "baton state v1", 14);
-    memcpy(info + 14, x, SEAL_HASH_LEN);
+    wire_put_bytes(wire_put_bytes(info, "baton state v1", 14), x, sizeof x);
     wire_put_uuid(salt, &transfer);
     seal_hkdf(ikm, sizeof ikm, salt, sizeof salt, info, sizeof info, key);
     wire_put_u64(wire_put_u8(wire_put_u32(wire_put_bytes(ad, x, 32), 0), 0),

@@ -148,7 +148,7 @@ static void
 say(const char *what, const struct carrier *c)
 {
     char text[INET6_ADDRSTRLEN];
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
     socklen_t len = sizeof ss;
     in_port_t port;
 

@@ -88,7 +88,7 @@ session_socket_cookie(int fd, uint64_t *cookiep)
 const char *
 session_check_socket(const struct baton_session *s, int fd)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
     socklen_t len = sizeof ss;
     struct in6_addr a = IN6ADDR_ANY_INIT;
 

@@ -193,7 +193,7 @@ get(struct reader *r, size_t n)
 {
     uint64_t value = 0;
 
-    if (r->end - r->p < n) {
+    if (!r->p || r->end - r->p < n) {
         refuse(r, "it ends too early");
         return 0;
     }

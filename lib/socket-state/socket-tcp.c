@@ -93,7 +93,7 @@ socket_tcp_freeze(int fd, char **errorp)
 
 /* What has to be the same before and after the queues were read. */
 struct look {
-    uint8_t state;
+    uint32_t state;
     uint32_t snd_end, rcv_end;      /* With FINs. */
     int inq, outq, unsent;
 };

@@ -240,6 +240,28 @@ handle_challenge(struct controller_link *cl, const struct json *params)
     }
 }
 
+/* The controller renews the security association. */
+static void
+handle_sa(struct controller_link *cl, const struct json *params)
+{
+    struct message m = MESSAGE_INITIALIZER(params);
+    uint8_t key[SEAL_KEY_LEN];
+    uint64_t id;
+    bool id_ok = parse_sa_id(message_get_string(&m, "sa_id", 16), &id);
+
+    message_get_bytes(&m, "sa_key", key, sizeof key);
+    char *error = message_finish(&m);
+
+    if (error || !id_ok) {
+        VLOG_WARN("sa: %s", error ? error : "member \"sa_id\"");
+        free(error);
+    } else if (cl->registered) {
+        cl->sa_id = id;
+        memcpy(cl->sa_key, key, sizeof cl->sa_key);
+    }
+    seal_wipe(key, sizeof key);
+}
+
 static void
 handle_attached(struct controller_link *cl, const struct json *params)
 {
@@ -266,6 +288,8 @@ handle_own(struct controller_link *cl, const struct jsonrpc_msg *msg)
         handle_challenge(cl, link_msg_params(msg));
     } else if (!strcmp(msg->method, "attached")) {
         handle_attached(cl, link_msg_params(msg));
+    } else if (!strcmp(msg->method, "sa")) {
+        handle_sa(cl, link_msg_params(msg));
     } else {
         return false;
     }

@@ -363,22 +363,25 @@ carry_out(struct controller *c, const struct transfer_action *action)
         break;
 
     case TRANSFER_DO_TELL_OWNED:
-        tell_party(c, t, t->to, "owned", NULL);
         transfer_step(t, "owned");
+        tell_party(c, t, t->to, "owned", NULL);
         break;
 
     case TRANSFER_DO_TELL_RELEASED:
-        leases_hold(c->leases, &t->address);
-        session_forget(&c->sessions, &t->session);
-        tell_party(c, t, t->from, "released", NULL);
         transfer_step(t, "released");
+        tell_party(c, t, t->from, "released", NULL);
+        leases_hold(c->leases, &t->address);
+        session_announce(&c->sessions, &t->session, &t->address, t->epoch + 1,
+                         t->to, t->name, t->service);
         break;
 
     case TRANSFER_DO_TELL_ABORTED:
-        leases_hold(c->leases, &t->address);
+        transfer_step(t, "aborted");
         tell_party(c, t, t->from, "aborted", t->reason);
         tell_party(c, t, t->to, "aborted", t->reason);
-        transfer_step(t, "aborted");
+        leases_hold(c->leases, &t->address);
+        session_announce(&c->sessions, &t->session, &t->address, t->epoch + 1,
+                         t->from, t->name, t->service);
         break;
 
     case TRANSFER_DO_UNEXPECT:

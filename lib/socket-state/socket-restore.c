@@ -8,8 +8,8 @@
  *
  *  1. bind, sequence numbers, connect: all in repair mode, no packet.
  *  2. the receive queue; what was sent, as sent; our FIN, as sent.
- *  3. an acknowledgment and, if it had come, the peer's FIN, as a segment
- *     that this kernel gets from itself (see prime()).
+ *  3. an acknowledgment (see primer_size()) and, if it had come, the peer's
+ *     FIN, as a segment that this kernel gets from itself.
  *  4. what was never sent, written as any data, but into a closed send
  *     window, so that none of it leaves.
  *  5. the windows as they were.
@@ -31,11 +31,18 @@
 #define MAXSEG_MAX 32767            /* What TCP_MAXSEG takes. */
 #define SETTLE_TRIES 200            /* Looks, 50 us apart: 10 ms. */
 
-/* Space beside the data that a buffer needs for the kernel's bookkeeping. */
+/* See primer_size(). */
+#define PRIMER_MAX 65536            /* Bytes. */
+#define INITIAL_CWND 10             /* Segments. */
+#define RTT_UNKNOWN 10000           /* us */
+#define RTT_MAX 1000000             /* us */
+
+/* Space beside the data that a buffer needs: the kernel's bookkeeping, the
+ * primer. */
 static uint32_t
 buffer_for(size_t queue)
 {
-    return queue + queue / 2 + 65536;
+    return queue + queue / 2 + 2 * PRIMER_MAX;
 }
 
 /* Sizes before connect(), which takes the windows' bounds from them. */
@@ -196,26 +203,52 @@ send_start(const struct socket_state *state)
     return state->tcp.snd_end - state->info.send_queue;
 }
 
-/* Segments with no meaning in front of what was sent, to be acknowledged by
- * ourselves: prime() says why. */
-struct primer {
-    size_t size;                    /* Bytes. */
-};
+/* A restored socket knows nothing of the path: its retransmission timeout is
+ * 3 s, and its tail loss probe comes after 1 s, until data that it sends by
+ * itself is acknowledged.  One segment that was lost while the session moved
+ * would cost that second.  So some bytes of no meaning go in front of the send
+ * queue, as if they had been sent, and this kernel gets an acknowledgment for
+ * them, as if from the peer, that echoes a timestamp as old as the round trip
+ * time was.  They are segments enough to open the congestion window to where
+ * it was.  To the peer they are old, and they are never sent.
+ *
+ * Returns the number of bytes, or 0 for no primer. */
+static size_t
+primer_size(const struct socket_tcp *t)
+{
+    uint32_t most = PRIMER_MAX / t->mss;
+    uint32_t segments = t->cwnd > INITIAL_CWND ? t->cwnd - INITIAL_CWND : 0;
+
+    return segments ? (segments < most ? segments : most) * t->mss : 1;
+}
+
+/* The timestamp to echo.  (Bit 0 of the captured one tells its unit.) */
+static uint32_t
+primer_echo(const struct socket_tcp *t)
+{
+    uint32_t rtt = t->srtt_us ? t->srtt_us : RTT_UNKNOWN;
+
+    rtt = rtt < RTT_MAX ? rtt : RTT_MAX;
+    return t->timestamp + 2 - (t->timestamp & 1 ? rtt : rtt / 1000);
+}
 
 static int
 make_connection(int fd, const struct socket_state *state, uint32_t mark,
-                const struct primer *primer, bool *borrowed, char **errorp)
+                size_t *primer, bool *borrowed, char **errorp)
 {
     const struct socket_tcp *t = &state->tcp;
-    int error = socket_repair(fd, TCP_REPAIR_ON);
+    int error = socket_options_apply(fd, state, SOCKET_STAGE_BIND, errorp);
+    if (error) {
+        return error;
+    }
+    /* Forced reuse: other connections of this port are no conflict. */
+    error = socket_set_int(fd, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON);
     if (error) {
         return socket_error(errorp, error, "cannot enter TCP_REPAIR");
     }
-    error = socket_options_apply(fd, state, SOCKET_STAGE_BIND, errorp);
-    if (!error) {
-        /* Forced reuse: other connections of this port are no conflict. */
-        socket_set_int(fd, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON);
-        error = socket_bind(fd, &state->info.local, borrowed, errorp);
+    error = socket_bind(fd, &state->info.local, borrowed, errorp);
+    if (!error && *borrowed) {
+        *primer = 0;                /* No way in for our own segments. */
     }
     if (!error) {
         error = socket_restore_buffers(fd, state, errorp);
@@ -229,7 +262,7 @@ make_connection(int fd, const struct socket_state *state, uint32_t mark,
 
     error = set_seq(fd, TCP_RECV_QUEUE, recv_start(state));
     if (!error) {
-        error = set_seq(fd, TCP_SEND_QUEUE, send_start(state) - primer->size);
+        error = set_seq(fd, TCP_SEND_QUEUE, send_start(state) - *primer);
     }
     if (!error) {
         /* connect() takes the segments' size from this, and never asks
@@ -311,12 +344,16 @@ receive(const struct socket_state *state, uint32_t ack, bool fin,
     segment.seq = state->tcp.rcv_end;
     segment.ack = ack;
     segment.flags = fin ? SOCKET_TH_FIN : 0;
+    segment.timestamps = state->tcp.timestamps;
+    segment.tsval = 0;              /* Any of the peer's is newer than 0. */
+    segment.tsecr = primer_echo(&state->tcp);
     return socket_segment_inject(&segment, errorp);
 }
 
 /* Before all unread data is there: the byte at the mark. */
 static int
-receive_urgent(int fd, const struct socket_state *state, char **errorp)
+receive_urgent(int fd, const struct socket_state *state, size_t primer,
+               char **errorp)
 {
     const struct socket_tcp *t = &state->tcp;
     struct timespec pause = { 0, 50000 };
@@ -331,7 +368,7 @@ receive_urgent(int fd, const struct socket_state *state, char **errorp)
     segment.from = &state->info.peer;
     segment.to = &state->info.local;
     segment.seq = seq;
-    segment.ack = send_start(state);
+    segment.ack = send_start(state) - primer;
     segment.flags = SOCKET_TH_URG;
     segment.urgent_pointer = 1;
     segment.data = state->recv_data + t->urgent_offset;
@@ -365,7 +402,8 @@ receive_urgent(int fd, const struct socket_state *state, char **errorp)
 }
 
 static int
-fill_recv_queue(int fd, const struct socket_state *state, char **errorp)
+fill_recv_queue(int fd, const struct socket_state *state, size_t primer,
+                char **errorp)
 {
     const struct socket_tcp *t = &state->tcp;
     const uint8_t *data = state->recv_data;
@@ -378,7 +416,7 @@ fill_recv_queue(int fd, const struct socket_state *state, char **errorp)
     if (!error && t->urgent != SOCKET_URGENT_NONE) {
         error = refill(fd, data, t->urgent_offset);
         if (!error) {
-            error = receive_urgent(fd, state, errorp);
+            error = receive_urgent(fd, state, primer, errorp);
             if (error) {
                 return error;
             }
@@ -397,12 +435,12 @@ fill_recv_queue(int fd, const struct socket_state *state, char **errorp)
 
 static int
 fill_send_queue(int fd, const struct socket_state *state,
-                const struct primer *primer, char **errorp)
+                size_t primer, char **errorp)
 {
-    static const uint8_t zeros[65536];
+    static const uint8_t zeros[PRIMER_MAX];
     int error = socket_set_int(fd, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE);
     if (!error) {
-        error = refill(fd, zeros, primer->size);
+        error = refill(fd, zeros, primer);
     }
     if (!error) {
         error = refill(fd, state->send_data,
@@ -431,8 +469,7 @@ mark_fin_sent(int fd, char **errorp)
 /* Brings the connection from ESTABLISHED to its state, as far as FINs sent
  * and received do that, and has the primer acknowledged. */
 static int
-walk(int fd, const struct socket_state *state, const struct primer *primer,
-     char **errorp)
+walk(int fd, const struct socket_state *state, size_t primer, char **errorp)
 {
     const struct socket_tcp *t = &state->tcp;
     bool ours_first = (t->state == ST_CLOSING && t->fin_sent)
@@ -444,7 +481,7 @@ walk(int fd, const struct socket_state *state, const struct primer *primer,
     if (mine && ours_first) {
         error = mark_fin_sent(fd, errorp);
     }
-    if (!error && (primer->size || t->fin_received || t->fin_acked)) {
+    if (!error && (primer || t->fin_received || t->fin_acked)) {
         uint8_t next = (t->fin_acked ? ST_FIN_WAIT2
                         : t->fin_received ? (mine && ours_first ? ST_CLOSING
                                              : ST_CLOSE_WAIT)
@@ -531,7 +568,7 @@ socket_tcp_restore(const struct socket_state *state, uint32_t mark, int *fdp,
                    char **errorp)
 {
     const struct socket_tcp *t = &state->tcp;
-    struct primer primer = { 0 };
+    size_t primer = primer_size(t);
     bool borrowed = false;
 
     int fd = socket(state->info.family, SOCK_STREAM | SOCK_CLOEXEC,
@@ -541,13 +578,13 @@ socket_tcp_restore(const struct socket_state *state, uint32_t mark, int *fdp,
     }
     int error = make_connection(fd, state, mark, &primer, &borrowed, errorp);
     if (!error) {
-        error = fill_recv_queue(fd, state, errorp);
+        error = fill_recv_queue(fd, state, primer, errorp);
     }
     if (!error) {
-        error = fill_send_queue(fd, state, &primer, errorp);
+        error = fill_send_queue(fd, state, primer, errorp);
     }
     if (!error) {
-        error = walk(fd, state, &primer, errorp);
+        error = walk(fd, state, primer, errorp);
     }
     if (!error) {
         error = socket_options_apply(fd, state, SOCKET_STAGE_CONNECTED,

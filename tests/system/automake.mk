@@ -50,7 +50,13 @@ clean-local:
 check_PROGRAMS += tests/system/test-socket-move
 TESTS += tests/system/test-socket-move
 tests_system_test_socket_move_SOURCES = \
+	tests/system/move-data.c \
+	tests/system/move-fault.c \
 	tests/system/move-net.c tests/system/move-net.h \
+	tests/system/move-option.c \
+	tests/system/move-state.c \
+	tests/system/move-test.c tests/system/move-test.h \
+	tests/system/move-udp.c \
 	tests/system/test-socket-move.c
 tests_system_test_socket_move_CPPFLAGS = -D_GNU_SOURCE \
 	-I$(srcdir)/lib/socket-state

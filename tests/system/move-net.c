@@ -108,25 +108,35 @@ make_space(enum net_place place)
     net_ip(place, "link set lo up");
 }
 
+/* Neighbours are known from the start: their discovery is not what is
+ * tested. */
 static void
 make_device(int i)
 {
+    int n = i + 1;
+
     net_ip(i,
-           "link add eth0 type veth peer name dev%d\n"
+           "link add eth0 address 02:00:00:00:0%d:02 type veth "
+           "peer name dev%d address 02:00:00:00:0%d:01\n"
            "link set dev%d netns /proc/%d/fd/%d\n"
            "address add 10.9.%d.2/24 dev eth0\n"
            "address add fd09:%d::2/64 dev eth0 nodad\n"
            "link set eth0 up\n"
+           "neigh add 10.9.%d.1 lladdr 02:00:00:00:0%d:01 dev eth0\n"
+           "neigh add fd09:%d::1 lladdr 02:00:00:00:0%d:01 dev eth0\n"
            "rule add fwmark %u lookup main pref 100\n"
            "-6 rule add fwmark %u lookup main pref 100",
-           i, i, getpid(), spaces[NET_PEER], i + 1, i + 1, NET_MARK,
-           NET_MARK);
+           n, i, n, i, getpid(), spaces[NET_PEER], n, n, n, n, n, n,
+           NET_MARK, NET_MARK);
     net_ip(NET_PEER,
            "address add 10.9.%d.1/24 dev dev%d\n"
            "address add fd09:%d::1/64 dev dev%d nodad\n"
-           "link set dev%d up", i + 1, i, i + 1, i, i);
+           "link set dev%d up\n"
+           "neigh add 10.9.%d.2 lladdr 02:00:00:00:0%d:02 dev dev%d\n"
+           "neigh add fd09:%d::2 lladdr 02:00:00:00:0%d:02 dev dev%d",
+           n, i, n, i, i, n, n, i, n, n, i);
     net_ip(i, "route add default via 10.9.%d.1\n"
-           "-6 route add default via fd09:%d::1", i + 1, i + 1);
+           "-6 route add default via fd09:%d::1", n, n);
 }
 
 static int

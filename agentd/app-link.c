@@ -32,17 +32,17 @@ VLOG_DEFINE_THIS_MODULE(app_link);
 
 /* A message that waits for room in the socket. */
 struct app_tx {
-    struct ovs_list node;       /* In struct app_conn's 'tx'. */
-    int *fds;                   /* Owned duplicates. */
+    struct ovs_list node; /* In struct app_conn's 'tx'. */
+    int *fds;             /* Owned duplicates. */
     size_t n_fds;
-    struct app_message msg;     /* Allocated only as far as it is filled. */
+    struct app_message msg; /* Allocated only as far as it is filled. */
 };
 
 struct app_conn {
     struct ovs_list node;       /* In 'conns', 'closed' or 'dead'. */
     struct ovs_list ready_node; /* In 'ready', or empty. */
     struct app_server *server;
-    int fd;                     /* -1: closed. */
+    int fd; /* -1: closed. */
     uid_t uid;
     pid_t pid;
     char service[APP_NAME_LEN];
@@ -54,19 +54,19 @@ struct app_conn {
     bool throttled;             /* Not read until 'bucket' fills. */
     struct ovs_list tx;         /* Contains "struct app_tx"s. */
     size_t n_tx;
-    uint32_t watched;           /* Events that epoll looks for. */
+    uint32_t watched; /* Events that epoll looks for. */
 };
 
 struct app_server {
     char *path;
-    int fd;                     /* Listening socket. */
-    int lock_fd;                /* Held as long as the server lives. */
-    int epoll_fd;               /* Listening socket (data NULL) and conns. */
-    struct ovs_list conns;      /* Contains open "struct app_conn"s. */
-    struct ovs_list closed;     /* To be told to the caller. */
-    struct ovs_list dead;       /* Told; freed at the next run. */
-    struct ovs_list ready;      /* By ready_node: may have messages. */
-    struct ovs_list children;   /* Contains "struct app_child"ren. */
+    int fd;                   /* Listening socket. */
+    int lock_fd;              /* Held as long as the server lives. */
+    int epoll_fd;             /* Listening socket (data NULL) and conns. */
+    struct ovs_list conns;    /* Contains open "struct app_conn"s. */
+    struct ovs_list closed;   /* To be told to the caller. */
+    struct ovs_list dead;     /* Told; freed at the next run. */
+    struct ovs_list ready;    /* By ready_node: may have messages. */
+    struct ovs_list children; /* Contains "struct app_child"ren. */
 };
 
 /* A program that was started, until it is reaped. */
@@ -143,7 +143,7 @@ app_conn_close(struct app_conn *conn)
     close(conn->fd);
     conn->fd = -1;
     unready(conn);
-    LIST_FOR_EACH_SAFE (tx, node, &conn->tx) {
+    LIST_FOR_EACH_SAFE(tx, node, &conn->tx) {
         tx_destroy(conn, tx);
     }
     ovs_list_remove(&conn->node);
@@ -166,7 +166,8 @@ lock_path(const char *path, int *lock_fdp, char **errorp)
     if (error == EADDRINUSE) {
         *errorp = xasprintf("%s: another agent is at work there (it holds "
                             "%s); stop it first, or give this one another "
-                            "run directory", path, name);
+                            "run directory",
+                            path, name);
     } else if (error) {
         *errorp = xasprintf("%s: %s", name, ovs_strerror(error));
     } else {
@@ -197,8 +198,8 @@ remove_stale(const struct sockaddr_un *sun, char **errorp)
     if (fd < 0) {
         error = errno;
     } else {
-        if (!connect(fd, (const struct sockaddr *) sun, sizeof *sun) ||
-            errno == EAGAIN) {
+        if (!connect(fd, (const struct sockaddr *) sun, sizeof *sun)
+            || errno == EAGAIN) {
             error = EADDRINUSE;
         }
         close(fd);
@@ -219,8 +220,9 @@ listen_at(const char *path, int *fdp, char **errorp)
     int error, fd;
 
     if (strlen(path) >= sizeof sun.sun_path) {
-        *errorp = xasprintf("%s: name of a socket too long (at most %"PRIuSIZE
-                            " bytes)", path, sizeof sun.sun_path - 1);
+        *errorp = xasprintf("%s: name of a socket too long (at most %" PRIuSIZE
+                            " bytes)",
+                            path, sizeof sun.sun_path - 1);
         return ENAMETOOLONG;
     }
     strcpy(sun.sun_path, path);
@@ -229,8 +231,8 @@ listen_at(const char *path, int *fdp, char **errorp)
         return error;
     }
     fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *) &sun, sizeof sun) ||
-        chmod(path, 0666) || listen(fd, 64)) {
+    if (fd < 0 || bind(fd, (struct sockaddr *) &sun, sizeof sun)
+        || chmod(path, 0666) || listen(fd, 64)) {
         error = errno;
         *errorp = xasprintf("%s: %s", path, ovs_strerror(error));
         if (fd >= 0) {
@@ -277,8 +279,8 @@ app_server_open(const char *path, struct app_server **serverp, char **errorp)
     ovs_list_init(&server->dead);
     ovs_list_init(&server->ready);
     ovs_list_init(&server->children);
-    if (server->epoll_fd < 0 ||
-        epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &ev)) {
+    if (server->epoll_fd < 0
+        || epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &ev)) {
         error = errno;
         *errorp = xasprintf("epoll: %s", ovs_strerror(error));
         app_server_close(server);
@@ -293,7 +295,7 @@ free_conns(struct ovs_list *list)
 {
     struct app_conn *conn;
 
-    LIST_FOR_EACH_POP (conn, node, list) {
+    LIST_FOR_EACH_POP(conn, node, list) {
         free(conn);
     }
 }
@@ -307,16 +309,16 @@ app_server_close(struct app_server *server)
     if (!server) {
         return;
     }
-    LIST_FOR_EACH_SAFE (conn, node, &server->conns) {
+    LIST_FOR_EACH_SAFE(conn, node, &server->conns) {
         app_conn_close(conn);
     }
     free_conns(&server->closed);
     free_conns(&server->dead);
-    LIST_FOR_EACH_POP (child, node, &server->children) {
+    LIST_FOR_EACH_POP(child, node, &server->children) {
         free(child->program);
         free(child);
     }
-    unlink(server->path);       /* The lock is still ours. */
+    unlink(server->path); /* The lock is still ours. */
     close(server->fd);
     if (server->epoll_fd >= 0) {
         close(server->epoll_fd);
@@ -333,7 +335,7 @@ flush_tx(struct app_conn *conn)
 {
     struct app_tx *tx;
 
-    LIST_FOR_EACH_SAFE (tx, node, &conn->tx) {
+    LIST_FOR_EACH_SAFE(tx, node, &conn->tx) {
         int error = app_socket_send(conn->fd, &tx->msg, tx->fds, tx->n_fds);
 
         if (error == EAGAIN) {
@@ -431,7 +433,7 @@ count_uid(const struct app_server *server, uid_t uid)
     const struct app_conn *conn;
     unsigned int n = 0;
 
-    LIST_FOR_EACH (conn, node, &server->conns) {
+    LIST_FOR_EACH(conn, node, &server->conns) {
         n += conn->uid == uid;
     }
     return n;
@@ -489,14 +491,10 @@ expected_fds(const struct app_message *msg)
     case APP_READY:
     case APP_REFUSE:
     case APP_END:
-    case APP_CALL:
-        return 0;
-    case APP_ADD:
-        return 1;
-    case APP_PAUSED:
-        return state;
-    case APP_PRESENT:
-        return msg->n_sockets + state;
+    case APP_CALL: return 0;
+    case APP_ADD: return 1;
+    case APP_PAUSED: return state;
+    case APP_PRESENT: return msg->n_sockets + state;
     case APP_OPENED:
     case APP_ERROR:
     case APP_PAUSE:
@@ -507,8 +505,7 @@ expected_fds(const struct app_message *msg)
     case APP_MOVED:
     case APP_NOTE:
     case APP_RESULT:
-    default:
-        return -1;
+    default: return -1;
     }
 }
 
@@ -526,9 +523,9 @@ check_event(const struct app_conn *conn, const struct app_event *ev)
         return "message with a wrong number of descriptors";
     } else if ((msg->type == APP_HELLO) == conn->said_hello) {
         return conn->said_hello ? "HELLO twice" : "no HELLO at first";
-    } else if ((msg->type == APP_PAUSED || msg->type == APP_PRESENT) &&
-               msg->flags & APP_FLAG_STATE &&
-               app_state_check(ev->fds[n - 1], APP_STATE_MAX, &size)) {
+    } else if ((msg->type == APP_PAUSED || msg->type == APP_PRESENT)
+               && msg->flags & APP_FLAG_STATE
+               && app_state_check(ev->fds[n - 1], APP_STATE_MAX, &size)) {
         return "state is not a sealed memfd of at most 16 MiB";
     }
     return NULL;
@@ -545,12 +542,11 @@ receive(struct app_conn *conn, struct app_event *ev)
     int error = app_socket_recv(conn->fd, &ev->msg, fds, &ev->n_fds);
 
     switch (error) {
-    case 0:
-        break;
-    case EAGAIN:
-        return EAGAIN;
+    case 0: break;
+    case EAGAIN: return EAGAIN;
     case EMFILE:
-        send_error(conn, &ev->msg, EMFILE, "the descriptors of a message were "
+        send_error(conn, &ev->msg, EMFILE,
+                   "the descriptors of a message were "
                    "lost: the agent has too many open files");
         return EINTR;
     case EPROTO:
@@ -558,9 +554,7 @@ receive(struct app_conn *conn, struct app_event *ev)
                    "message of a wrong form, or of another version");
         app_conn_close(conn);
         return EAGAIN;
-    default:
-        app_conn_close(conn);
-        return EAGAIN;
+    default: app_conn_close(conn); return EAGAIN;
     }
 
     ev->conn = conn;
@@ -627,7 +621,7 @@ reap_children(struct app_server *server)
 {
     struct app_child *child;
 
-    LIST_FOR_EACH_SAFE (child, node, &server->children) {
+    LIST_FOR_EACH_SAFE(child, node, &server->children) {
         int status;
 
         if (waitpid(child->pid, &status, WNOHANG) == child->pid) {
@@ -652,7 +646,7 @@ app_server_run(struct app_server *server)
 
     free_conns(&server->dead);
     reap_children(server);
-    LIST_FOR_EACH (conn, node, &server->conns) {
+    LIST_FOR_EACH(conn, node, &server->conns) {
         if (conn->throttled) {
             conn->throttled = false;
             watch(conn);
@@ -681,19 +675,19 @@ app_server_wait(struct app_server *server)
 {
     const struct app_conn *conn;
 
-    if (!ovs_list_is_empty(&server->closed) ||
-        !ovs_list_is_empty(&server->ready)) {
+    if (!ovs_list_is_empty(&server->closed)
+        || !ovs_list_is_empty(&server->ready)) {
         poll_immediate_wake();
     }
     poll_fd_wait(server->epoll_fd, POLLIN);
-    LIST_FOR_EACH (conn, node, &server->conns) {
+    LIST_FOR_EACH(conn, node, &server->conns) {
         if (conn->throttled) {
             poll_timer_wait(1);
             break;
         }
     }
     if (!ovs_list_is_empty(&server->children)) {
-        poll_timer_wait(1000);  /* To reap them. */
+        poll_timer_wait(1000); /* To reap them. */
     }
 }
 
@@ -722,10 +716,10 @@ app_server_find(struct app_server *server, const char *service, uid_t uid)
 {
     struct app_conn *conn;
 
-    LIST_FOR_EACH (conn, node, &server->conns) {
-        if ((conn->said_hello || conn->started) && service[0] &&
-            !strcmp(conn->service, service) &&
-            (uid == (uid_t) -1 || uid == conn->uid)) {
+    LIST_FOR_EACH(conn, node, &server->conns) {
+        if ((conn->said_hello || conn->started) && service[0]
+            && !strcmp(conn->service, service)
+            && (uid == (uid_t) -1 || uid == conn->uid)) {
             return conn;
         }
     }

@@ -16,19 +16,19 @@
 #include "app-protocol.h"
 
 struct app_server;
-struct app_conn;                /* Valid until app_server_next_closed(). */
+struct app_conn; /* Valid until app_server_next_closed(). */
 
 struct app_event {
     struct app_conn *conn;
-    struct app_message msg;     /* Strings are null-terminated. */
-    int *fds;                   /* Sockets, then the state if flagged; the
+    struct app_message msg; /* Strings are null-terminated. */
+    int *fds;               /* Sockets, then the state if flagged; the
                                  * receiver of the event owns and frees. */
     size_t n_fds;
 };
 
 /* Limits on what one user's programs may ask of the agent. */
-#define APP_CONNS_PER_UID 64            /* Root: 16 times as many. */
-#define APP_MESSAGES_PER_MS 5           /* A connection; more have to wait. */
+#define APP_CONNS_PER_UID 64  /* Root: 16 times as many. */
+#define APP_MESSAGES_PER_MS 5 /* A connection; more have to wait. */
 #define APP_MESSAGES_BURST 5000
 
 /* Fails with EADDRINUSE if a live agent listens there; removes what a dead
@@ -50,7 +50,7 @@ struct app_conn *app_server_next_closed(struct app_server *);
 
 uid_t app_conn_uid(const struct app_conn *);
 pid_t app_conn_pid(const struct app_conn *);
-const char *app_conn_service(const struct app_conn *);   /* From HELLO. */
+const char *app_conn_service(const struct app_conn *); /* From HELLO. */
 /* A connection waiting for 'service' whose program has this uid ((uid_t) -1:
  * any), or NULL. */
 struct app_conn *app_server_find(struct app_server *, const char *service,

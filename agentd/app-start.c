@@ -27,14 +27,14 @@
 struct plan {
     char *const *argv;
     char **envp;
-    char pid_variable[32];      /* "LISTEN_PID=...", one of 'envp'. */
+    char pid_variable[32]; /* "LISTEN_PID=...", one of 'envp'. */
     bool change_user;
     uid_t uid;
     gid_t gid;
     gid_t groups[GROUPS_MAX];
     int n_groups;
-    int fd;                     /* Becomes 3. */
-    int report_fd;              /* Becomes 4: takes errno if exec fails. */
+    int fd;        /* Becomes 3. */
+    int report_fd; /* Becomes 4: takes errno if exec fails. */
 };
 
 static void
@@ -84,8 +84,8 @@ plan_user(struct plan *plan, uid_t uid, char **errorp)
     }
     plan->gid = pw->pw_gid;
     plan->n_groups = GROUPS_MAX;
-    if (getgrouplist(pw->pw_name, pw->pw_gid, plan->groups,
-                     &plan->n_groups) < 0) {
+    if (getgrouplist(pw->pw_name, pw->pw_gid, plan->groups, &plan->n_groups)
+        < 0) {
         plan->n_groups = GROUPS_MAX;
     }
     return 0;
@@ -128,9 +128,9 @@ become(struct plan *plan)
     if (chdir("/")) {
         /* Not a reason to stay away. */
     }
-    if (plan->change_user &&
-        (setgroups(plan->n_groups, plan->groups) || setgid(plan->gid) ||
-         setuid(plan->uid))) {
+    if (plan->change_user
+        && (setgroups(plan->n_groups, plan->groups) || setgid(plan->gid)
+            || setuid(plan->uid))) {
         error = errno;
     } else {
         execve(plan->argv[0], plan->argv, plan->envp);
@@ -185,8 +185,8 @@ app_start(const char *socket_path, const char *service, char *const argv[],
 
     if (!argv[0] || argv[0][0] != '/') {
         *errorp = xasprintf("%s: the command of service \"%s\" must be an "
-                            "absolute file name", argv[0] ? argv[0] : "",
-                            service);
+                            "absolute file name",
+                            argv[0] ? argv[0] : "", service);
         return EINVAL;
     }
     error = plan_user(&plan, uid, errorp);

@@ -11,8 +11,7 @@
 
 #include <sys/types.h>
 
-int app_start(const char *socket_path, const char *service,
-              char *const argv[], uid_t, int *fdp, pid_t *pidp,
-              char **errorp);
+int app_start(const char *socket_path, const char *service, char *const argv[],
+              uid_t, int *fdp, pid_t *pidp, char **errorp);
 
 #endif /* agentd/app-start.h */

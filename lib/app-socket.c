@@ -106,13 +106,13 @@ string_ends(const char *s, size_t size)
 static bool
 message_has_form(const struct app_message *m, size_t n)
 {
-    return n >= APP_MESSAGE_MIN && m->version == APP_PROTOCOL_VERSION &&
-           m->text_len < APP_TEXT_LEN && n == APP_MESSAGE_MIN + m->text_len &&
-           m->note_len <= APP_NOTE_LEN && m->n_sockets <= APP_SOCKETS_MAX &&
-           string_ends(m->name, sizeof m->name) &&
-           string_ends(m->device, sizeof m->device) &&
-           string_ends(m->service, sizeof m->service) &&
-           string_ends(m->reason, sizeof m->reason);
+    return n >= APP_MESSAGE_MIN && m->version == APP_PROTOCOL_VERSION
+           && m->text_len < APP_TEXT_LEN && n == APP_MESSAGE_MIN + m->text_len
+           && m->note_len <= APP_NOTE_LEN && m->n_sockets <= APP_SOCKETS_MAX
+           && string_ends(m->name, sizeof m->name)
+           && string_ends(m->device, sizeof m->device)
+           && string_ends(m->service, sizeof m->service)
+           && string_ends(m->reason, sizeof m->reason);
 }
 
 int

@@ -16,9 +16,9 @@
 
 #include "app-protocol.h"
 
-#define APP_SOCKETS_MAX 128                     /* As BATON_FDS_MAX. */
-#define APP_FDS_MAX (APP_SOCKETS_MAX + 1)       /* And the state. */
-#define APP_STATE_MAX (16u << 20)               /* As BATON_STATE_MAX. */
+#define APP_SOCKETS_MAX 128               /* As BATON_FDS_MAX. */
+#define APP_FDS_MAX (APP_SOCKETS_MAX + 1) /* And the state. */
+#define APP_STATE_MAX (16u << 20)         /* As BATON_STATE_MAX. */
 
 /* Zeros '*m' but for 'text', which is made empty, and fills in its version
  * and 'type'. */
@@ -26,7 +26,7 @@ void app_message_init(struct app_message *m, enum app_message_type type);
 
 /* Copies 's' (NULL counts as empty), cut to 'size', with a null. */
 void app_string_put(char *dst, size_t size, const char *s);
-#define APP_STRING_PUT(DST, S) app_string_put(DST, sizeof (DST), S)
+#define APP_STRING_PUT(DST, S) app_string_put(DST, sizeof(DST), S)
 
 /* Sends.  The caller keeps 'fds'.  EAGAIN: the buffer is full. */
 int app_socket_send(int sock, const struct app_message *, const int *fds,

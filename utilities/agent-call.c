@@ -40,7 +40,8 @@ agent_call_open(const char *path, int *fdp, char **errorp)
         *errorp = xasprintf("%s: cannot connect to the agent: %s%s", path,
                             ovs_strerror(error),
                             error == ENOENT || error == ECONNREFUSED
-                            ? "; does baton-agentd run?" : "");
+                                ? "; does baton-agentd run?"
+                                : "");
         if (fd >= 0) {
             close(fd);
         }
@@ -116,8 +117,8 @@ reply_error(const struct app_message *msg, const struct json *json)
         return json_to_string(e, 0);
     }
     return (!msg->error ? NULL
-            : xstrdup(msg->reason[0] ? msg->reason
-                                     : ovs_strerror(msg->error)));
+                        : xstrdup(msg->reason[0] ? msg->reason
+                                                 : ovs_strerror(msg->error)));
 }
 
 static int
@@ -127,7 +128,8 @@ wait_readable(int fd, long long int deadline)
 
     for (;;) {
         long long int left = deadline == LLONG_MAX
-                             ? -1 : MAX(deadline - time_wall_msec(), 0);
+                                 ? -1
+                                 : MAX(deadline - time_wall_msec(), 0);
         int n = poll(&pfd, 1, MIN(left, INT_MAX));
 
         if (n > 0) {
@@ -163,18 +165,17 @@ agent_call_receive(int fd, int timeout, struct json **replyp, char **errorp)
         }
     } while (error == EAGAIN);
     if (error) {
-        *errorp = (error == ETIMEDOUT
-                   ? xasprintf("no answer from the agent in %d seconds",
-                               timeout)
+        *errorp = (error == ETIMEDOUT ? xasprintf(
+                       "no answer from the agent in %d seconds", timeout)
                    : error == ECONNRESET
-                   ? xstrdup("the agent closed the connection")
-                   : xasprintf("the agent's answer: %s",
-                               ovs_strerror(error)));
+                       ? xstrdup("the agent closed the connection")
+                       : xasprintf("the agent's answer: %s",
+                                   ovs_strerror(error)));
         return error;
     }
 
     json = (msg.type == APP_ERROR ? json_object_create()
-            : parse_reply(&msg, fds, n_fds));
+                                  : parse_reply(&msg, fds, n_fds));
     app_fds_close(fds, n_fds);
     *errorp = reply_error(&msg, json);
     if (*errorp) {

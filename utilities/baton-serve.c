@@ -24,8 +24,8 @@
 #include "baton/baton.h"
 #include "serve-conn.h"
 
-#define CONNS_MAX (BATON_FDS_MAX - 1)   /* The listener is one, too. */
-#define IDLE_MS 75000                   /* Then a silent client is closed. */
+#define CONNS_MAX (BATON_FDS_MAX - 1) /* The listener is one, too. */
+#define IDLE_MS 75000                 /* Then a silent client is closed. */
 #define LINGER_MS 5000
 #define SWEEP_MS 1000
 #define STATE_VERSION 1
@@ -33,9 +33,9 @@
 struct serving {
     struct serving *next;
     struct baton_session *session;
-    bool running;               /* Ours now, neither paused nor muted. */
-    bool accepting;             /* There is room for more connections. */
-    int epoll_fd;               /* Of the session's sockets.  In the server's
+    bool running;   /* Ours now, neither paused nor muted. */
+    bool accepting; /* There is room for more connections. */
+    int epoll_fd;   /* Of the session's sockets.  In the server's
                                  * epoll set only while 'running': pausing is
                                  * one system call. */
     int listener;
@@ -48,10 +48,10 @@ struct serving {
 struct server {
     struct baton *baton;
     int root_fd;
-    int epoll_fd;               /* baton_fd(), signals, running sessions. */
+    int epoll_fd; /* baton_fd(), signals, running sessions. */
     int signal_fd;
     struct serving *servings;
-    bool had_session;           /* For --once. */
+    bool had_session; /* For --once. */
     int64_t swept_ms;
 
     /* Options. */
@@ -95,8 +95,8 @@ say(const char *what, const struct serving *sv)
     baton_session_address(sv->session, &ss);
     inet_ntop(ss.ss_family,
               ss.ss_family == AF_INET
-              ? (void *) &((struct sockaddr_in *) &ss)->sin_addr
-              : (void *) &((struct sockaddr_in6 *) &ss)->sin6_addr,
+                  ? (void *) &((struct sockaddr_in *) &ss)->sin_addr
+                  : (void *) &((struct sockaddr_in6 *) &ss)->sin6_addr,
               text, sizeof text);
     printf("%saddress %s port %u session %s\n", what, text, sv->port,
            baton_session_id(sv->session));
@@ -259,8 +259,8 @@ listen_at(struct serving *sv, uint16_t port)
     }
     sv->listener = fd;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *) &ss, len) || listen(fd, CONNS_MAX) ||
-        getsockname(fd, (struct sockaddr *) &ss, &len)) {
+    if (bind(fd, (struct sockaddr *) &ss, len) || listen(fd, CONNS_MAX)
+        || getsockname(fd, (struct sockaddr *) &ss, &len)) {
         return errno;
     }
     sv->port = ntohs(*portp);
@@ -492,8 +492,8 @@ sweep(struct server *server)
         for (size_t i = sv->running ? sv->n_conns : 0; i--;) {
             struct serve_conn *c = sv->conns[i];
 
-            if (!c->answering && now - c->active_ms
-                                 > (c->lingering ? LINGER_MS : IDLE_MS)) {
+            if (!c->answering
+                && now - c->active_ms > (c->lingering ? LINGER_MS : IDLE_MS)) {
                 close_conn(sv, i);
             }
         }
@@ -527,9 +527,10 @@ serve(struct server *server)
             }
         }
         sweep(server);
-        if (signal || (!server->servings &&
-                       (!server->accept ||
-                        (server->once && server->had_session)))) {
+        if (signal
+            || (!server->servings
+                && (!server->accept
+                    || (server->once && server->had_session)))) {
             break;
         }
     }
@@ -560,8 +561,17 @@ usage(void)
 static void
 parse_options(int argc, char *argv[], struct server *server)
 {
-    enum { ROOT = 256, PORT, FAMILY, SERVICE, NAME, ACCEPT, OPEN, ONCE,
-           SOCKET };
+    enum {
+        ROOT = 256,
+        PORT,
+        FAMILY,
+        SERVICE,
+        NAME,
+        ACCEPT,
+        OPEN,
+        ONCE,
+        SOCKET
+    };
     static const struct option options[] = {
         { "root", required_argument, NULL, ROOT },
         { "port", required_argument, NULL, PORT },
@@ -582,9 +592,7 @@ parse_options(int argc, char *argv[], struct server *server)
 
     while ((c = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
         switch (c) {
-        case ROOT:
-            server->root = optarg;
-            break;
+        case ROOT: server->root = optarg; break;
         case PORT:
             n = strtol(optarg, &end, 10);
             if (*end || end == optarg || n < 0 || n > 65535) {
@@ -600,37 +608,24 @@ parse_options(int argc, char *argv[], struct server *server)
             }
             server->family = optarg[0] == '4' ? AF_INET : AF_INET6;
             break;
-        case SERVICE:
-            server->service = optarg;
-            break;
-        case NAME:
-            server->name = optarg;
-            break;
-        case ACCEPT:
-            server->accept = true;
-            break;
-        case OPEN:
-            server->open = true;
-            break;
-        case ONCE:
-            server->once = true;
-            break;
-        case SOCKET:
-            server->socket = optarg;
-            break;
-        case 'h':
-            usage();
-            break;
+        case SERVICE: server->service = optarg; break;
+        case NAME: server->name = optarg; break;
+        case ACCEPT: server->accept = true; break;
+        case OPEN: server->open = true; break;
+        case ONCE: server->once = true; break;
+        case SOCKET: server->socket = optarg; break;
+        case 'h': usage(); break;
         case 'V':
             printf("baton-serve (Baton) %s\n", PACKAGE_VERSION);
             exit(EXIT_SUCCESS);
-        default:
-            exit(EXIT_FAILURE);
+        default: exit(EXIT_FAILURE);
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "baton-serve: %s: no arguments are taken; see "
-                "--help\n", argv[optind]);
+        fprintf(stderr,
+                "baton-serve: %s: no arguments are taken; see "
+                "--help\n",
+                argv[optind]);
         exit(EXIT_FAILURE);
     }
 }
@@ -650,8 +645,7 @@ main(int argc, char *argv[])
     parse_options(argc, argv, &server);
     server.root_fd = open(server.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (server.root_fd < 0) {
-        fprintf(stderr, "baton-serve: %s: %s\n", server.root,
-                strerror(errno));
+        fprintf(stderr, "baton-serve: %s: %s\n", server.root, strerror(errno));
         return EXIT_FAILURE;
     }
     server.baton = baton_open(server.socket, server.service);

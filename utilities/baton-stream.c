@@ -29,24 +29,24 @@
 /* A stream, and the session that it belongs to. */
 struct carrier {
     struct carrier *next;
-    struct baton_session *session;  /* NULL: the correspondent's. */
-    bool running;               /* Ours now, neither paused nor muted. */
+    struct baton_session *session; /* NULL: the correspondent's. */
+    bool running;                  /* Ours now, neither paused nor muted. */
     struct stream stream;
 };
 
 struct program {
-    struct baton *baton;        /* NULL: the correspondent. */
+    struct baton *baton; /* NULL: the correspondent. */
     int epoll_fd;
     int signal_fd;
     struct carrier *carriers;
-    bool had_session;           /* For --once. */
-    int64_t end_ns;             /* INT64_MAX: none. */
+    bool had_session; /* For --once. */
+    int64_t end_ns;   /* INT64_MAX: none. */
 
     /* Options. */
     const char *socket;
     const char *service;
     const char *name;
-    const char *json;           /* File for the last summary. */
+    const char *json; /* File for the last summary. */
     struct sockaddr_storage peer;
     struct sockaddr_storage bind;
     int family;
@@ -249,8 +249,8 @@ open_session(struct program *p)
     }
     baton_session_address(session, &local);
     fd = bound_socket(&local, p->port);
-    if (p->peer.ss_family && !p->unconnected &&
-        connect(fd, (struct sockaddr *) &p->peer, sizeof p->peer)) {
+    if (p->peer.ss_family && !p->unconnected
+        && connect(fd, (struct sockaddr *) &p->peer, sizeof p->peer)) {
         die("cannot connect to the peer: %s", strerror(errno));
     }
     c = carrier_create(p, session);
@@ -397,8 +397,8 @@ run_signal(struct program *p)
 {
     struct signalfd_siginfo info;
 
-    if (read(p->signal_fd, &info, sizeof info) == sizeof info &&
-        info.ssi_signo == SIGUSR1) {
+    if (read(p->signal_fd, &info, sizeof info) == sizeof info
+        && info.ssi_signo == SIGUSR1) {
         summarize_all(p);
         return false;
     }
@@ -449,8 +449,8 @@ parse_number(const char *name, const char *s, uint64_t min, uint64_t max)
     errno = 0;
     n = strtoull(s, &end, 10);
     if (errno || *end || end == s || n < min || n > max) {
-        die("--%s: %s: not a number from %"PRIu64" to %"PRIu64, name, s, min,
-            max);
+        die("--%s: %s: not a number from %" PRIu64 " to %" PRIu64, name, s,
+            min, max);
     }
     return n;
 }
@@ -519,9 +519,26 @@ usage(void)
 static void
 parse_options(int argc, char *argv[], struct program *p)
 {
-    enum { SEND = 256, RATE, SIZE, COUNT, DURATION, PORT, GAP, JSON, FAMILY,
-           SERVICE, NAME, UNCONNECTED, ACCEPT, OPEN, ONCE, SOCKET,
-           CORRESPONDENT, BIND };
+    enum {
+        SEND = 256,
+        RATE,
+        SIZE,
+        COUNT,
+        DURATION,
+        PORT,
+        GAP,
+        JSON,
+        FAMILY,
+        SERVICE,
+        NAME,
+        UNCONNECTED,
+        ACCEPT,
+        OPEN,
+        ONCE,
+        SOCKET,
+        CORRESPONDENT,
+        BIND
+    };
     static const struct option options[] = {
         { "send", required_argument, NULL, SEND },
         { "rate", required_argument, NULL, RATE },
@@ -549,12 +566,8 @@ parse_options(int argc, char *argv[], struct program *p)
 
     while ((c = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
         switch (c) {
-        case SEND:
-            parse_address(optarg, true, &p->peer);
-            break;
-        case RATE:
-            p->rate = parse_number("rate", optarg, 0, 1000000);
-            break;
+        case SEND: parse_address(optarg, true, &p->peer); break;
+        case RATE: p->rate = parse_number("rate", optarg, 0, 1000000); break;
         case SIZE:
             p->size = parse_number("size", optarg, STREAM_HEADER,
                                    STREAM_PACKET_MAX);
@@ -566,54 +579,29 @@ parse_options(int argc, char *argv[], struct program *p)
             p->end_ns = stream_now_ns()
                         + SEC * parse_number("duration", optarg, 0, 1 << 30);
             break;
-        case PORT:
-            p->port = parse_number("port", optarg, 0, 65535);
-            break;
+        case PORT: p->port = parse_number("port", optarg, 0, 65535); break;
         case GAP:
             p->gap_ns = 1000 * parse_number("gap", optarg, 0, 1 << 30);
             break;
-        case JSON:
-            p->json = optarg;
-            break;
+        case JSON: p->json = optarg; break;
         case FAMILY:
             p->family = parse_number("family", optarg, 4, 6) == 6 ? AF_INET6
                                                                   : AF_INET;
             break;
-        case SERVICE:
-            p->service = optarg;
-            break;
-        case NAME:
-            p->name = optarg;
-            break;
-        case UNCONNECTED:
-            p->unconnected = true;
-            break;
-        case ACCEPT:
-            p->accept = true;
-            break;
-        case OPEN:
-            p->open = true;
-            break;
-        case ONCE:
-            p->once = true;
-            break;
-        case SOCKET:
-            p->socket = optarg;
-            break;
-        case CORRESPONDENT:
-            p->correspondent = true;
-            break;
-        case BIND:
-            parse_address(optarg, false, &p->bind);
-            break;
-        case 'h':
-            usage();
-            break;
+        case SERVICE: p->service = optarg; break;
+        case NAME: p->name = optarg; break;
+        case UNCONNECTED: p->unconnected = true; break;
+        case ACCEPT: p->accept = true; break;
+        case OPEN: p->open = true; break;
+        case ONCE: p->once = true; break;
+        case SOCKET: p->socket = optarg; break;
+        case CORRESPONDENT: p->correspondent = true; break;
+        case BIND: parse_address(optarg, false, &p->bind); break;
+        case 'h': usage(); break;
         case 'V':
             printf("baton-stream (Baton) %s\n", PACKAGE_VERSION);
             exit(EXIT_SUCCESS);
-        default:
-            exit(EXIT_FAILURE);
+        default: exit(EXIT_FAILURE);
         }
     }
     if (optind < argc) {
@@ -645,7 +633,7 @@ main(int argc, char *argv[])
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGUSR1);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    prctl(PR_SET_TIMERSLACK, 1);    /* Nanosecond: packets leave in time. */
+    prctl(PR_SET_TIMERSLACK, 1); /* Nanosecond: packets leave in time. */
     p.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     p.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     watch(&p, EPOLL_CTL_ADD, p.signal_fd, &p.signal_fd);

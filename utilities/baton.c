@@ -25,16 +25,16 @@
 /* Columns that are shown first, in this order, where a row has them; others
  * follow by name. */
 static const char *const columns[] = {
-    "time", "event", "session", "device", "name", "address", "service",
-    "family", "state", "epoch", "sockets", "connected", "bridge", "port",
-    "mac", "transfer", "from", "to", "groups", "can_move_to", "since",
-    "uid", "pid", "reason",
+    "time",    "event",       "session", "device",   "name",    "address",
+    "service", "family",      "state",   "epoch",    "sockets", "connected",
+    "bridge",  "port",        "mac",     "transfer", "from",    "to",
+    "groups",  "can_move_to", "since",   "uid",      "pid",     "reason",
 };
 
 struct options {
     char *socket;
     const char *service;
-    int timeout;                /* Seconds; 0: none. */
+    int timeout; /* Seconds; 0: none. */
     struct table_style style;
 };
 
@@ -109,7 +109,8 @@ reply_rows(const struct json *reply)
     const struct json *rows;
 
     rows = (reply->type == JSON_OBJECT
-            ? shash_find_data(json_object(reply), "rows") : NULL);
+                ? shash_find_data(json_object(reply), "rows")
+                : NULL);
     return rows && rows->type == JSON_ARRAY ? json_array(rows) : &none;
 }
 
@@ -127,7 +128,7 @@ choose_columns(const struct json_array *rows, const char *expected[],
         if (row->type == JSON_OBJECT) {
             struct shash_node *node;
 
-            SHASH_FOR_EACH (node, json_object(row)) {
+            SHASH_FOR_EACH(node, json_object(row)) {
                 sset_add(&known, node->name);
             }
         }
@@ -215,8 +216,8 @@ print_rows(const struct json *reply, const char *expected[])
 static void
 cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
-    const char *expected[] = { "session", "name", "address", "service",
-                               "state", NULL };
+    const char *expected[] = { "session", "name",  "address",
+                               "service", "state", NULL };
     struct json *reply = call(request_create("sessions"));
 
     print_rows(reply, expected);
@@ -346,8 +347,7 @@ usage(void)
            "  -v, --verbose=...      what to log, and where\n"
            "  -h, --help             show this\n"
            "  -V, --version          show the version\n",
-           program_name, program_name,
-           BATON_RUNDIR "/" APP_PROTOCOL_SOCKET);
+           program_name, program_name, BATON_RUNDIR "/" APP_PROTOCOL_SOCKET);
     exit(EXIT_SUCCESS);
 }
 
@@ -389,12 +389,9 @@ parse_options(int argc, char *argv[])
     char *short_options = ovs_cmdl_long_options_to_short_options(options);
     int c;
 
-    while ((c = getopt_long(argc, argv, short_options, options, NULL))
-           != -1) {
+    while ((c = getopt_long(argc, argv, short_options, options, NULL)) != -1) {
         switch (c) {
-        case OPT_SERVICE:
-            opts.service = optarg;
-            break;
+        case OPT_SERVICE: opts.service = optarg; break;
         case OPT_SOCKET:
             free(opts.socket);
             opts.socket = xstrdup(optarg);
@@ -404,16 +401,14 @@ parse_options(int argc, char *argv[])
                 ovs_fatal(0, "%s: not a number of seconds", optarg);
             }
             break;
-        case 'h':
-            usage();
+        case 'h': usage();
         case 'V':
             printf("baton (Baton) %s\n", PACKAGE_VERSION);
             exit(EXIT_SUCCESS);
-        TABLE_OPTION_HANDLERS(&opts.style)
-        VLOG_OPTION_HANDLERS
+            TABLE_OPTION_HANDLERS(&opts.style)
+            VLOG_OPTION_HANDLERS
         case '?':
-        default:
-            exit(EXIT_FAILURE);
+        default: exit(EXIT_FAILURE);
         }
     }
     free(short_options);
@@ -427,8 +422,8 @@ main(int argc, char *argv[])
 
     set_program_name(argv[0]);
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
-    opts.socket = xstrdup(socket && socket[0]
-                          ? socket : BATON_RUNDIR "/" APP_PROTOCOL_SOCKET);
+    opts.socket = xstrdup(
+        socket && socket[0] ? socket : BATON_RUNDIR "/" APP_PROTOCOL_SOCKET);
     parse_options(argc, argv);
     argc -= optind;
     argv += optind;

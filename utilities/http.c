@@ -90,15 +90,14 @@ parse_range(struct span s, struct http_request *req)
     struct span unit, first;
     uint64_t a = UINT64_MAX, b = UINT64_MAX;
 
-    if (!span_split(&s, '=', &unit) || !span_equals_nocase(unit, "bytes") ||
-        !span_split(&s, '-', &first)) {
+    if (!span_split(&s, '=', &unit) || !span_equals_nocase(unit, "bytes")
+        || !span_split(&s, '-', &first)) {
         return;
     }
     first = span_trim(first);
     s = span_trim(s);
-    if ((first.n && !parse_number(first, &a)) ||
-        (s.n && !parse_number(s, &b)) || (!first.n && !s.n) ||
-        (first.n && s.n && b < a)) {
+    if ((first.n && !parse_number(first, &a)) || (s.n && !parse_number(s, &b))
+        || (!first.n && !s.n) || (first.n && s.n && b < a)) {
         return;
     }
     req->has_range = true;
@@ -122,7 +121,7 @@ add_segment(const char *segment, size_t n, char *path, size_t *len)
     if (!n || (n == 1 && segment[0] == '.')) {
         return 0;
     } else if (n == 2 && !memcmp(segment, "..", 2)) {
-        return 404;             /* Nothing above the root is anyone's. */
+        return 404; /* Nothing above the root is anyone's. */
     } else if (*len + n + 2 > HTTP_PATH_MAX) {
         return 414;
     }
@@ -166,7 +165,7 @@ parse_target(struct span s, struct http_request *req)
         if (!c) {
             return 400;
         }
-        decoded[n++] = c;       /* Shorter than the request. */
+        decoded[n++] = c; /* Shorter than the request. */
     }
     for (size_t i = 0; i <= n && !status; i++) {
         if (i == n || decoded[i] == '/') {
@@ -187,8 +186,8 @@ parse_request_line(struct span line, struct http_request *req)
     struct span method, target;
     bool is_get;
 
-    if (!span_split(&line, ' ', &method) ||
-        !span_split(&line, ' ', &target) || !method.n) {
+    if (!span_split(&line, ' ', &method) || !span_split(&line, ' ', &target)
+        || !method.n) {
         return 400;
     } else if (span_equals(line, "HTTP/1.1")) {
         req->keep_alive = true;
@@ -223,7 +222,7 @@ parse_header(struct span line, struct http_request *req, struct headers *h)
     }
     for (size_t i = 0; i < name.n; i++) {
         if ((unsigned char) name.p[i] <= ' ' || name.p[i] == 127) {
-            return 400;         /* Folding, and spaces that smuggle. */
+            return 400; /* Folding, and spaces that smuggle. */
         }
     }
     line = span_trim(line);
@@ -252,9 +251,9 @@ static size_t
 head_length(const char *p, size_t n)
 {
     for (size_t i = 0; i + 1 < n; i++) {
-        if (p[i] == '\n' && (p[i + 1] == '\n' ||
-                             (i + 2 < n && p[i + 1] == '\r' &&
-                              p[i + 2] == '\n'))) {
+        if (p[i] == '\n'
+            && (p[i + 1] == '\n'
+                || (i + 2 < n && p[i + 1] == '\r' && p[i + 2] == '\n'))) {
             return i + (p[i + 1] == '\n' ? 2 : 3);
         }
     }
@@ -271,7 +270,7 @@ http_parse(const char *p, size_t n, struct http_request *req)
     int status;
 
     memset(req, 0, sizeof *req);
-    while (n && (*p == '\r' || *p == '\n')) {   /* RFC 9112 2.2. */
+    while (n && (*p == '\r' || *p == '\n')) { /* RFC 9112 2.2. */
         p++;
         n--;
         skipped++;
@@ -291,7 +290,8 @@ http_parse(const char *p, size_t n, struct http_request *req)
         return skipped + length;
     }
     status = (!next_line(&rest, &line) || memchr(p, '\0', length)
-              ? 400 : parse_request_line(line, req));
+                  ? 400
+                  : parse_request_line(line, req));
     is_11 = req->keep_alive;
     while (next_line(&rest, &line) && line.n) {
         int error = parse_header(line, req, &h);
@@ -388,12 +388,13 @@ http_response(char buf[HTTP_RESPONSE_MAX], int status,
     gmtime_r(&now, &tm);
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
     if (status == 416) {
-        snprintf(range, sizeof range, "Content-Range: bytes */%"PRIu64"\r\n",
+        snprintf(range, sizeof range, "Content-Range: bytes */%" PRIu64 "\r\n",
                  size);
     } else if (status == 206) {
-        snprintf(range, sizeof range, "Content-Range: bytes %"PRIu64
-                 "-%"PRIu64"/%"PRIu64"\r\n", offset, offset + length - 1,
-                 size);
+        snprintf(range, sizeof range,
+                 "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64
+                 "\r\n",
+                 offset, offset + length - 1, size);
     }
     if (is_error) {
         length = snprintf(body, sizeof body, "%d %s\n", status,
@@ -404,7 +405,7 @@ http_response(char buf[HTTP_RESPONSE_MAX], int status,
                     "Date: %s\r\n"
                     "Server: baton-serve\r\n"
                     "Content-Type: %s\r\n"
-                    "Content-Length: %"PRIu64"\r\n"
+                    "Content-Length: %" PRIu64 "\r\n"
                     "%s%s%sConnection: %s\r\n\r\n%s",
                     status, status_text(status), date,
                     is_error ? "text/plain" : content_type(req->path), length,

@@ -9,19 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP_HEAD_MAX 8192      /* Bytes of a request. */
-#define HTTP_PATH_MAX 1024      /* Bytes of a decoded path, with the null. */
-#define HTTP_RESPONSE_MAX 1024  /* Bytes of what http_response() writes. */
+#define HTTP_HEAD_MAX 8192     /* Bytes of a request. */
+#define HTTP_PATH_MAX 1024     /* Bytes of a decoded path, with the null. */
+#define HTTP_RESPONSE_MAX 1024 /* Bytes of what http_response() writes. */
 
 struct http_request {
-    int status;                 /* 0, or the error to answer with (400...). */
-    bool head;                  /* HEAD, not GET. */
+    int status; /* 0, or the error to answer with (400...). */
+    bool head;  /* HEAD, not GET. */
     bool keep_alive;
-    char path[HTTP_PATH_MAX];   /* Decoded, relative to the root, no "..";
+    char path[HTTP_PATH_MAX]; /* Decoded, relative to the root, no "..";
                                  * "." for the root itself. */
     bool has_range;
-    uint64_t range_first;       /* UINT64_MAX: the last 'range_last' bytes. */
-    uint64_t range_last;        /* UINT64_MAX: to the end. */
+    uint64_t range_first; /* UINT64_MAX: the last 'range_last' bytes. */
+    uint64_t range_last;  /* UINT64_MAX: to the end. */
 };
 
 /* Parses one request at the beginning of 'n' bytes.  Returns how many bytes

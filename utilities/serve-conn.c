@@ -16,8 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CHUNK (128 * 1024)      /* Bytes at once... */
-#define CHUNKS_PER_RUN 2        /* ...and how often, before others' turn. */
+#define CHUNK (128 * 1024) /* Bytes at once... */
+#define CHUNKS_PER_RUN 2   /* ...and how often, before others' turn. */
 
 enum {
     FLAG_KEEP_ALIVE = 1,
@@ -84,8 +84,8 @@ open_beneath(int root_fd, const char *path, uint64_t *size)
         char *index;
 
         close(fd);
-        if (strstr(path, "index.html") ||
-            asprintf(&index, "%s/index.html", path) < 0) {
+        if (strstr(path, "index.html")
+            || asprintf(&index, "%s/index.html", path) < 0) {
             return -1;
         }
         fd = open_beneath(root_fd, index, size);
@@ -150,10 +150,10 @@ next_request(struct serve_conn *c, int root_fd)
 static int
 result(ssize_t n)
 {
-    return n > 0                                  ? 1
-           : n < 0 && errno == EINTR              ? 1
-           : n < 0 && (errno == EAGAIN)           ? 0
-                                                  : -1;
+    return n > 0                        ? 1
+           : n < 0 && errno == EINTR    ? 1
+           : n < 0 && (errno == EAGAIN) ? 0
+                                        : -1;
 }
 
 static int
@@ -186,10 +186,10 @@ receive_some(struct serve_conn *c)
     ssize_t n;
 
     if (c->lingering) {
-        c->in_len = 0;          /* Nobody reads it. */
+        c->in_len = 0; /* Nobody reads it. */
     }
     if (c->in_len == sizeof c->in) {
-        return 1;               /* http_parse() says what it thinks of it. */
+        return 1; /* http_parse() says what it thinks of it. */
     }
     n = recv(c->fd, c->in + c->in_len, sizeof c->in - c->in_len, 0);
     if (n > 0) {
@@ -242,10 +242,12 @@ serve_conn_encode(const struct serve_conn *c, struct state_writer *w)
 {
     size_t path_len = c->remaining ? strlen(c->path) : 0;
 
-    state_put_u(w, (c->keep_alive ? FLAG_KEEP_ALIVE : 0)
-                   | (c->answering ? FLAG_ANSWERING : 0)
-                   | (c->lingering ? FLAG_LINGERING : 0)
-                   | (c->remaining ? FLAG_FILE : 0), 1);
+    state_put_u(w,
+                (c->keep_alive ? FLAG_KEEP_ALIVE : 0)
+                    | (c->answering ? FLAG_ANSWERING : 0)
+                    | (c->lingering ? FLAG_LINGERING : 0)
+                    | (c->remaining ? FLAG_FILE : 0),
+                1);
     state_put_u(w, c->offset, 8);
     state_put_u(w, c->remaining, 8);
     state_put_u(w, path_len, 2);
@@ -272,8 +274,8 @@ find_file(struct serve_conn *c, int root_fd)
 }
 
 struct serve_conn *
-serve_conn_decode(struct state_reader *r, int fd, int root_fd,
-                  int64_t now_ms, const char **problem)
+serve_conn_decode(struct state_reader *r, int fd, int root_fd, int64_t now_ms,
+                  const char **problem)
 {
     struct serve_conn *c = serve_conn_create(fd, now_ms);
     unsigned int flags = state_get_u(r, 1);
@@ -294,10 +296,9 @@ serve_conn_decode(struct state_reader *r, int fd, int root_fd,
     out = state_get(r, c->out_len);
 
     *problem = NULL;
-    if (r->failed || path_len >= sizeof c->path ||
-        c->in_len > sizeof c->in || c->out_len > sizeof c->out ||
-        !(flags & FLAG_FILE) != !c->remaining ||
-        (!(flags & FLAG_ANSWERING) && (c->remaining || c->out_len))) {
+    if (r->failed || path_len >= sizeof c->path || c->in_len > sizeof c->in
+        || c->out_len > sizeof c->out || !(flags & FLAG_FILE) != !c->remaining
+        || (!(flags & FLAG_ANSWERING) && (c->remaining || c->out_len))) {
         *problem = "state that makes no sense";
     } else {
         memcpy(c->path, path, path_len);

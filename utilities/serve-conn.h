@@ -16,29 +16,29 @@
 #include "state-bytes.h"
 
 enum serve_wants {
-    SERVE_READ,                 /* Wait until it can be read. */
-    SERVE_WRITE,                /* Wait until it can be written. */
-    SERVE_DONE,                 /* Close it. */
+    SERVE_READ,  /* Wait until it can be read. */
+    SERVE_WRITE, /* Wait until it can be written. */
+    SERVE_DONE,  /* Close it. */
 };
 
 struct serve_conn {
     int fd;
-    int64_t active_ms;          /* When it last made progress. */
-    bool keep_alive;            /* Another request may follow. */
-    bool answering;             /* In the middle of a response. */
-    bool lingering;             /* Said all; waiting for the other end. */
-    int file;                   /* -1, or what is being sent, and... */
-    char path[HTTP_PATH_MAX];   /* ...its name below the root, ... */
-    uint64_t offset;            /* ...the next byte, ... */
-    uint64_t remaining;         /* ...and how many there are to send. */
+    int64_t active_ms;        /* When it last made progress. */
+    bool keep_alive;          /* Another request may follow. */
+    bool answering;           /* In the middle of a response. */
+    bool lingering;           /* Said all; waiting for the other end. */
+    int file;                 /* -1, or what is being sent, and... */
+    char path[HTTP_PATH_MAX]; /* ...its name below the root, ... */
+    uint64_t offset;          /* ...the next byte, ... */
+    uint64_t remaining;       /* ...and how many there are to send. */
     size_t in_len;
-    char in[HTTP_HEAD_MAX];     /* Read. */
+    char in[HTTP_HEAD_MAX]; /* Read. */
     size_t out_len, out_sent;
     char out[HTTP_RESPONSE_MAX];
 };
 
 struct serve_conn *serve_conn_create(int fd, int64_t now_ms);
-void serve_conn_destroy(struct serve_conn *);    /* Closes 'fd'. */
+void serve_conn_destroy(struct serve_conn *); /* Closes 'fd'. */
 
 /* Sets what a socket of this server has: nonblocking, no delay, short queue
  * of what is not yet sent (which would have to move with it). */

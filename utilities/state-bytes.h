@@ -16,7 +16,7 @@
 #include <string.h>
 
 struct state_writer {
-    uint8_t *p;                 /* For the caller to free. */
+    uint8_t *p; /* For the caller to free. */
     size_t n, allocated;
     bool failed;
 };

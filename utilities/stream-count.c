@@ -91,8 +91,8 @@ stream_count(struct stream_count *c, const uint8_t *p, size_t size,
 {
     uint64_t number;
 
-    if (!packet_is_right(p, size) ||
-        (c->started && get_u(p + 4, 4) != c->stream)) {
+    if (!packet_is_right(p, size)
+        || (c->started && get_u(p + 4, 4) != c->stream)) {
         c->wrong++;
         return false;
     }

@@ -15,20 +15,20 @@
 
 #include "state-bytes.h"
 
-#define STREAM_HEADER 24        /* Bytes; the least size of a packet. */
+#define STREAM_HEADER 24 /* Bytes; the least size of a packet. */
 #define STREAM_PACKET_MAX 9000
-#define STREAM_WINDOW 16384     /* Numbers; a multiple of 8. */
+#define STREAM_WINDOW 16384 /* Numbers; a multiple of 8. */
 
 struct stream_count {
     bool started;
-    uint32_t stream;            /* Which one is counted. */
-    uint64_t first, highest;    /* Numbers. */
-    uint64_t received;          /* Different packets. */
+    uint32_t stream;         /* Which one is counted. */
+    uint64_t first, highest; /* Numbers. */
+    uint64_t received;       /* Different packets. */
     uint64_t duplicated;
-    uint64_t reordered;         /* After one with a higher number. */
+    uint64_t reordered; /* After one with a higher number. */
     uint64_t stale;
-    uint64_t wrong;             /* Packets with wrong bytes, or not ours. */
-    uint8_t seen[STREAM_WINDOW / 8];    /* By number, modulo. */
+    uint64_t wrong; /* Packets with wrong bytes, or not ours. */
+    uint8_t seen[STREAM_WINDOW / 8]; /* By number, modulo. */
 };
 
 /* Writes packet 'number' of 'size' bytes. */

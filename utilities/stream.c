@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH 32                /* Datagrams received at once. */
-#define BEHIND_MAX 64           /* Packets sent at once when late. */
+#define BATCH 32      /* Datagrams received at once. */
+#define BEHIND_MAX 64 /* Packets sent at once when late. */
 #define SEC INT64_C(1000000000)
 
 static int64_t
@@ -97,7 +97,7 @@ note_arrival(struct stream *s, int64_t ns, uint64_t number)
         s->gaps = gaps;
         s->allocated_gaps = n;
     }
-    s->gaps[s->n_gaps++] = (struct stream_gap) { ns, gap, number };
+    s->gaps[s->n_gaps++] = (struct stream_gap){ ns, gap, number };
 }
 
 /* When the kernel got it, by CLOCK_MONOTONIC; 'offset' is what that is ahead
@@ -132,7 +132,7 @@ stream_receive(struct stream *s)
 
     memset(msgs, 0, sizeof msgs);
     for (int i = 0; i < BATCH; i++) {
-        iovs[i] = (struct iovec) { bytes[i], sizeof bytes[i] };
+        iovs[i] = (struct iovec){ bytes[i], sizeof bytes[i] };
         msgs[i].msg_hdr.msg_iov = &iovs[i];
         msgs[i].msg_hdr.msg_iovlen = 1;
         msgs[i].msg_hdr.msg_control = &control[i];
@@ -147,8 +147,7 @@ stream_receive(struct stream *s)
         uint64_t number;
 
         if (stream_count(&s->count, bytes[i], msgs[i].msg_len, &number)) {
-            note_arrival(s, arrival_ns(&msgs[i].msg_hdr, offset, now),
-                         number);
+            note_arrival(s, arrival_ns(&msgs[i].msg_hdr, offset, now), number);
             if (!s->peer.ss_family) {
                 s->peer = from[i];
                 stream_start(s);
@@ -176,14 +175,13 @@ stream_send(struct stream *s)
         ssize_t n;
 
         if (i >= BEHIND_MAX) {
-            s->due_ns = now;    /* Too late for all of them. */
+            s->due_ns = now; /* Too late for all of them. */
             return;
         }
         stream_packet(packet, s->size, s->id, s->next, now);
         n = sendto(s->fd, packet, s->size, 0, (struct sockaddr *) &s->peer,
-                   s->peer.ss_family == AF_INET
-                   ? sizeof(struct sockaddr_in)
-                   : sizeof(struct sockaddr_in6));
+                   s->peer.ss_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                : sizeof(struct sockaddr_in6));
         if (n < 0) {
             /* Perhaps an error that an earlier one met; the number is not
              * used up. */
@@ -262,8 +260,8 @@ stream_decode(struct stream *s, struct state_reader *r)
     s->next = state_get_u(r, 8);
     s->limit = state_get_u(r, 8);
     stream_count_decode(&s->count, r);
-    if (s->rate > 1000000 || s->size < STREAM_HEADER ||
-        s->size > STREAM_PACKET_MAX) {
+    if (s->rate > 1000000 || s->size < STREAM_HEADER
+        || s->size > STREAM_PACKET_MAX) {
         r->failed = true;
     }
 }
@@ -277,24 +275,27 @@ stream_print(const struct stream *s, const char *session, FILE *file)
     if (session) {
         fprintf(file, "\"session\":\"%s\",", session);
     }
-    fprintf(file, "\"sent\":%"PRIu64",\"received\":%"PRIu64
-            ",\"lost\":%"PRIu64",\"duplicated\":%"PRIu64
-            ",\"reordered\":%"PRIu64",\"stale\":%"PRIu64
-            ",\"wrong\":%"PRIu64, s->next, c->received, stream_count_lost(c),
-            c->duplicated, c->reordered, c->stale, c->wrong);
+    fprintf(file,
+            "\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64
+            ",\"duplicated\":%" PRIu64 ",\"reordered\":%" PRIu64
+            ",\"stale\":%" PRIu64 ",\"wrong\":%" PRIu64,
+            s->next, c->received, stream_count_lost(c), c->duplicated,
+            c->reordered, c->stale, c->wrong);
     if (c->started) {
-        fprintf(file, ",\"first\":%"PRIu64",\"highest\":%"PRIu64
-                ",\"gap_max_us\":%.1f", c->first, c->highest,
-                s->gap_max_ns / 1e3);
+        fprintf(file,
+                ",\"first\":%" PRIu64 ",\"highest\":%" PRIu64
+                ",\"gap_max_us\":%.1f",
+                c->first, c->highest, s->gap_max_ns / 1e3);
     }
     if (s->gap_min_ns != INT64_MAX) {
         fprintf(file, ",\"gaps\":[");
         for (size_t i = 0; i < s->n_gaps; i++) {
             const struct stream_gap *g = &s->gaps[i];
 
-            fprintf(file, "%s{\"at_us\":%.1f,\"gap_us\":%.1f,"
-                    "\"number\":%"PRIu64"}", i ? "," : "", g->at_ns / 1e3,
-                    g->ns / 1e3, g->number);
+            fprintf(file,
+                    "%s{\"at_us\":%.1f,\"gap_us\":%.1f,"
+                    "\"number\":%" PRIu64 "}",
+                    i ? "," : "", g->at_ns / 1e3, g->ns / 1e3, g->number);
         }
         fprintf(file, "]");
     }

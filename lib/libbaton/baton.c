@@ -29,7 +29,7 @@ struct pending {
     struct pending *next;
     size_t n_fds;
     int fds[APP_FDS_MAX];
-    struct app_message msg;     /* Allocated only as far as it is filled. */
+    struct app_message msg; /* Allocated only as far as it is filled. */
 };
 
 struct baton {
@@ -37,16 +37,16 @@ struct baton {
     char service[APP_NAME_LEN];
     char error[512];
     struct baton_session *sessions;
-    uint64_t last_open;         /* Number of the last OPEN. */
+    uint64_t last_open; /* Number of the last OPEN. */
     struct pending *head, **tail;
 
     /* What the last event lent to the application. */
     char reason[APP_REASON_LEN];
     int fds[APP_FDS_MAX];
-    void *state;                /* Mapped. */
+    void *state; /* Mapped. */
     size_t state_len;
 
-    struct app_message msg;     /* Too large for a stack. */
+    struct app_message msg; /* Too large for a stack. */
 };
 
 static _Thread_local char open_error[512];
@@ -156,12 +156,14 @@ introduce(struct baton *b)
     for (struct baton_session *s = b->sessions; s; s = s->next) {
         session_present(s, b->channel);
         if (s->state == SESSION_REFUSED) {
-            say_instead(s, APP_GONE, ECONNRESET, "refused, and the agent "
+            say_instead(s, APP_GONE, ECONNRESET,
+                        "refused, and the agent "
                         "was started anew");
         }
         if (s->moving) {
             if (s->state == SESSION_OWNER) {
-                say_instead(s, APP_MOVED, ECONNRESET, "the agent was started "
+                say_instead(s, APP_MOVED, ECONNRESET,
+                            "the agent was started "
                             "anew before the move had begun");
             } else {
                 s->move_lost = true;
@@ -180,8 +182,9 @@ inherited_socket(void)
     const char *fds = getenv("LISTEN_FDS");
     const char *names = getenv("LISTEN_FDNAMES");
 
-    if (!pid || !fds || !names || strtol(pid, NULL, 10) != getpid() ||
-        strcmp(fds, "1") || strcmp(names, "baton") || fcntl(3, F_GETFD) < 0) {
+    if (!pid || !fds || !names || strtol(pid, NULL, 10) != getpid()
+        || strcmp(fds, "1") || strcmp(names, "baton")
+        || fcntl(3, F_GETFD) < 0) {
         return -1;
     }
     /* Neither a second baton_open() nor a child shall take it again. */
@@ -224,8 +227,10 @@ baton_open(const char *path, const char *service)
     if (error) {
         free(b);
         fail(NULL, error, "%s: cannot connect to the agent: %s%s", path,
-             strerror(error), error == ENOENT || error == ECONNREFUSED
-                              ? "; does baton-agentd run?" : "");
+             strerror(error),
+             error == ENOENT || error == ECONNREFUSED
+                 ? "; does baton-agentd run?"
+                 : "");
         return NULL;
     }
     send_hello(b);
@@ -295,8 +300,8 @@ event(struct baton *b, struct baton_event *ev, enum baton_event_type type,
 {
     ev->type = type;
     ev->session = s;
-    if (type == BATON_RESUME || type == BATON_GONE || type == BATON_MOVED ||
-        type == BATON_REJECTED) {
+    if (type == BATON_RESUME || type == BATON_GONE || type == BATON_MOVED
+        || type == BATON_REJECTED) {
         ev->error = b->msg.error;
         memcpy(b->reason, b->msg.reason, sizeof b->reason);
         ev->reason = b->reason;
@@ -354,8 +359,8 @@ handle_arrived(struct baton *b, size_t n_fds, struct baton_event *ev)
     }
     s = problem ? NULL : session_create(b, &b->msg);
     if (!s) {
-        decline(b, b->msg.session, APP_REFUSE, problem ? problem
-                                                       : "no memory");
+        decline(b, b->msg.session, APP_REFUSE,
+                problem ? problem : "no memory");
         app_fds_close(b->fds, n_fds);
         release_event(b);
         return false;
@@ -395,15 +400,14 @@ handle_pause(struct baton_session *s, struct baton_event *ev)
         s->state = SESSION_PAUSING;
         return event(s->baton, ev, BATON_PAUSE, s);
     case SESSION_PAUSED:
-        send_paused(s);         /* A new agent, that asks again. */
+        send_paused(s); /* A new agent, that asks again. */
         return false;
     case SESSION_PAUSING:
     case SESSION_ARRIVED:
     case SESSION_READY:
     case SESSION_REFUSED:
     case SESSION_GONE:
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -468,8 +472,8 @@ handle_session(struct baton_session *s, struct baton_event *ev)
         s->n_sockets = 0;
         tell_lost_move(s);
         return event(b, ev, BATON_GONE, s);
-    } else if (type == APP_OWNED &&
-               (s->state == SESSION_ARRIVED || s->state == SESSION_READY)) {
+    } else if (type == APP_OWNED
+               && (s->state == SESSION_ARRIVED || s->state == SESSION_READY)) {
         s->state = SESSION_OWNER;
         return event(b, ev, BATON_OWNED, s);
     } else if (type == APP_MOVED && s->moving) {
@@ -490,7 +494,7 @@ handle(struct baton *b, size_t n_fds, struct baton_event *ev)
     if (b->msg.type == APP_ARRIVED) {
         return handle_arrived(b, n_fds, ev);
     }
-    app_fds_close(b->fds, n_fds);       /* No other one brings any. */
+    app_fds_close(b->fds, n_fds); /* No other one brings any. */
     if (b->msg.type == APP_OPENED) {
         /* Nobody waits for it any more. */
         decline(b, b->msg.session, APP_END, "came too late");
@@ -552,8 +556,8 @@ wait_opened(struct baton *b, uint64_t id, int64_t deadline)
             introduce(b);
             return ECONNRESET;
         } else if (!error) {
-            if ((b->msg.type == APP_OPENED || b->msg.type == APP_ERROR) &&
-                b->msg.socket == id) {
+            if ((b->msg.type == APP_OPENED || b->msg.type == APP_ERROR)
+                && b->msg.socket == id) {
                 app_fds_close(b->fds, n_fds);
                 return 0;
             }
@@ -641,9 +645,9 @@ tell(struct baton_session *s, const struct app_message *msg, const int *fds,
 {
     int error = channel_send(s->baton->channel, msg, fds, n_fds);
 
-    return error && error != ENOTCONN
-           ? fail(s->baton, error, "cannot tell the agent: %s",
-                  strerror(error)) : 0;
+    return error && error != ENOTCONN ? fail(
+               s->baton, error, "cannot tell the agent: %s", strerror(error))
+                                      : 0;
 }
 
 /* May sockets be added and removed? */
@@ -652,8 +656,8 @@ check_open(struct baton_session *s)
 {
     return s->state == SESSION_OWNER || s->state == SESSION_PAUSING ? 0
            : s->state == SESSION_GONE
-           ? fail(s->baton, ECONNABORTED, "the session is gone")
-           : fail(s->baton, EBUSY, "the session is being moved");
+               ? fail(s->baton, ECONNABORTED, "the session is gone")
+               : fail(s->baton, EBUSY, "the session is being moved");
 }
 
 int
@@ -669,11 +673,12 @@ baton_session_add(struct baton_session *s, int fd)
     }
     error = session_socket_cookie(fd, &cookie);
     if (error) {
-        return fail(s->baton, error, "descriptor %d: %s", fd,
-                    strerror(error));
+        return fail(s->baton, error, "descriptor %d: %s", fd, strerror(error));
     } else if (session_find_cookie(s, cookie) >= 0) {
-        return fail(s->baton, EEXIST, "descriptor %d: the socket is in the "
-                    "session already", fd);
+        return fail(s->baton, EEXIST,
+                    "descriptor %d: the socket is in the "
+                    "session already",
+                    fd);
     } else if (s->n_sockets >= APP_SOCKETS_MAX) {
         return fail(s->baton, ENOSPC, "a session has at most %d sockets",
                     APP_SOCKETS_MAX);
@@ -727,8 +732,8 @@ baton_session_move(struct baton_session *s, const char *device,
         return -1;
     } else if (s->moving || s->state != SESSION_OWNER) {
         return fail(b, EBUSY, "the session is being moved");
-    } else if (!device || !device[0] || strlen(device) >= APP_NAME_LEN ||
-               (service && strlen(service) >= APP_NAME_LEN)) {
+    } else if (!device || !device[0] || strlen(device) >= APP_NAME_LEN
+               || (service && strlen(service) >= APP_NAME_LEN)) {
         return fail(b, EINVAL, "no name of a device or service");
     }
     session_message(s, &msg, APP_MOVE);
@@ -750,8 +755,10 @@ baton_paused(struct baton_session *s, const void *state, size_t n)
     if (s->state != SESSION_PAUSING) {
         return fail(s->baton, EINVAL, "nobody asked the session to pause");
     } else if (n > BATON_STATE_MAX) {
-        return fail(s->baton, EMSGSIZE, "the state of a session has at most "
-                    "%u bytes", BATON_STATE_MAX);
+        return fail(s->baton, EMSGSIZE,
+                    "the state of a session has at most "
+                    "%u bytes",
+                    BATON_STATE_MAX);
     }
     if (n) {
         error = app_state_create(state, n, &s->state_fd);
@@ -798,8 +805,7 @@ baton_session_end(struct baton_session *s)
     if (s->state != SESSION_GONE) {
         decline(s->baton, s->id, APP_END, NULL);
     }
-    for (struct baton_session **p = &s->baton->sessions; *p;
-         p = &(*p)->next) {
+    for (struct baton_session **p = &s->baton->sessions; *p; p = &(*p)->next) {
         if (*p == s) {
             *p = s->next;
             break;

@@ -22,27 +22,27 @@
 struct tx {
     struct tx *next;
     size_t n_fds;
-    int fds[APP_FDS_MAX];       /* Owned duplicates. */
-    struct app_message msg;     /* Allocated only as far as it is filled. */
+    int fds[APP_FDS_MAX];   /* Owned duplicates. */
+    struct app_message msg; /* Allocated only as far as it is filled. */
 };
 
 struct channel {
-    char *path;                 /* NULL: cannot connect again. */
-    int sock;                   /* -1: not connected. */
-    int epoll_fd;               /* 'sock' and 'timer_fd'. */
-    int timer_fd;               /* Expires when channel_recv() should run. */
-    int retry_ms;               /* How long to wait before the next try. */
-    bool lost;                  /* ECONNRESET is still to be said. */
-    struct tx *head, **tail;    /* Not yet sent. */
+    char *path;              /* NULL: cannot connect again. */
+    int sock;                /* -1: not connected. */
+    int epoll_fd;            /* 'sock' and 'timer_fd'. */
+    int timer_fd;            /* Expires when channel_recv() should run. */
+    int retry_ms;            /* How long to wait before the next try. */
+    bool lost;               /* ECONNRESET is still to be said. */
+    struct tx *head, **tail; /* Not yet sent. */
 };
 
 static void
 set_timer(struct channel *ch, int ms)
 {
     struct itimerspec spec = { .it_value = {
-        .tv_sec = ms / 1000,
-        .tv_nsec = ms ? ms % 1000 * 1000000L : 1,
-    } };
+                                   .tv_sec = ms / 1000,
+                                   .tv_nsec = ms ? ms % 1000 * 1000000L : 1,
+                               } };
 
     timerfd_settime(ch->timer_fd, 0, &spec, NULL);
 }
@@ -145,8 +145,7 @@ channel_open(const char *path, int sock, struct channel **chp)
     ch->tail = &ch->head;
     ch->retry_ms = RETRY_MIN_MS;
     ch->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    ch->timer_fd = timerfd_create(CLOCK_MONOTONIC,
-                                  TFD_CLOEXEC | TFD_NONBLOCK);
+    ch->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     error = ch->epoll_fd < 0 || ch->timer_fd < 0 ? errno : 0;
     if (!error) {
         error = watch(ch, EPOLL_CTL_ADD, ch->timer_fd, EPOLLIN);
@@ -239,8 +238,8 @@ queue(struct channel *ch, const struct app_message *msg, const int *fds,
 }
 
 int
-channel_send(struct channel *ch, const struct app_message *msg,
-             const int *fds, size_t n_fds)
+channel_send(struct channel *ch, const struct app_message *msg, const int *fds,
+             size_t n_fds)
 {
     int error = EAGAIN;
 
@@ -275,7 +274,7 @@ flush(struct channel *ch)
         if (error == EAGAIN) {
             return;
         }
-        tx_pop(ch);             /* Where it failed, recv will say so. */
+        tx_pop(ch); /* Where it failed, recv will say so. */
     }
     watch(ch, EPOLL_CTL_MOD, ch->sock, EPOLLIN);
 }
@@ -305,8 +304,8 @@ reconnect(struct channel *ch)
 }
 
 int
-channel_recv(struct channel *ch, struct app_message *msg,
-             int fds[APP_FDS_MAX], size_t *n_fds)
+channel_recv(struct channel *ch, struct app_message *msg, int fds[APP_FDS_MAX],
+             size_t *n_fds)
 {
     int error;
 
@@ -314,7 +313,7 @@ channel_recv(struct channel *ch, struct app_message *msg,
     if (ch->sock < 0) {
         return reconnect(ch);
     }
-    timer_has_expired(ch);      /* A wake-up ends here. */
+    timer_has_expired(ch); /* A wake-up ends here. */
     flush(ch);
     error = app_socket_recv(ch->sock, msg, fds, n_fds);
     if (error && error != EAGAIN && error != EMFILE) {

@@ -30,10 +30,10 @@ int channel_fd(const struct channel *);
 
 /* Sends, or queues (with duplicates of 'fds').  ENOTCONN: there is no agent
  * now. */
-int channel_send(struct channel *, const struct app_message *,
-                 const int *fds, size_t n_fds);
-int channel_recv(struct channel *, struct app_message *,
-                 int fds[APP_FDS_MAX], size_t *n_fds);
+int channel_send(struct channel *, const struct app_message *, const int *fds,
+                 size_t n_fds);
+int channel_recv(struct channel *, struct app_message *, int fds[APP_FDS_MAX],
+                 size_t *n_fds);
 
 /* Makes channel_fd() readable, though nothing may have come. */
 void channel_wake(struct channel *);

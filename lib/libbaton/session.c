@@ -106,7 +106,8 @@ session_check_socket(const struct baton_session *s, int fd)
         return "not a socket of an IP protocol";
     }
     return memcmp(&a, &s->address, sizeof a)
-           ? "not bound to the address of the session" : NULL;
+               ? "not bound to the address of the session"
+               : NULL;
 }
 
 int
@@ -147,8 +148,8 @@ drop_closed_sockets(struct baton_session *s)
     for (size_t i = 0; i < s->n_sockets;) {
         uint64_t cookie;
 
-        if (session_socket_cookie(s->sockets[i].fd, &cookie) ||
-            cookie != s->sockets[i].cookie) {
+        if (session_socket_cookie(s->sockets[i].fd, &cookie)
+            || cookie != s->sockets[i].cookie) {
             session_remove_socket(s, i);
         } else {
             i++;

@@ -23,31 +23,31 @@
 
 enum session_state {
     SESSION_OWNER,
-    SESSION_PAUSING,            /* The application was told to pause. */
-    SESSION_PAUSED,             /* It did. */
-    SESSION_ARRIVED,            /* Muted, with an application that prepares. */
+    SESSION_PAUSING, /* The application was told to pause. */
+    SESSION_PAUSED,  /* It did. */
+    SESSION_ARRIVED, /* Muted, with an application that prepares. */
     SESSION_READY,
     SESSION_REFUSED,
     SESSION_GONE,
 };
 
 struct session_socket {
-    int fd;                     /* The application's. */
-    uint64_t cookie;            /* Is 'fd' still the same socket? */
+    int fd;          /* The application's. */
+    uint64_t cookie; /* Is 'fd' still the same socket? */
 };
 
 struct baton_session {
     struct baton_session *next;
     struct baton *baton;
     enum session_state state;
-    bool moving;                /* BATON_MOVED is owed. */
-    bool move_lost;             /* ...by an agent that is no more. */
+    bool moving;    /* BATON_MOVED is owed. */
+    bool move_lost; /* ...by an agent that is no more. */
     uint8_t id[16];
     char id_text[37];
     char name[APP_NAME_LEN];
-    struct in6_addr address;    /* IPv4 as IPv4-mapped. */
+    struct in6_addr address; /* IPv4 as IPv4-mapped. */
     int family;
-    int state_fd;               /* The application's state while PAUSED. */
+    int state_fd; /* The application's state while PAUSED. */
     size_t note_len;
     uint8_t note[APP_NOTE_LEN];
     size_t n_sockets;

@@ -30,10 +30,10 @@
 
 struct held {
     struct ovs_list node;
-    struct app_conn *conn;      /* Whose it is. */
-    struct app_conn *target;    /* To whom it goes, or NULL. */
-    struct app_conn *asker;     /* Whom to tell, or NULL... */
-    bool by_call;               /* ...by RESULT, not MOVED. */
+    struct app_conn *conn;   /* Whose it is. */
+    struct app_conn *target; /* To whom it goes, or NULL. */
+    struct app_conn *asker;  /* Whom to tell, or NULL... */
+    bool by_call;            /* ...by RESULT, not MOVED. */
     uint8_t id[16];
     char name[APP_NAME_LEN];
     char service[APP_NAME_LEN];
@@ -54,7 +54,7 @@ find(const uint8_t id[16])
 {
     struct held *s;
 
-    LIST_FOR_EACH (s, node, &sessions) {
+    LIST_FOR_EACH(s, node, &sessions) {
         if (!memcmp(s->id, id, sizeof s->id)) {
             return s;
         }
@@ -101,7 +101,8 @@ moved(struct held *s, int error, const char *reason)
     s->asker = NULL;
     if (watcher) {
         char *text = xasprintf("{\"rows\":[{\"event\":\"moved\",\"name\":"
-                               "\"%s\",\"error\":%d}]}", s->name, error);
+                               "\"%s\",\"error\":%d}]}",
+                               s->name, error);
 
         result(watcher, text);
         free(text);
@@ -167,8 +168,8 @@ find_target(struct app_conn **conns, size_t n, const struct held *s,
             const char *service)
 {
     for (size_t i = 0; i < n; i++) {
-        if (conns[i] != s->conn &&
-            !strcmp(app_conn_service(conns[i]), service)) {
+        if (conns[i] != s->conn
+            && !strcmp(app_conn_service(conns[i]), service)) {
             return conns[i];
         }
     }
@@ -187,7 +188,7 @@ move(struct held *s, const char *device, const char *service,
     s->target = find_target(conns, n_conns, s,
                             service[0] ? service : s->service);
     if (!strcmp(device, "refuser")) {
-        s->target = s->conn;    /* It has the session already. */
+        s->target = s->conn; /* It has the session already. */
     }
     if (!s->target || !strcmp(device, "nowhere")) {
         moved(s, EHOSTUNREACH, "no such device");
@@ -252,16 +253,18 @@ call_sessions(struct app_conn *conn)
     const struct held *h;
 
     ds_put_cstr(&s, "{\"rows\":[");
-    LIST_FOR_EACH (h, node, &sessions) {
+    LIST_FOR_EACH(h, node, &sessions) {
         char address[INET6_ADDRSTRLEN];
 
         inet_ntop(AF_INET6, &h->address, address, sizeof address);
-        ds_put_format(&s, "%s{\"name\":\"%s\",\"sockets\":%"PRIuSIZE
-                      ",\"address\":\"%s\",\"pid\":%ld}",
-                      h == CONTAINER_OF(ovs_list_front(&sessions),
-                                        struct held, node) ? "" : ",",
-                      h->name, h->n_fds, address,
-                      (long int) app_conn_pid(h->conn));
+        ds_put_format(
+            &s,
+            "%s{\"name\":\"%s\",\"sockets\":%" PRIuSIZE
+            ",\"address\":\"%s\",\"pid\":%ld}",
+            h == CONTAINER_OF(ovs_list_front(&sessions), struct held, node)
+                ? ""
+                : ",",
+            h->name, h->n_fds, address, (long int) app_conn_pid(h->conn));
     }
     ds_put_cstr(&s, "]}");
     result(conn, ds_cstr(&s));
@@ -301,13 +304,13 @@ call(struct app_event *ev)
         call_sessions(ev->conn);
     } else if (!strcmp(name, "devices")) {
         result(ev->conn, "{\"rows\":[{\"name\":\"tv\",\"connected\":true,"
-               "\"groups\":[\"home\",\"all\"],\"port\":7}]}");
+                         "\"groups\":[\"home\",\"all\"],\"port\":7}]}");
     } else if (!strcmp(name, "log")) {
         call_log(ev->conn);
     } else if (!strcmp(name, "watch")) {
         watcher = ev->conn;
     } else if (!strcmp(name, "move")) {
-        LIST_FOR_EACH (s, node, &sessions) {
+        LIST_FOR_EACH(s, node, &sessions) {
             if (!strcmp(s->name, member(json, "session"))) {
                 move(s, member(json, "device"), member(json, "service"),
                      ev->conn, true);
@@ -365,12 +368,11 @@ closed(struct app_conn *conn)
     for (size_t i = 0; i < n_conns; i++) {
         if (conns[i] == conn) {
             n_conns--;
-            memmove(&conns[i], &conns[i + 1],
-                    (n_conns - i) * sizeof *conns);
+            memmove(&conns[i], &conns[i + 1], (n_conns - i) * sizeof *conns);
             break;
         }
     }
-    LIST_FOR_EACH_SAFE (s, node, &sessions) {
+    LIST_FOR_EACH_SAFE(s, node, &sessions) {
         if (s->asker == conn) {
             s->asker = NULL;
         }

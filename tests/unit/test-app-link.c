@@ -147,7 +147,7 @@ test_stale_socket(void)
     CU_ASSERT_EQUAL(app_server_open(path, &other, &error), EADDRINUSE);
     free(error);
     close(fd);
-    begin();                    /* The file is still there: stale. */
+    begin(); /* The file is still there: stale. */
     end();
     CU_ASSERT_NOT_EQUAL(access(path, F_OK), 0);
 
@@ -351,7 +351,7 @@ test_queue(void)
     for (int i = 0; i < 3000; i++) {
         app_conn_send(ev.conn, &m, NULL, 0);
     }
-    CU_ASSERT(closed_within(1000));     /* Nobody reads: too much. */
+    CU_ASSERT(closed_within(1000)); /* Nobody reads: too much. */
     close(fd);
     end();
 }
@@ -380,7 +380,7 @@ test_rate(void)
     while (n_got < n_sent && turn(&ev, 1000)) {
         n_got++;
     }
-    CU_ASSERT_EQUAL(n_got, n_sent);     /* Slowed, none dropped. */
+    CU_ASSERT_EQUAL(n_got, n_sent); /* Slowed, none dropped. */
     close(fd);
     end();
 }
@@ -393,7 +393,8 @@ test_start(void)
                      "test $LISTEN_FDNAMES = baton && "
                      "test $BATON_SERVICE = film && "
                      "test -S $BATON_SOCKET && ! test -e /proc/self/fd/4 && "
-                     ": > $BATON_SOCKET.ok", NULL };
+                     ": > $BATON_SOCKET.ok",
+                     NULL };
     char *bad_argv[] = { "/nonexistent/program", NULL };
     char *relative[] = { "sh", NULL };
     struct app_conn *conn, *bad_conn;
@@ -402,19 +403,21 @@ test_start(void)
     char *error = NULL;
 
     begin();
-    CU_ASSERT_EQUAL_FATAL(app_server_start(server, "film", argv, -1, &conn,
-                                           &error), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        app_server_start(server, "film", argv, -1, &conn, &error), 0);
     CU_ASSERT_PTR_EQUAL(app_server_find(server, "film", -1), conn);
     CU_ASSERT(!turn(&ev, 300));
     CU_ASSERT_PTR_EQUAL(app_server_next_closed(server), conn);
     CU_ASSERT_EQUAL(unlink(mark), 0);
     free(mark);
 
-    CU_ASSERT_EQUAL(app_server_start(server, "film", bad_argv, -1, &bad_conn,
-                                     &error), ENOENT);
+    CU_ASSERT_EQUAL(
+        app_server_start(server, "film", bad_argv, -1, &bad_conn, &error),
+        ENOENT);
     free(error);
-    CU_ASSERT_EQUAL(app_server_start(server, "film", relative, -1, &bad_conn,
-                                     &error), EINVAL);
+    CU_ASSERT_EQUAL(
+        app_server_start(server, "film", relative, -1, &bad_conn, &error),
+        EINVAL);
     free(error);
     end();
 }

@@ -38,7 +38,7 @@ static char dir[] = "/tmp/test-libbaton.XXXXXX";
 static char *path;
 
 struct fake {
-    int fds[APP_FDS_MAX];       /* Sockets that were added. */
+    int fds[APP_FDS_MAX]; /* Sockets that were added. */
     size_t n_fds;
     int state;
     char device[APP_NAME_LEN];
@@ -133,9 +133,7 @@ static void
 fake_handle(struct fake *f, struct app_event *ev)
 {
     switch ((int) ev->msg.type) {
-    case APP_OPEN:
-        fake_open(f, ev);
-        break;
+    case APP_OPEN: fake_open(f, ev); break;
     case APP_ADD:
         if (f->n_fds >= 3) {
             reply(ev, APP_ERROR, EPERM, "three are enough");
@@ -152,20 +150,11 @@ fake_handle(struct fake *f, struct app_event *ev)
             reply(ev, APP_PAUSE, 0, "");
         }
         break;
-    case APP_PAUSED:
-        fake_paused(f, ev);
-        break;
-    case APP_READY:
-        reply(ev, APP_OWNED, 0, "");
-        break;
-    case APP_REFUSE:
-        reply(ev, APP_GONE, ECANCELED, ev->msg.reason);
-        break;
-    case APP_PRESENT:
-        fake_present(ev);
-        break;
-    default:
-        break;
+    case APP_PAUSED: fake_paused(f, ev); break;
+    case APP_READY: reply(ev, APP_OWNED, 0, ""); break;
+    case APP_REFUSE: reply(ev, APP_GONE, ECANCELED, ev->msg.reason); break;
+    case APP_PRESENT: fake_present(ev); break;
+    default: break;
     }
 }
 
@@ -416,7 +405,7 @@ test_reconnect(void)
 
     CU_ASSERT_EQUAL(baton_session_add(s, closed), 0);
     CU_ASSERT_EQUAL(baton_session_add(s, fd), 0);
-    close(closed);              /* Without a word. */
+    close(closed); /* Without a word. */
     CU_ASSERT_EQUAL(baton_session_move(s, "die", NULL), 0);
     EXPECT(b, &ev, BATON_PAUSE);
     CU_ASSERT_EQUAL(baton_paused(s, "abc", 3), 0);

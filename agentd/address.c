@@ -278,9 +278,9 @@ leftovers_take_address(struct leftovers *list, const struct ofpbuf *msg)
     if (!local) {
         local = find_attr(msg, sizeof *hdr, IFA_ADDRESS);
     }
-    if (hdr && proto && nl_attr_get_u8(proto) == ADDRESS_PROTOCOL &&
-        get_address(local, hdr->ifa_family, &address) &&
-        if_indextoname(hdr->ifa_index, ifname)) {
+    if (hdr && proto && nl_attr_get_u8(proto) == ADDRESS_PROTOCOL
+        && get_address(local, hdr->ifa_family, &address)
+        && if_indextoname(hdr->ifa_index, ifname)) {
         leftovers_add(list, &address, ifname);
     }
 }
@@ -295,9 +295,9 @@ leftovers_take_rule(struct leftovers *list, const struct ofpbuf *msg)
     struct in6_addr address;
     bool found = false;
 
-    if (!hdr || hdr->action != FR_ACT_BLACKHOLE || !proto ||
-        nl_attr_get_u8(proto) != ADDRESS_PROTOCOL ||
-        !get_address(src, hdr->family, &address)) {
+    if (!hdr || hdr->action != FR_ACT_BLACKHOLE || !proto
+        || nl_attr_get_u8(proto) != ADDRESS_PROTOCOL
+        || !get_address(src, hdr->family, &address)) {
         return;
     }
     for (size_t i = 0; i < list->n; i++) {

@@ -25,7 +25,7 @@
 
 #include "openvswitch/types.h"
 
-#define ADDRESS_MARK 0xba70u    /* SO_MARK that passes closed output. */
+#define ADDRESS_MARK 0xba70u /* SO_MARK that passes closed output. */
 
 /* Adds the standing rules for ADDRESS_MARK. */
 int address_init(char **errorp);
@@ -50,7 +50,7 @@ int address_open_output(const struct in6_addr *);
 /* What a former agent left: addresses and closed outputs of ours. */
 struct address_leftover {
     struct in6_addr address;
-    char ifname[16];            /* Empty: only the rule. */
+    char ifname[16]; /* Empty: only the rule. */
     bool output_closed;
 };
 int address_list_leftovers(struct address_leftover **, size_t *n);
@@ -62,7 +62,7 @@ struct address_route {
     int ifindex;
     struct eth_addr mac;
     uint32_t mtu;
-    struct in6_addr next_hop;   /* in6addr_any: on link. */
+    struct in6_addr next_hop; /* in6addr_any: on link. */
 };
 int address_route(const struct in6_addr *peer, struct address_route *);
 

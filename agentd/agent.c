@@ -46,7 +46,7 @@ VLOG_DEFINE_THIS_MODULE(agent);
 #define LEFTOVER_GRACE 15000
 
 struct highest {
-    struct hmap_node node;      /* In agent->highest, by session. */
+    struct hmap_node node; /* In agent->highest, by session. */
     struct uuid session;
     uint64_t epoch;
 };
@@ -58,7 +58,7 @@ find_highest(const struct agent *agent, const struct uuid *session)
 {
     struct highest *h;
 
-    HMAP_FOR_EACH_WITH_HASH (h, node, uuid_hash(session), &agent->highest) {
+    HMAP_FOR_EACH_WITH_HASH(h, node, uuid_hash(session), &agent->highest) {
         if (uuid_equals(&h->session, session)) {
             return h;
         }
@@ -82,9 +82,8 @@ agent_note_epoch(struct agent *agent, const struct uuid *session,
 
     if (!h) {
         if (hmap_count(&agent->highest) >= MAX_HIGHEST) {
-            struct highest *any
-                = CONTAINER_OF(hmap_first(&agent->highest), struct highest,
-                               node);
+            struct highest *any = CONTAINER_OF(hmap_first(&agent->highest),
+                                               struct highest, node);
 
             hmap_remove(&agent->highest, &any->node);
             free(any);
@@ -166,7 +165,7 @@ run_sessions(struct agent *agent)
 {
     struct session *s;
 
-    HMAP_FOR_EACH_SAFE (s, id_node, &agent->sessions.by_id) {
+    HMAP_FOR_EACH_SAFE(s, id_node, &agent->sessions.by_id) {
         if (s->ending && time_msec() >= s->ending) {
             finish_ending(agent, s);
         }
@@ -178,8 +177,10 @@ run_sessions(struct agent *agent)
 static void
 discard_session(struct agent *agent, struct session *s, uint64_t epoch)
 {
-    events_add(agent, &s->id, s->uid, "discarded: epoch %"PRIu64" is "
-               "another device's", epoch);
+    events_add(agent, &s->id, s->uid,
+               "discarded: epoch %" PRIu64 " is "
+               "another device's",
+               epoch);
     handover_discard_session(agent, s);
 }
 
@@ -196,7 +197,8 @@ handle_epoch(struct agent *agent, const struct json *json, bool owned)
 
     if (error) {
         VLOG_WARN("the controller's word about an epoch has the wrong form: "
-                  "%s", error);
+                  "%s",
+                  error);
         free(error);
         return;
     }
@@ -221,13 +223,13 @@ register_with_controller(struct agent *agent)
     const struct highest *h;
     const struct session *s;
 
-    HMAP_FOR_EACH (s, id_node, &agent->sessions.by_id) {
+    HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
         /* What is moving is asked about, not announced. */
         if (!s->handover && !s->ending) {
             json_array_add(sessions, agent_announcement(s));
         }
     }
-    HMAP_FOR_EACH (h, node, &agent->highest) {
+    HMAP_FOR_EACH(h, node, &agent->highest) {
         struct json *json = json_object_create();
 
         message_put_uuid(json, "session", &h->session);
@@ -242,8 +244,7 @@ handle_registration(struct agent *agent)
 {
     struct message m = MESSAGE_INITIALIZER(
         controller_link_get_registration(agent->controller));
-    const struct json_array *epochs = message_get_array(&m, "epochs",
-                                                        1 << 20);
+    const struct json_array *epochs = message_get_array(&m, "epochs", 1 << 20);
     char *error = message_finish(&m);
 
     if (error) {
@@ -331,8 +332,7 @@ run_controller(struct agent *agent)
         jsonrpc_msg_destroy(msg);
         if (controller_link_get_seqno(agent->controller)
             != agent->registration) {
-            agent->registration
-                = controller_link_get_seqno(agent->controller);
+            agent->registration = controller_link_get_seqno(agent->controller);
             handle_registration(agent);
         }
     }
@@ -355,7 +355,7 @@ find_leftovers(struct agent *agent)
     if (!address_list_leftovers(&agent->leftovers, &n) && n) {
         agent->n_leftovers = n;
         agent->leftover_deadline = time_msec() + LEFTOVER_GRACE;
-        VLOG_INFO("a former agent left %"PRIuSIZE" addresses or rules", n);
+        VLOG_INFO("a former agent left %" PRIuSIZE " addresses or rules", n);
         for (size_t i = 0; i < n; i++) {
             block_reserve(agent->blocks, &agent->leftovers[i].address);
         }
@@ -370,7 +370,7 @@ is_wanted(const struct agent *agent, const struct in6_addr *address)
     if (session_find_address(&agent->sessions, address)) {
         return true;
     }
-    HMAP_FOR_EACH (h, node, &agent->handovers) {
+    HMAP_FOR_EACH(h, node, &agent->handovers) {
         if (ipv6_addr_equals(&h->address, address)) {
             return true;
         }
@@ -483,9 +483,8 @@ agent_create(const struct agent_config *config, struct agent **agentp,
     }
     find_leftovers(agent);
     endpoint = peers_get_endpoint(agent->peers);
-    agent->controller = controller_link_open(config->controller,
-                                             agent->identity, endpoint,
-                                             agent->attachment);
+    agent->controller = controller_link_open(
+        config->controller, agent->identity, endpoint, agent->attachment);
     free(endpoint);
     return 0;
 }
@@ -513,7 +512,7 @@ agent_destroy(struct agent *agent)
     app_server_close(agent->apps);
     block_destroy(agent->blocks);
     identity_destroy(agent->identity);
-    HMAP_FOR_EACH_POP (h, node, &agent->highest) {
+    HMAP_FOR_EACH_POP(h, node, &agent->highest) {
         free(h);
     }
     hmap_destroy(&agent->highest);
@@ -568,7 +567,7 @@ agent_wait(struct agent *agent)
     block_wait(agent->blocks);
     lease_request_wait(agent);
     app_requests_wait(agent);
-    HMAP_FOR_EACH (s, id_node, &agent->sessions.by_id) {
+    HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
         if (s->ending) {
             poll_timer_wait_until(s->ending);
         }

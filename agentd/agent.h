@@ -37,31 +37,31 @@ struct agent {
     struct late_packets *taps;
     struct blocks *blocks;
     uint8_t note_key[SEAL_KEY_LEN];
-    char *boot_id;              /* Times of one boot compare. */
+    char *boot_id; /* Times of one boot compare. */
 
     struct sessions sessions;
-    struct hmap handovers;      /* struct handover, by transfer's id. */
-    struct ovs_list introducing;    /* struct handover without an id yet. */
-    struct hmap highest;        /* struct highest: epochs seen. */
-    struct ovs_list opens;      /* struct open_request: waiting applications.*/
-    struct ovs_list calls;      /* struct call: people waiting. */
-    struct ovs_list watchers;   /* struct watcher. */
-    struct ovs_list events;     /* struct event: what `baton log` shows. */
+    struct hmap handovers;       /* struct handover, by transfer's id. */
+    struct ovs_list introducing; /* struct handover without an id yet. */
+    struct hmap highest;         /* struct highest: epochs seen. */
+    struct ovs_list opens;    /* struct open_request: waiting applications.*/
+    struct ovs_list calls;    /* struct call: people waiting. */
+    struct ovs_list watchers; /* struct watcher. */
+    struct ovs_list events;   /* struct event: what `baton log` shows. */
     size_t n_events;
 
-    unsigned int registration;  /* controller_link_get_seqno() last seen. */
-    char tapped[16];            /* Interface that 'taps' has. */
-    uint64_t lease_ids[2];      /* Requests for blocks: IPv4, IPv6; or 0. */
+    unsigned int registration; /* controller_link_get_seqno() last seen. */
+    char tapped[16];           /* Interface that 'taps' has. */
+    uint64_t lease_ids[2];     /* Requests for blocks: IPv4, IPv6; or 0. */
 
-    struct address_leftover *leftovers;     /* Of a former agent. */
+    struct address_leftover *leftovers; /* Of a former agent. */
     size_t n_leftovers;
-    long long int leftover_deadline;        /* time_msec(). */
+    long long int leftover_deadline; /* time_msec(). */
 };
 
 struct agent_config {
-    const char *controller;     /* "ssl:..." */
-    const char *listen;         /* "pssl:...", for peers. */
-    const char *socket;         /* Path, for applications. */
+    const char *controller; /* "ssl:..." */
+    const char *listen;     /* "pssl:...", for peers. */
+    const char *socket;     /* Path, for applications. */
     const char *state_dir;
     const char *const *ifnames; /* NULL-terminated. */
     const char *private_key, *certificate, *ca_cert;

@@ -38,6 +38,7 @@ struct open_request {
     struct app_conn *conn;
     int family;      /* AF_INET or AF_INET6. */
     uint64_t number; /* The application's, for its answer. */
+    bool asked;      /* block_take() has been tried. */
     char name[APP_NAME_LEN];
     long long int deadline; /* time_msec(). */
 };
@@ -80,9 +81,14 @@ try_open(struct agent *agent, struct open_request *r)
     struct in6_addr address;
     struct session *s;
     struct uuid id;
+    bool ready;
     int error;
 
-    if (!ifname[0] || block_take(agent->blocks, r->family, &address)) {
+    /* Each block_take() that fails makes the blocks prepare more. */
+    ready = ifname[0]
+            && (!r->asked || block_count_ready(agent->blocks, r->family));
+    r->asked |= ready;
+    if (!ready || block_take(agent->blocks, r->family, &address)) {
         if (time_msec() < r->deadline) {
             return false;
         }

@@ -37,8 +37,8 @@ message_new(enum app_message_type type, const struct session *s)
 }
 
 void
-app_send_error(struct app_conn *conn, const struct session *s,
-               uint64_t number, int error, const char *reason)
+app_send_error(struct app_conn *conn, const struct session *s, uint64_t number,
+               int error, const char *reason)
 {
     if (conn) {
         struct app_message *msg = message_new(APP_ERROR, s);

@@ -15,8 +15,8 @@ struct note;
 struct session;
 
 /* 'number' is the "socket" of what it answers. */
-void app_send_error(struct app_conn *, const struct session *,
-                    uint64_t number, int error, const char *reason);
+void app_send_error(struct app_conn *, const struct session *, uint64_t number,
+                    int error, const char *reason);
 
 /* Answers OPEN. */
 void app_send_opened(struct app_conn *, const struct session *,
@@ -26,8 +26,7 @@ void app_send_opened(struct app_conn *, const struct session *,
 /* A message about 'session' with its note, and with a reason or NULL. */
 void app_send_session(struct app_conn *, enum app_message_type,
                       const struct session *, const struct note *,
-                      const uint8_t note_key[], int error,
-                      const char *reason);
+                      const uint8_t note_key[], int error, const char *reason);
 
 /* ARRIVED: with the session's sockets and, unless negative, 'state_fd'. */
 void app_send_arrived(struct app_conn *, const struct session *,

@@ -69,8 +69,8 @@ port_bind(struct port *port)
 
     /* Protocol 0 until it is bound: see late-packets.c. */
     port->fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return (port->fd < 0 ||
-                    bind(port->fd, (struct sockaddr *) &sll, sizeof sll)
+    return (port->fd < 0
+                    || bind(port->fd, (struct sockaddr *) &sll, sizeof sll)
                 ? errno
                 : 0);
 }
@@ -110,11 +110,11 @@ interface_fits(const char *ifname)
 {
     struct ifreq ifr;
 
-    return !af_inet_ifreq_ioctl(ifname, &ifr, SIOCGIFFLAGS, "SIOCGIFFLAGS") &&
-           (ifr.ifr_flags & IFF_UP) && !(ifr.ifr_flags & IFF_LOOPBACK) &&
-           !af_inet_ifreq_ioctl(ifname, &ifr, SIOCGIFHWADDR,
-                                "SIOCGIFHWADDR") &&
-           ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+    return !af_inet_ifreq_ioctl(ifname, &ifr, SIOCGIFFLAGS, "SIOCGIFFLAGS")
+           && (ifr.ifr_flags & IFF_UP) && !(ifr.ifr_flags & IFF_LOOPBACK)
+           && !af_inet_ifreq_ioctl(ifname, &ifr, SIOCGIFHWADDR,
+                                   "SIOCGIFHWADDR")
+           && ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER;
 }
 
 /* Interfaces come and go, so that this is done for each challenge. */
@@ -259,9 +259,9 @@ port_recv(struct attachment *at, struct port *port)
     if (n < 0) {
         return false;
     }
-    if (sll.sll_pkttype == PACKET_HOST &&
-        attachment_frame_parse(bytes, n, &frame) &&
-        frame.kind == ATTACHMENT_PROBE) {
+    if (sll.sll_pkttype == PACKET_HOST
+        && attachment_frame_parse(bytes, n, &frame)
+        && frame.kind == ATTACHMENT_PROBE) {
         add_probe(at, port, &frame);
     }
     return true;
@@ -299,8 +299,8 @@ attachment_next_probe(struct attachment *at, uint64_t sa_id,
 
         memmove(at->probes, at->probes + 1,
                 --at->n_probes * sizeof *at->probes);
-        if (probe.frame.sa_id == sa_id &&
-            attachment_frame_verify(&probe.frame, sa_key)) {
+        if (probe.frame.sa_id == sa_id
+            && attachment_frame_verify(&probe.frame, sa_key)) {
             memcpy(nonce, probe.frame.nonce, ATTACHMENT_NONCE_LEN);
             ovs_strlcpy(ifname, probe.ifname, IF_NAMESIZE);
             return true;

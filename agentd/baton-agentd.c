@@ -73,17 +73,17 @@ parse_options(int argc, char *argv[])
         SSL_OPTION_ENUMS,
     };
     static const struct option long_options[] = {
-        {"listen", required_argument, NULL, OPT_LISTEN},
-        {"interface", required_argument, NULL, OPT_INTERFACE},
-        {"socket", required_argument, NULL, OPT_SOCKET},
-        {"state-dir", required_argument, NULL, OPT_STATE_DIR},
-        {"unixctl", required_argument, NULL, OPT_UNIXCTL},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
+        { "listen", required_argument, NULL, OPT_LISTEN },
+        { "interface", required_argument, NULL, OPT_INTERFACE },
+        { "socket", required_argument, NULL, OPT_SOCKET },
+        { "state-dir", required_argument, NULL, OPT_STATE_DIR },
+        { "unixctl", required_argument, NULL, OPT_UNIXCTL },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
         DAEMON_LONG_OPTIONS,
         VLOG_LONG_OPTIONS,
         STREAM_SSL_LONG_OPTIONS,
-        {NULL, 0, NULL, 0},
+        { NULL, 0, NULL, 0 },
     };
     char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
 
@@ -94,26 +94,13 @@ parse_options(int argc, char *argv[])
             break;
         }
         switch (c) {
-        case OPT_LISTEN:
-            config.listen = optarg;
-            break;
-        case OPT_INTERFACE:
-            svec_add(&interfaces, optarg);
-            break;
-        case OPT_SOCKET:
-            config.socket = optarg;
-            break;
-        case OPT_STATE_DIR:
-            config.state_dir = optarg;
-            break;
-        case OPT_UNIXCTL:
-            unixctl_path = optarg;
-            break;
-        case 'h':
-            usage();
-        case 'V':
-            ovs_print_version(0, 0);
-            exit(EXIT_SUCCESS);
+        case OPT_LISTEN: config.listen = optarg; break;
+        case OPT_INTERFACE: svec_add(&interfaces, optarg); break;
+        case OPT_SOCKET: config.socket = optarg; break;
+        case OPT_STATE_DIR: config.state_dir = optarg; break;
+        case OPT_UNIXCTL: unixctl_path = optarg; break;
+        case 'h': usage();
+        case 'V': ovs_print_version(0, 0); exit(EXIT_SUCCESS);
         case 'p':
             config.private_key = optarg;
             stream_ssl_set_private_key_file(optarg);
@@ -126,30 +113,26 @@ parse_options(int argc, char *argv[])
             config.ca_cert = optarg;
             stream_ssl_set_ca_cert_file(optarg, false);
             break;
-        case OPT_SSL_PROTOCOLS:
-            stream_ssl_set_protocols(optarg);
-            break;
+        case OPT_SSL_PROTOCOLS: stream_ssl_set_protocols(optarg); break;
         case OPT_SSL_CIPHERS:
             stream_ssl_set_ciphers(optarg);
             break;
-        DAEMON_OPTION_HANDLERS
-        VLOG_OPTION_HANDLERS
-        case '?':
-            exit(EXIT_FAILURE);
-        default:
-            abort();
+            DAEMON_OPTION_HANDLERS
+            VLOG_OPTION_HANDLERS
+        case '?': exit(EXIT_FAILURE);
+        default: abort();
         }
     }
     free(short_options);
 
     if (argc - optind != 1) {
         ovs_fatal(0, "one argument is required, the controller "
-                  "(\"ssl:IP:PORT\"); use --help for usage");
+                     "(\"ssl:IP:PORT\"); use --help for usage");
     }
     config.controller = argv[optind];
     if (!config.private_key || !config.certificate || !config.ca_cert) {
         ovs_fatal(0, "--private-key, --certificate and --ca-cert are "
-                  "required; baton-pki makes them");
+                     "required; baton-pki makes them");
     }
     svec_terminate(&interfaces);
     config.ifnames = (const char *const *) interfaces.names;

@@ -32,13 +32,13 @@
 struct blocks;
 
 struct block_lease {
-    struct in6_addr prefix;     /* IPv4 as IPv4-mapped. */
-    unsigned int plen;          /* In the mapped form. */
-    unsigned int lifetime;      /* Seconds. */
-    unsigned int rest;          /* Seconds of quarantine. */
-    unsigned int probes;        /* 0: no duplicate address detection. */
-    unsigned int probe_interval;        /* Milliseconds. */
-    const struct in6_addr *in_use;      /* Not this device's to give. */
+    struct in6_addr prefix;        /* IPv4 as IPv4-mapped. */
+    unsigned int plen;             /* In the mapped form. */
+    unsigned int lifetime;         /* Seconds. */
+    unsigned int rest;             /* Seconds of quarantine. */
+    unsigned int probes;           /* 0: no duplicate address detection. */
+    unsigned int probe_interval;   /* Milliseconds. */
+    const struct in6_addr *in_use; /* Not this device's to give. */
     size_t n_in_use;
 };
 
@@ -62,10 +62,10 @@ int block_lease(struct blocks *, const struct block_lease *);
  * renewed, or NULL. */
 enum block_need {
     BLOCK_NEED_NOTHING,
-    BLOCK_NEED_LEASE,           /* The first one, or a renewal. */
-    BLOCK_NEED_MORE,            /* Another block: "more". */
+    BLOCK_NEED_LEASE, /* The first one, or a renewal. */
+    BLOCK_NEED_MORE,  /* Another block: "more". */
 };
-#define BLOCK_ASK_INTERVAL 2000         /* Milliseconds. */
+#define BLOCK_ASK_INTERVAL 2000 /* Milliseconds. */
 #define BLOCK_REFUSED_INTERVAL 30000
 enum block_need block_needs(const struct blocks *, int family,
                             const struct block_lease **renewal);

@@ -23,7 +23,7 @@
 
 /* A person who waits for the controller's answer. */
 struct call {
-    struct ovs_list node;       /* In agent->calls. */
+    struct ovs_list node; /* In agent->calls. */
     struct app_conn *conn;
     uint64_t request_id;
 };
@@ -39,7 +39,7 @@ calls_destroy(struct agent *agent)
 {
     struct call *call;
 
-    LIST_FOR_EACH_POP (call, node, &agent->calls) {
+    LIST_FOR_EACH_POP(call, node, &agent->calls) {
         free(call);
     }
 }
@@ -47,10 +47,10 @@ calls_destroy(struct agent *agent)
 static const char *
 session_state_name(const struct session *s)
 {
-    return (s->ending ? "ending"
-            : !s->handover ? "here"
+    return (s->ending                         ? "ending"
+            : !s->handover                    ? "here"
             : handover_is_giving(s->handover) ? "leaving"
-            : "coming");
+                                              : "coming");
 }
 
 static void
@@ -59,7 +59,7 @@ call_sessions(struct agent *agent, struct app_conn *conn)
     struct json *rows = json_array_create_empty();
     const struct session *s;
 
-    HMAP_FOR_EACH (s, id_node, &agent->sessions.by_id) {
+    HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
         struct json *row;
         char *since;
 
@@ -107,8 +107,8 @@ call_move(struct agent *agent, struct app_conn *conn, struct message *m)
     const char *service = message_get_optional_string(m, "service",
                                                       MESSAGE_NAME_MAX);
     char *error = message_finish(m);
-    struct session *s = error ? NULL : session_lookup(&agent->sessions, what,
-                                                      &error);
+    struct session *s = error ? NULL
+                              : session_lookup(&agent->sessions, what, &error);
 
     if (s && app_conn_uid(conn) && app_conn_uid(conn) != s->uid) {
         error = xstrdup("the session belongs to another user");
@@ -125,8 +125,8 @@ call_move(struct agent *agent, struct app_conn *conn, struct message *m)
 void
 calls_handle(struct agent *agent, const struct app_event *event)
 {
-    struct json *json = json_from_string(event->msg.text_len
-                                         ? event->msg.text : "");
+    struct json *json = json_from_string(event->msg.text_len ? event->msg.text
+                                                             : "");
     struct message m = MESSAGE_INITIALIZER(json);
     const char *name = message_get_string(&m, "call", 32);
     char *error = message_finish(&m);
@@ -141,8 +141,8 @@ calls_handle(struct agent *agent, const struct app_event *event)
     } else if (!strcmp(name, "move")) {
         call_move(agent, event->conn, &m);
     } else if (!strcmp(name, "log")) {
-        app_send_rows(event->conn, events_to_json(agent,
-                                                  app_conn_uid(event->conn)));
+        app_send_rows(event->conn,
+                      events_to_json(agent, app_conn_uid(event->conn)));
     } else if (!strcmp(name, "watch")) {
         events_watch(agent, event->conn);
     } else {
@@ -158,12 +158,12 @@ calls_handle_controller(struct agent *agent, const struct jsonrpc_msg *msg)
     uint64_t id = link_msg_id(msg);
     struct call *call;
 
-    LIST_FOR_EACH (call, node, &agent->calls) {
+    LIST_FOR_EACH(call, node, &agent->calls) {
         if (id && call->request_id == id) {
             if (msg->type == JSONRPC_REPLY) {
                 struct message m = MESSAGE_INITIALIZER(msg->result);
-                const struct json_array *devices
-                    = message_get_array(&m, "devices", 1 << 20);
+                const struct json_array *devices = message_get_array(
+                    &m, "devices", 1 << 20);
                 struct json *rows = json_array_create_empty();
 
                 free(message_finish(&m));
@@ -188,7 +188,7 @@ calls_controller_lost(struct agent *agent)
 {
     struct call *call;
 
-    LIST_FOR_EACH_POP (call, node, &agent->calls) {
+    LIST_FOR_EACH_POP(call, node, &agent->calls) {
         app_send_call_error(call->conn, ENOTCONN,
                             "the connection with the controller was lost");
         free(call);
@@ -200,7 +200,7 @@ calls_conn_closed(struct agent *agent, struct app_conn *conn)
 {
     struct call *call;
 
-    LIST_FOR_EACH_SAFE (call, node, &agent->calls) {
+    LIST_FOR_EACH_SAFE(call, node, &agent->calls) {
         if (call->conn == conn) {
             ovs_list_remove(&call->node);
             free(call);

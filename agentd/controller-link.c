@@ -24,19 +24,19 @@ struct controller_link {
     char *endpoint;
     struct attachment *attachment;
 
-    unsigned int link_seqno;    /* Of 'link', when last looked at. */
-    bool want_announcements;    /* Connected, "register" not yet sent. */
-    uint64_t register_id;       /* Its request, or 0. */
+    unsigned int link_seqno; /* Of 'link', when last looked at. */
+    bool want_announcements; /* Connected, "register" not yet sent. */
+    uint64_t register_id;    /* Its request, or 0. */
 
     bool registered;
-    unsigned int seqno;         /* Of registrations. */
+    unsigned int seqno; /* Of registrations. */
     struct json *registration;
     uint64_t sa_id;
     uint8_t sa_key[SEAL_KEY_LEN];
     uint8_t nonce[CLAIM_NONCE_LEN];
 
-    char probe_ifname[16];      /* Where the last probe frame came in. */
-    char ifname[16];            /* The same, once the controller believes. */
+    char probe_ifname[16]; /* Where the last probe frame came in. */
+    char ifname[16];       /* The same, once the controller believes. */
 };
 
 struct controller_link *

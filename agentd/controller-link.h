@@ -49,8 +49,8 @@ bool controller_link_is_registered(const struct controller_link *);
 /* Changes at each registration. */
 unsigned int controller_link_get_seqno(const struct controller_link *);
 /* The reply to the last registration, until the next; NULL before. */
-const struct json *controller_link_get_registration(
-    const struct controller_link *);
+const struct json *
+controller_link_get_registration(const struct controller_link *);
 
 /* Where the controller has proof that we are.  Empty string: nowhere. */
 const char *controller_link_get_ifname(const struct controller_link *);

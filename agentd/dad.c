@@ -100,8 +100,9 @@ attach(int fd, struct program *p)
 {
     struct sock_fprog fprog = { p->n, p->insns };
 
-    if (fd >= 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof fprog)) {
+    if (fd >= 0
+        && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog,
+                      sizeof fprog)) {
         VLOG_WARN_RL(&rl, "cannot filter ARP and neighbour discovery (%s)",
                      ovs_strerror(errno));
     }
@@ -273,8 +274,8 @@ probe_nd(struct dad *dad, const struct in6_addr *address)
     memcpy(packet + 24, &dst, sizeof dst);
     packet[ND_TYPE] = ND_NEIGHBOR_SOLICIT;
     memcpy(packet + ND_TARGET, address, sizeof *address);
-    if (!late_packet_parse(packet, sizeof packet, &info) ||
-        !late_packet_complete(packet, &info)) {
+    if (!late_packet_parse(packet, sizeof packet, &info)
+        || !late_packet_complete(packet, &info)) {
         return EINVAL;
     }
     return send_to(dad, dad->nd, ETH_P_IPV6, &group, packet, sizeof packet);
@@ -317,9 +318,9 @@ read_arp(const uint8_t *p, size_t n, struct in6_addr *address)
 {
     ovs_be32 spa, tpa;
 
-    if (n < ARP_ETH_HEADER_LEN || p[0] || p[1] != ARP_HRD_ETHERNET ||
-        p[2] != ARP_PRO_IP >> 8 || p[3] != (ARP_PRO_IP & 0xff) ||
-        p[4] != ETH_ADDR_LEN || p[5] != 4) {
+    if (n < ARP_ETH_HEADER_LEN || p[0] || p[1] != ARP_HRD_ETHERNET
+        || p[2] != ARP_PRO_IP >> 8 || p[3] != (ARP_PRO_IP & 0xff)
+        || p[4] != ETH_ADDR_LEN || p[5] != 4) {
         return false;
     }
     memcpy(&spa, p + ARP_SPA, sizeof spa);
@@ -338,11 +339,11 @@ read_nd(const uint8_t *p, size_t n, struct in6_addr *address)
 {
     static const struct in6_addr none;
 
-    if (n < ND_LEN || p[0] >> 4 != 6 || p[6] != IPPROTO_ICMPV6 ||
-        p[7] != 255 || p[ND_TYPE + 1] ||
-        (p[ND_TYPE] != ND_NEIGHBOR_ADVERT &&
-         (p[ND_TYPE] != ND_NEIGHBOR_SOLICIT ||
-          memcmp(p + 8, &none, sizeof none)))) {
+    if (n < ND_LEN || p[0] >> 4 != 6 || p[6] != IPPROTO_ICMPV6 || p[7] != 255
+        || p[ND_TYPE + 1]
+        || (p[ND_TYPE] != ND_NEIGHBOR_ADVERT
+            && (p[ND_TYPE] != ND_NEIGHBOR_SOLICIT
+                || memcmp(p + 8, &none, sizeof none)))) {
         return false;
     }
     memcpy(address, p + ND_TARGET, sizeof *address);
@@ -370,9 +371,9 @@ read_socket(struct dad *dad, int fd)
         }
         memcpy(&claim->mac, sll.sll_addr, sizeof claim->mac);
         /* Our own, come back through a loop, are no claim. */
-        if (!eth_addr_equals(claim->mac, mac) &&
-            (fd == dad->arp ? read_arp(packet, n, &claim->address)
-                            : read_nd(packet, n, &claim->address))) {
+        if (!eth_addr_equals(claim->mac, mac)
+            && (fd == dad->arp ? read_arp(packet, n, &claim->address)
+                               : read_nd(packet, n, &claim->address))) {
             dad->n_claims++;
         }
     }

@@ -25,8 +25,8 @@
 struct dad;
 
 struct dad_prefix {
-    struct in6_addr addr;       /* IPv4 as IPv4-mapped. */
-    unsigned int plen;          /* In the mapped form. */
+    struct in6_addr addr; /* IPv4 as IPv4-mapped. */
+    unsigned int plen;    /* In the mapped form. */
 };
 
 /* Another host has 'address' or is about to take it. */

@@ -23,15 +23,15 @@ VLOG_DEFINE_THIS_MODULE(events);
 #define MAX_EVENTS 500
 
 struct event {
-    struct ovs_list node;       /* In agent->events. */
-    long long int when;         /* time_wall_msec(). */
+    struct ovs_list node; /* In agent->events. */
+    long long int when;   /* time_wall_msec(). */
     struct uuid session;
     uid_t uid;
     char *text;
 };
 
 struct watcher {
-    struct ovs_list node;       /* In agent->watchers. */
+    struct ovs_list node; /* In agent->watchers. */
     struct app_conn *conn;
 };
 
@@ -58,10 +58,10 @@ events_destroy(struct agent *agent)
     struct watcher *w;
     struct event *event;
 
-    LIST_FOR_EACH_SAFE (event, node, &agent->events) {
+    LIST_FOR_EACH_SAFE(event, node, &agent->events) {
         event_destroy(agent, event);
     }
-    LIST_FOR_EACH_POP (w, node, &agent->watchers) {
+    LIST_FOR_EACH_POP(w, node, &agent->watchers) {
         free(w);
     }
 }
@@ -99,14 +99,14 @@ events_add(struct agent *agent, const struct uuid *session, uid_t uid,
     event->when = time_wall_msec();
     event->session = *session;
     event->uid = uid;
-    VLOG_INFO("session "UUID_FMT": %s", UUID_ARGS(session), event->text);
+    VLOG_INFO("session " UUID_FMT ": %s", UUID_ARGS(session), event->text);
 
     ovs_list_push_back(&agent->events, &event->node);
     if (++agent->n_events > MAX_EVENTS) {
         event_destroy(agent, CONTAINER_OF(ovs_list_front(&agent->events),
                                           struct event, node));
     }
-    LIST_FOR_EACH (w, node, &agent->watchers) {
+    LIST_FOR_EACH(w, node, &agent->watchers) {
         if (is_visible(event, app_conn_uid(w->conn))) {
             struct json *rows = json_array_create_1(event_to_json(event));
 
@@ -121,7 +121,7 @@ events_to_json(const struct agent *agent, uid_t uid)
     struct json *rows = json_array_create_empty();
     const struct event *event;
 
-    LIST_FOR_EACH (event, node, &agent->events) {
+    LIST_FOR_EACH(event, node, &agent->events) {
         if (is_visible(event, uid)) {
             json_array_add(rows, event_to_json(event));
         }
@@ -143,7 +143,7 @@ events_conn_closed(struct agent *agent, struct app_conn *conn)
 {
     struct watcher *w;
 
-    LIST_FOR_EACH_SAFE (w, node, &agent->watchers) {
+    LIST_FOR_EACH_SAFE(w, node, &agent->watchers) {
         if (w->conn == conn) {
             ovs_list_remove(&w->node);
             free(w);

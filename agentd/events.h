@@ -17,8 +17,7 @@ void events_destroy(struct agent *);
 /* Also logs the text at INFO.  'uid': whose session it is; others than root
  * and that user do not see the event. */
 void events_add(struct agent *, const struct uuid *session, uid_t uid,
-                const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* An array of objects {time, session, event} that 'uid' may see. */
 struct json *events_to_json(const struct agent *, uid_t uid);

@@ -13,7 +13,7 @@
  *               PAUSING -----1 s-------------+---> as it was; RESUME
  *                   | paused                 |
  *              SETTLING                      |
- *                   | acknowledged, 100 ms   |
+ *                   | acknowledged, or 1 s   |
  *             PREPARING -----refused, 2 s,---+
  *                   | go     aborted(e+1)
  *                   |
@@ -176,9 +176,9 @@ give_start(struct agent *agent, struct session *s, const char *target,
         return false;
     }
     if (!controller_link_is_registered(agent->controller)) {
-        *errorp = xasprintf("no controller: %s",
-                            link_get_error(controller_link_get(
-                                agent->controller)));
+        *errorp = xasprintf(
+            "no controller: %s",
+            link_get_error(controller_link_get(agent->controller)));
         return false;
     }
 
@@ -269,12 +269,13 @@ static struct json *
 offer_socket(const struct socket_state_info *info)
 {
     struct json *json = json_object_create();
-    const struct sockaddr_in *local = (const struct sockaddr_in *)&info->local;
+    const struct sockaddr_in *local = (const struct sockaddr_in *) &info
+                                          ->local;
 
     message_put_string(json, "kind",
-                       info->kind == SOCKET_STATE_TCP ? "tcp"
+                       info->kind == SOCKET_STATE_TCP   ? "tcp"
                        : info->kind == SOCKET_STATE_UDP ? "udp"
-                       : "tcp-listen");
+                                                        : "tcp-listen");
     /* sin6_port is where sin_port is. */
     message_put_integer(json, "local_port", ntohs(local->sin_port));
     message_put_integer(json, "family", info->family == AF_INET ? 4 : 6);
@@ -303,8 +304,8 @@ give_offer(struct handover *h)
             json_destroy(offer);
             return;
         }
-        size_max += info.kind == SOCKET_STATE_TCP
-                    ? SOCKET_STATE_ENCODED_MAX : 65536;
+        size_max += info.kind == SOCKET_STATE_TCP ? SOCKET_STATE_ENCODED_MAX
+                                                  : 65536;
         json_array_add(sockets, offer_socket(&info));
     }
     if (!h->keypair) {
@@ -318,7 +319,7 @@ give_offer(struct handover *h)
     message_put_string(offer, "name", h->name);
     message_put_string(offer, "service", h->service);
     message_put_bytes(offer, "key", h->point, sizeof h->point);
-    json_object_put_format(offer, "sa_id", "%016"PRIx64, h->sa_id);
+    json_object_put_format(offer, "sa_id", "%016" PRIx64, h->sa_id);
     json_object_put(offer, "sockets", sockets);
     message_put_integer(offer, "size_max", size_max);
     h->size_max = size_max;
@@ -410,7 +411,7 @@ give_handle_message(struct handover *h, const char *kind,
         free(message_finish(&m));
         if (!strcmp(code, "not-expected")
             && h->deadline - time_msec()
-               > HANDOVER_OFFER_TIMEOUT - OFFER_AGAIN) {
+                   > HANDOVER_OFFER_TIMEOUT - OFFER_AGAIN) {
             h->offer_again = time_msec() + OFFER_PAUSE;
             return;
         }
@@ -422,25 +423,37 @@ give_handle_message(struct handover *h, const char *kind,
 
 /* Pause and prepare. */
 
-/* Is so much in flight that it is better to wait for its acknowledgement
- * than to move with it?  A restored socket has forgotten its round trip time:
- * what is lost then, is found late. */
+/* What is in flight is better acknowledged before the move than after it: a
+ * restored socket has forgotten its round trip time, so what is lost then is
+ * found late; and what was never sent need not travel.  The application has
+ * stopped, the correspondent goes on to receive: this costs it nothing.
+ *
+ * Returns true once little is in flight, or what is does not become less. */
 static bool
-is_settled(const struct session *s)
+is_settled(struct handover *h)
 {
+    const struct session *s = h->session;
+    size_t unsettled = 0;
+    bool busy = false;
+
     for (size_t i = 0; i < s->n_sockets; i++) {
         struct socket_state_info info;
 
-        if (socket_state_inspect(s->sockets[i].fd, &info, NULL)
+        if (s->sockets[i].datagram
+            || socket_state_inspect(s->sockets[i].fd, &info, NULL)
             || info.kind != SOCKET_STATE_TCP) {
             continue;
         }
-        if (info.unacked_segments > 2
-            || (info.unsent && info.unacked_segments)) {
-            return false;
-        }
+        unsettled += info.send_queue;
+        /* A peer may hold back its acknowledgement of two segments. */
+        busy |= (info.unacked_segments > 2
+                 || (info.unsent && info.unacked_segments));
     }
-    return true;
+    if (unsettled < h->unsettled || !h->progress) {
+        h->unsettled = unsettled;
+        h->progress = time_msec();
+    }
+    return !busy || time_msec() >= h->progress + HANDOVER_SETTLE_STALL;
 }
 
 void
@@ -457,7 +470,7 @@ give_handle_paused(struct handover *h, struct app_event *event)
         return;
     }
     handover_set_state(h, GIVE_SETTLING, HANDOVER_SETTLE_TIMEOUT);
-    if (is_settled(h->session)) {
+    if (is_settled(h)) {
         give_prepare(h);
     }
 }
@@ -484,7 +497,7 @@ give_prepare(struct handover *h)
     handover_get_terms(h, &terms);
     n = ticket_seal(&terms, sa_key, &secret, ticket);
     seal_wipe(&secret, sizeof secret);
-    seal_hash(&(struct iovec) { ticket, n }, 1, h->handoff.ticket_hash);
+    seal_hash(&(struct iovec){ ticket, n }, 1, h->handoff.ticket_hash);
 
     handover_catch(h);
     message_put_uuid(params, "transfer", &h->transfer);
@@ -501,12 +514,11 @@ capture_sockets(struct handover *h, char **errorp)
 {
     struct session *s = h->session;
 
-    h->handoff.sockets = xcalloc(s->n_sockets + 1,
-                                 sizeof *h->handoff.sockets);
+    h->handoff.sockets = xcalloc(s->n_sockets + 1, sizeof *h->handoff.sockets);
     for (size_t i = 0; i < s->n_sockets; i++) {
         if (socket_state_freeze(s->sockets[i].fd, errorp)
-            || socket_state_capture(s->sockets[i].fd,
-                                    &h->handoff.sockets[i], errorp)) {
+            || socket_state_capture(s->sockets[i].fd, &h->handoff.sockets[i],
+                                    errorp)) {
             return false;
         }
         h->handoff.n_sockets++;
@@ -564,7 +576,7 @@ give_freeze(struct handover *h)
         handover_relay_collected(h);
     } else {
         /* Only the controller may abort now: say that it should. */
-        VLOG_WARN("session "UUID_FMT" cannot be captured: %s",
+        VLOG_WARN("session " UUID_FMT " cannot be captured: %s",
                   UUID_ARGS(&h->session_id), error);
         handover_send_controller(h, "withdraw", error);
         free(error);
@@ -610,7 +622,7 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
         char *error = NULL;
 
         if (socket_state_thaw(s->sockets[i].fd, &error)) {
-            VLOG_ERR("session "UUID_FMT": %s", UUID_ARGS(&s->id), error);
+            VLOG_ERR("session " UUID_FMT ": %s", UUID_ARGS(&s->id), error);
             free(error);
         }
     }
@@ -654,7 +666,7 @@ give_released(struct handover *h, uint64_t epoch)
         free(error);
     }
     app_send_session(s->conn, APP_GONE, s, NULL, NULL, 0, "moved");
-    events_add(h->agent, &h->session_id, s->uid, "moved to %s, epoch %"PRIu64,
+    events_add(h->agent, &h->session_id, s->uid, "moved to %s, epoch %" PRIu64,
                h->other, epoch);
     tell_asker(h, 0, "moved");
 
@@ -699,15 +711,16 @@ give_lost(struct handover *h)
 {
     struct session *s = h->session;
 
-    VLOG_ERR("session "UUID_FMT": the controller did not answer for %d "
-             "minutes; the session is lost", UUID_ARGS(&s->id),
-             HANDOVER_LOST_TIMEOUT / 60000);
+    VLOG_ERR("session " UUID_FMT ": the controller did not answer for %d "
+             "minutes; the session is lost",
+             UUID_ARGS(&s->id), HANDOVER_LOST_TIMEOUT / 60000);
     for (size_t i = 0; i < s->n_sockets; i++) {
         socket_state_discard(s->sockets[i].fd, NULL);
     }
     app_send_session(s->conn, APP_GONE, s, NULL, NULL, ETIMEDOUT,
                      "the controller did not answer");
-    events_add(h->agent, &h->session_id, s->uid, "lost: the controller did "
+    events_add(h->agent, &h->session_id, s->uid,
+               "lost: the controller did "
                "not answer");
     tell_asker(h, ETIMEDOUT, "the controller did not answer");
     if (s->ifname[0]) {
@@ -725,8 +738,10 @@ give_decided(struct handover *h, enum handover_outcome outcome, uint64_t epoch,
              const char *reason)
 {
     if (outcome == HANDOVER_OWNED) {
-        VLOG_WARN("transfer "UUID_FMT": the controller calls us owner of what "
-                  "we give", UUID_ARGS(&h->transfer));
+        VLOG_WARN("transfer " UUID_FMT
+                  ": the controller calls us owner of what "
+                  "we give",
+                  UUID_ARGS(&h->transfer));
     } else if (h->state == GIVE_FROZEN) {
         if (outcome == HANDOVER_RELEASED) {
             give_released(h, epoch);
@@ -796,29 +811,20 @@ give_timeout(struct handover *h)
     case GIVE_PAUSING:
         give_fail(h, ETIMEDOUT, "the application did not pause");
         break;
-    case GIVE_SETTLING:
-        give_prepare(h);
-        break;
+    case GIVE_SETTLING: give_prepare(h); break;
     case GIVE_PREPARING:
         give_fail(h, ETIMEDOUT, "the controller did not answer");
         break;
-    case GIVE_FROZEN:
-        give_lost(h);
-        break;
-    case GIVE_DRAINING:
-        give_finish_draining(h);
-        break;
-    case GIVE_RESUMED:
-        handover_destroy(h);
-        break;
+    case GIVE_FROZEN: give_lost(h); break;
+    case GIVE_DRAINING: give_finish_draining(h); break;
+    case GIVE_RESUMED: handover_destroy(h); break;
     case TAKE_EXPECTED:
     case TAKE_POSTPONED:
     case TAKE_WAITING:
     case TAKE_MUTED:
     case TAKE_CLAIMED:
     case TAKE_OWNED:
-    default:
-        OVS_NOT_REACHED();
+    default: OVS_NOT_REACHED();
     }
 }
 
@@ -833,8 +839,8 @@ give_run(struct handover *h)
             give_offer(h);
         } else if (peers_get_error(h->agent->peers, h->other)) {
             VLOG_INFO("no connection with device %s (%s): frames go by way "
-                      "of the controller", h->other,
-                      peers_get_error(h->agent->peers, h->other));
+                      "of the controller",
+                      h->other, peers_get_error(h->agent->peers, h->other));
             h->relay = true;
             give_offer(h);
         }
@@ -842,7 +848,7 @@ give_run(struct handover *h)
         h->offer_again = LLONG_MAX;
         give_offer(h);
     } else if (h->state == GIVE_SETTLING) {
-        if (is_settled(h->session)) {
+        if (is_settled(h)) {
             give_prepare(h);
         }
     } else if (h->state == GIVE_FROZEN || h->state == GIVE_DRAINING) {

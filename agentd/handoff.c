@@ -16,7 +16,7 @@
 #include "socket-state.h"
 #include "util.h"
 
-#define MAGIC 0x42484f31u       /* "BHO1" */
+#define MAGIC 0x42484f31u /* "BHO1" */
 
 void
 handoff_uninit(struct handoff *h)
@@ -138,8 +138,7 @@ handoff_decode(const uint8_t *p, size_t left, struct handoff *h, char **errorp)
     for (size_t i = 0; i < n; i++) {
         int error;
 
-        if (!take32(&p, &left, &value)
-            || !(bytes = take(&p, &left, value))) {
+        if (!take32(&p, &left, &value) || !(bytes = take(&p, &left, value))) {
             goto malformed;
         }
         error = socket_state_decode(bytes, value, &h->sockets[i], errorp);
@@ -212,13 +211,15 @@ handoff_check(const struct handoff *h, const struct in6_addr *address)
         socket_state_get_info(h->sockets[i], &info);
         if (!get_address(&info.local, &local)
             || !ipv6_addr_equals(&local, address)) {
-            return xasprintf("socket %"PRIuSIZE" is not on the session's "
-                             "address", i);
+            return xasprintf("socket %" PRIuSIZE " is not on the session's "
+                             "address",
+                             i);
         }
         if (info.peer.ss_family
             && !handoff_peer_is_acceptable(&info.peer, address)) {
-            return xasprintf("socket %"PRIuSIZE" has a peer that no session "
-                             "may have", i);
+            return xasprintf("socket %" PRIuSIZE " has a peer that no session "
+                             "may have",
+                             i);
         }
     }
     return NULL;
@@ -268,14 +269,14 @@ handoff_state_from_fd(struct handoff *h, int fd, char **errorp)
     }
     if (st.st_size > HANDOFF_APP_STATE_MAX) {
         *errorp = xasprintf("the application's state is %lld bytes; at most "
-                            "%u can travel", (long long int) st.st_size,
-                            HANDOFF_APP_STATE_MAX);
+                            "%u can travel",
+                            (long long int) st.st_size, HANDOFF_APP_STATE_MAX);
         return EMSGSIZE;
     }
     free(h->app_state);
     h->app_len = st.st_size;
     h->app_state = h->app_len ? xmalloc(h->app_len) : NULL;
-    for (done = 0; done < h->app_len; ) {
+    for (done = 0; done < h->app_len;) {
         ssize_t n = pread(fd, h->app_state + done, h->app_len - done, done);
 
         if (n <= 0) {

@@ -36,7 +36,7 @@ struct handoff {
     uint8_t ticket_hash[SEAL_HASH_LEN];
     struct socket_state **sockets;
     size_t n_sockets;
-    uint8_t *app_state;         /* malloc'd; NULL if there is none. */
+    uint8_t *app_state; /* malloc'd; NULL if there is none. */
     size_t app_len;
 };
 

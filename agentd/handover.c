@@ -92,8 +92,7 @@ handover_find(const struct agent *agent, const struct uuid *transfer)
 {
     struct handover *h;
 
-    HMAP_FOR_EACH_WITH_HASH (h, node, uuid_hash(transfer),
-                             &agent->handovers) {
+    HMAP_FOR_EACH_WITH_HASH(h, node, uuid_hash(transfer), &agent->handovers) {
         if (uuid_equals(&h->transfer, transfer)) {
             return h;
         }
@@ -107,7 +106,7 @@ handover_find_draining(const struct agent *agent,
 {
     struct handover *h;
 
-    HMAP_FOR_EACH (h, node, &agent->handovers) {
+    HMAP_FOR_EACH(h, node, &agent->handovers) {
         if (h->state == GIVE_DRAINING
             && !memcmp(&h->address, address, sizeof *address)) {
             return h;
@@ -147,14 +146,14 @@ handover_report(struct handover *h)
     struct late_stats stats = { .caught = 0 };
 
     for (size_t i = 0; i < h->n_steps; i++) {
-        json_array_add(steps, json_array_create_2(
-            json_string_create(h->steps[i].name),
-            json_integer_create(h->steps[i].us)));
+        json_array_add(
+            steps, json_array_create_2(json_string_create(h->steps[i].name),
+                                       json_integer_create(h->steps[i].us)));
     }
     message_put_uuid(params, "transfer", &h->transfer);
     message_put_string(params, "boot", h->agent->boot_id);
-    message_put_string(params, "role", handover_is_giving(h)
-                       ? "transferring" : "target");
+    message_put_string(params, "role",
+                       handover_is_giving(h) ? "transferring" : "target");
     json_object_put(params, "steps", steps);
     link_notify(link, "timeline", params);
 
@@ -274,8 +273,8 @@ handover_ask(struct handover *h)
     message_put_uuid(params, "session", &h->session_id);
     message_put_address(params, "address", &h->address);
     message_put_integer(params, "epoch", h->epoch);
-    message_put_string(params, "role", handover_is_giving(h)
-                       ? "transferring" : "target");
+    message_put_string(params, "role",
+                       handover_is_giving(h) ? "transferring" : "target");
     link_notify(controller_link_get(h->agent->controller), "ask", params);
     h->ask_interval = MIN(h->ask_interval * 2, HANDOVER_ASK_MAX);
     h->ask_at = time_msec() + h->ask_interval;
@@ -370,10 +369,10 @@ handover_run(struct agent *agent)
 {
     struct handover *h;
 
-    LIST_FOR_EACH_SAFE (h, list_node, &agent->introducing) {
+    LIST_FOR_EACH_SAFE(h, list_node, &agent->introducing) {
         give_run(h);
     }
-    HMAP_FOR_EACH_SAFE (h, node, &agent->handovers) {
+    HMAP_FOR_EACH_SAFE(h, node, &agent->handovers) {
         if (time_msec() >= h->ask_at) {
             handover_ask(h);
         }
@@ -396,10 +395,10 @@ handover_wait(struct agent *agent)
 {
     struct handover *h;
 
-    LIST_FOR_EACH (h, list_node, &agent->introducing) {
+    LIST_FOR_EACH(h, list_node, &agent->introducing) {
         poll_timer_wait_until(h->deadline);
     }
-    HMAP_FOR_EACH (h, node, &agent->handovers) {
+    HMAP_FOR_EACH(h, node, &agent->handovers) {
         const struct session_socket *sockets = h->sockets;
         size_t n_sockets = h->n_sockets;
 
@@ -419,8 +418,8 @@ handover_wait(struct agent *agent)
         } else if (h->state == GIVE_CONNECTING || h->state == GIVE_DRAINING) {
             poll_timer_wait(50);
         }
-        poll_timer_wait_until(MIN(h->deadline, MIN(h->ask_at,
-                                                   h->offer_again)));
+        poll_timer_wait_until(
+            MIN(h->deadline, MIN(h->ask_at, h->offer_again)));
     }
 }
 
@@ -451,9 +450,9 @@ handle_peer_message(struct handover *h, const struct peer_frame *frame)
 static void
 refuse_unexpected(struct agent *agent, const struct peer_frame *frame)
 {
-    static const char refusal[]
-        = "{\"msg\":\"refuse\",\"code\":\"not-expected\","
-          "\"reason\":\"the controller has not announced the transfer\"}";
+    static const char refusal[] =
+        "{\"msg\":\"refuse\",\"code\":\"not-expected\","
+        "\"reason\":\"the controller has not announced the transfer\"}";
 
     peers_send(agent->peers, frame->from, PEER_MESSAGE, &frame->transfer,
                refusal, strlen(refusal));
@@ -467,9 +466,11 @@ handover_handle_frame(struct agent *agent, const struct peer_frame *frame)
     if (!h || strcmp(h->other, frame->from)) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
-        VLOG_INFO_RL(&rl, "device %s sent a frame of type %d about transfer "
-                     UUID_FMT", which is not one between us: ignored",
-                     frame->from, frame->type, UUID_ARGS(&frame->transfer));
+        VLOG_INFO_RL(
+            &rl,
+            "device %s sent a frame of type %d about transfer " UUID_FMT
+            ", which is not one between us: ignored",
+            frame->from, frame->type, UUID_ARGS(&frame->transfer));
         if (!h && frame->type == PEER_MESSAGE) {
             refuse_unexpected(agent, frame);
         }
@@ -506,8 +507,9 @@ handle_relay(struct agent *agent, const struct json *params)
         }
         peer_frame_uninit(&frame);
     } else {
-        VLOG_INFO("relayed frame ignored: %s",
-                  error ? error : h ? "wrong form" : "unknown transfer");
+        VLOG_INFO("relayed frame ignored: %s", error ? error
+                                               : h   ? "wrong form"
+                                                     : "unknown transfer");
     }
     free(error);
     free(bytes);
@@ -535,8 +537,9 @@ handle_decision(struct agent *agent, enum handover_outcome outcome,
         return;
     }
     if (epoch < agent_highest_epoch(agent, &session)) {
-        VLOG_INFO("an old decision (epoch %"PRIu64") about session "UUID_FMT
-                  " is ignored", epoch, UUID_ARGS(&session));
+        VLOG_INFO("an old decision (epoch %" PRIu64 ") about session " UUID_FMT
+                  " is ignored",
+                  epoch, UUID_ARGS(&session));
         return;
     }
     h = handover_find(agent, &transfer);
@@ -572,12 +575,12 @@ find_request(struct agent *agent, uint64_t id)
 {
     struct handover *h;
 
-    LIST_FOR_EACH (h, list_node, &agent->introducing) {
+    LIST_FOR_EACH(h, list_node, &agent->introducing) {
         if (h->introduce_id == id) {
             return h;
         }
     }
-    HMAP_FOR_EACH (h, node, &agent->handovers) {
+    HMAP_FOR_EACH(h, node, &agent->handovers) {
         if (h->prepare_id == id) {
             return h;
         }
@@ -643,14 +646,14 @@ handover_conn_closed(struct agent *agent, struct app_conn *conn)
 {
     struct handover *h;
 
-    LIST_FOR_EACH_SAFE (h, list_node, &agent->introducing) {
+    LIST_FOR_EACH_SAFE(h, list_node, &agent->introducing) {
         h->mover = h->mover == conn ? NULL : h->mover;
         h->caller = h->caller == conn ? NULL : h->caller;
         if (h->session->conn == conn) {
             give_app_gone(h);
         }
     }
-    HMAP_FOR_EACH_SAFE (h, node, &agent->handovers) {
+    HMAP_FOR_EACH_SAFE(h, node, &agent->handovers) {
         h->mover = h->mover == conn ? NULL : h->mover;
         h->caller = h->caller == conn ? NULL : h->caller;
         if (handover_is_giving(h)) {
@@ -671,7 +674,7 @@ handover_registered(struct agent *agent)
 {
     struct handover *h;
 
-    HMAP_FOR_EACH (h, node, &agent->handovers) {
+    HMAP_FOR_EACH(h, node, &agent->handovers) {
         if (h->ask_at != LLONG_MAX) {
             handover_start_asking(h);
             handover_ask(h);
@@ -682,8 +685,8 @@ handover_registered(struct agent *agent)
 void
 handover_adopt(struct agent *agent, struct session *s, const struct note *note)
 {
-    struct handover *h = handover_create(agent, note->role == NOTE_GIVING
-                                                ? GIVE_FROZEN : TAKE_CLAIMED);
+    struct handover *h = handover_create(
+        agent, note->role == NOTE_GIVING ? GIVE_FROZEN : TAKE_CLAIMED);
 
     h->transfer = note->transfer;
     h->session_id = note->session;
@@ -733,10 +736,10 @@ handover_destroy_all(struct agent *agent)
 {
     struct handover *h;
 
-    LIST_FOR_EACH_SAFE (h, list_node, &agent->introducing) {
+    LIST_FOR_EACH_SAFE(h, list_node, &agent->introducing) {
         handover_destroy(h);
     }
-    HMAP_FOR_EACH_SAFE (h, node, &agent->handovers) {
+    HMAP_FOR_EACH_SAFE(h, node, &agent->handovers) {
         handover_destroy(h);
     }
 }

@@ -35,23 +35,23 @@ struct session_socket;
 
 enum handover_state {
     /* Giving.  Until FROZEN the session is as it always was. */
-    GIVE_INTRODUCING,           /* Asked the controller to introduce us. */
-    GIVE_CONNECTING,            /* To the target. */
+    GIVE_INTRODUCING, /* Asked the controller to introduce us. */
+    GIVE_CONNECTING,  /* To the target. */
     GIVE_OFFERED,
-    GIVE_PAUSING,               /* Accepted; the application shall stop. */
-    GIVE_SETTLING,              /* What is in flight is acknowledged. */
+    GIVE_PAUSING,  /* Accepted; the application shall stop. */
+    GIVE_SETTLING, /* What is in flight is acknowledged. */
     GIVE_PREPARING,
     GIVE_FROZEN,
-    GIVE_DRAINING,              /* Released: late packets go after it. */
-    GIVE_RESUMED,               /* Aborted: late packets come back. */
+    GIVE_DRAINING, /* Released: late packets go after it. */
+    GIVE_RESUMED,  /* Aborted: late packets come back. */
 
     /* Taking. */
-    TAKE_EXPECTED,              /* Announced by the controller. */
-    TAKE_POSTPONED,             /* Offered; our own draining must end. */
-    TAKE_WAITING,               /* Accepted. */
+    TAKE_EXPECTED,  /* Announced by the controller. */
+    TAKE_POSTPONED, /* Offered; our own draining must end. */
+    TAKE_WAITING,   /* Accepted. */
     TAKE_MUTED,
     TAKE_CLAIMED,
-    TAKE_OWNED,                 /* Ours; late packets may still come. */
+    TAKE_OWNED, /* Ours; late packets may still come. */
 };
 
 /* Milliseconds. */
@@ -59,7 +59,8 @@ enum handover_state {
 #define HANDOVER_CONNECT_TIMEOUT 2000
 #define HANDOVER_OFFER_TIMEOUT 30000
 #define HANDOVER_PAUSE_TIMEOUT 1000
-#define HANDOVER_SETTLE_TIMEOUT 100
+#define HANDOVER_SETTLE_TIMEOUT 1000
+#define HANDOVER_SETTLE_STALL 50
 #define HANDOVER_PREPARE_TIMEOUT 2000
 #define HANDOVER_ASK_MIN 100
 #define HANDOVER_ASK_MAX 5000
@@ -74,26 +75,29 @@ enum handover_state {
 #define HANDOVER_MAX_STEPS 24
 
 struct handover {
-    struct hmap_node node;      /* In agent->handovers, by 'transfer'. */
-    struct ovs_list list_node;  /* In agent->introducing. */
+    struct hmap_node node;     /* In agent->handovers, by 'transfer'. */
+    struct ovs_list list_node; /* In agent->introducing. */
     struct agent *agent;
     enum handover_state state;
-    long long int deadline;     /* time_msec(), or LLONG_MAX. */
+    long long int deadline; /* time_msec(), or LLONG_MAX. */
 
     /* The terms. */
     struct uuid transfer;
     struct uuid session_id;
     struct in6_addr address;
-    uint64_t epoch;             /* At which it began. */
-    char *other;                /* The other device. */
-    char *other_certificate;    /* PEM. */
-    char *endpoint;             /* Of the target. */
+    uint64_t epoch;          /* At which it began. */
+    char *other;             /* The other device. */
+    char *other_certificate; /* PEM. */
+    char *endpoint;          /* Of the target. */
     char name[APP_NAME_LEN];
     char service[APP_NAME_LEN];
 
-    struct session *session;    /* Taking: NULL before TAKE_MUTED. */
-    bool relay;                 /* Frames go by way of the controller. */
-    uint64_t introduce_id, prepare_id;      /* Requests, or 0. */
+    struct session *session; /* Taking: NULL before TAKE_MUTED. */
+    bool relay;              /* Frames go by way of the controller. */
+    uint64_t introduce_id, prepare_id; /* Requests, or 0. */
+
+    size_t unsettled;       /* Bytes not acknowledged, when last seen. */
+    long long int progress; /* time_msec() at which they became fewer. */
 
     /* Secrets, wiped at the end. */
     struct seal_keypair *keypair;
@@ -102,9 +106,9 @@ struct handover {
     uint8_t secret[SEAL_KEY_LEN];
     uint8_t session_key[SEAL_KEY_LEN];
     uint8_t ticket_hash[SEAL_HASH_LEN];
-    uint64_t sa_id;             /* T's SA, as the ticket says. */
+    uint64_t sa_id; /* T's SA, as the ticket says. */
     struct state_opener *opener;
-    uint64_t size_max;          /* Of the state. */
+    uint64_t size_max; /* Of the state. */
 
     struct handoff handoff;
 
@@ -112,31 +116,31 @@ struct handover {
      * that T relayed before the session was ours. */
     struct late_catch *catch;
     struct packet_queue packets;
-    size_t relayed;             /* Giving: how many of 'packets' went out. */
-    uint64_t n_relayed, n_delivered;        /* Packets. */
-    long long int last_late;    /* time_msec() of the last one. */
+    size_t relayed; /* Giving: how many of 'packets' went out. */
+    uint64_t n_relayed, n_delivered; /* Packets. */
+    long long int last_late;         /* time_msec() of the last one. */
 
     /* Giving, after the session struct is gone; taking: catchers. */
     struct session_socket *sockets;
     size_t n_sockets;
 
-    struct offered_socket *offered;     /* Datagram sockets that will come. */
+    struct offered_socket *offered; /* Datagram sockets that will come. */
     size_t n_offered;
-    struct app_conn *conn;      /* Taking: the application that will have it.*/
+    struct app_conn *conn; /* Taking: the application that will have it.*/
     uid_t uid;
 
     /* Who asked for the move (giving), each may be NULL. */
-    struct app_conn *mover;     /* Told by APP_MOVED. */
-    struct app_conn *caller;    /* Told by APP_RESULT. */
+    struct app_conn *mover;  /* Told by APP_MOVED. */
+    struct app_conn *caller; /* Told by APP_RESULT. */
 
-    long long int offer_again;  /* time_msec(), or LLONG_MAX. */
-    long long int ask_at;       /* time_msec(), or LLONG_MAX. */
+    long long int offer_again; /* time_msec(), or LLONG_MAX. */
+    long long int ask_at;      /* time_msec(), or LLONG_MAX. */
     int ask_interval;
-    bool claimed_before;        /* Found after a restart: no key, only ask. */
+    bool claimed_before; /* Found after a restart: no key, only ask. */
 
     struct {
         const char *name;
-        long long int us;       /* CLOCK_MONOTONIC. */
+        long long int us; /* CLOCK_MONOTONIC. */
     } steps[HANDOVER_MAX_STEPS];
     size_t n_steps;
 };
@@ -148,8 +152,7 @@ void handover_handle_frame(struct agent *, const struct peer_frame *);
 /* True if 'msg' was about a handover. */
 bool handover_handle_controller(struct agent *, const struct jsonrpc_msg *);
 /* From an application: PAUSED, READY, REFUSE.  Takes over the descriptors. */
-void handover_handle_app(struct agent *, struct session *,
-                         struct app_event *);
+void handover_handle_app(struct agent *, struct session *, struct app_event *);
 void handover_conn_closed(struct agent *, struct app_conn *);
 void handover_destroy_all(struct agent *);
 /* After a registration: those that wait for an answer ask again. */

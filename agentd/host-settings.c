@@ -129,8 +129,8 @@ raise_rp_filters(int value, char **errorp)
         return 0;
     }
     while (!error && (entry = readdir(dir)) != NULL) {
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "all") &&
-            setting_read(entry->d_name, "rp_filter") < value) {
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "all")
+            && setting_read(entry->d_name, "rp_filter") < value) {
             error = setting_write(entry->d_name, "rp_filter", value, errorp);
         }
     }

@@ -13,8 +13,8 @@
 #include <netinet/in.h>
 
 struct late_filter_entry {
-    struct in6_addr address;    /* IPv4 as IPv4-mapped. */
-    bool udp;                   /* Datagrams too? */
+    struct in6_addr address; /* IPv4 as IPv4-mapped. */
+    bool udp;                /* Datagrams too? */
 };
 
 /* With more addresses, all IP packets to this host pass; the reader looks. */

@@ -49,8 +49,8 @@ ipv4_options_are_good(const uint8_t *option, size_t n)
             return true;
         } else if (*option == 1) { /* No operation. */
             len = 1;
-        } else if (n < 2 || option[1] < 2 || option[1] > n ||
-                   *option == OPTION_LSRR || *option == OPTION_SSRR) {
+        } else if (n < 2 || option[1] < 2 || option[1] > n
+                   || *option == OPTION_LSRR || *option == OPTION_SSRR) {
             return false;
         } else {
             len = option[1];
@@ -71,10 +71,10 @@ parse_ipv4(const uint8_t *p, size_t n, struct late_packet_info *info)
     }
     info->l4_ofs = (p[0] & 0xf) * 4;
     info->size = read16(p + 2);
-    if (info->l4_ofs < IP_HEADER_LEN || info->size < info->l4_ofs ||
-        info->size > n ||
-        !ipv4_options_are_good(p + IP_HEADER_LEN,
-                               info->l4_ofs - IP_HEADER_LEN)) {
+    if (info->l4_ofs < IP_HEADER_LEN || info->size < info->l4_ofs
+        || info->size > n
+        || !ipv4_options_are_good(p + IP_HEADER_LEN,
+                                  info->l4_ofs - IP_HEADER_LEN)) {
         return false;
     }
     fragment = read16(p + 6);
@@ -99,10 +99,8 @@ skip_extension(const uint8_t *p, struct late_packet_info *info)
     case IPPROTO_HOPOPTS:
     case IPPROTO_DSTOPTS:
     case IPPROTO_ROUTING:
-    case IPPROTO_FRAGMENT:
-        break;
-    default:
-        return 0;
+    case IPPROTO_FRAGMENT: break;
+    default: return 0;
     }
     if (left < 8) {
         return -1;
@@ -160,12 +158,9 @@ late_packet_parse(const void *packet, size_t n, struct late_packet_info *info)
         return false;
     }
     switch (p[0] >> 4) {
-    case 4:
-        return parse_ipv4(p, n, info);
-    case 6:
-        return parse_ipv6(p, n, info);
-    default:
-        return false;
+    case 4: return parse_ipv4(p, n, info);
+    case 6: return parse_ipv6(p, n, info);
+    default: return false;
     }
 }
 
@@ -178,8 +173,8 @@ source_is_good(const struct in6_addr *src)
         /* 0/8, 127/8, multicast, and above it broadcast and reserved. */
         return ip >> 24 && ip >> 24 != 127 && ip >> 28 < 0xe;
     }
-    return !IN6_IS_ADDR_UNSPECIFIED(src) && !IN6_IS_ADDR_LOOPBACK(src) &&
-           !IN6_IS_ADDR_MULTICAST(src);
+    return !IN6_IS_ADDR_UNSPECIFIED(src) && !IN6_IS_ADDR_LOOPBACK(src)
+           && !IN6_IS_ADDR_MULTICAST(src);
 }
 
 /* Is what an ICMP error quotes a packet that 'address' sent? */
@@ -213,15 +208,16 @@ icmp_is_good(const uint8_t *icmp, size_t n, const struct in6_addr *address)
     }
     if (v4) {
         echo = icmp[0] == ICMP4_ECHO_REQUEST || icmp[0] == ICMP4_ECHO_REPLY;
-        error = (icmp[0] == ICMP4_DST_UNREACH ||
-                 icmp[0] == ICMP4_TIME_EXCEEDED ||
-                 icmp[0] == ICMP4_PARAM_PROB);
+        error = (icmp[0] == ICMP4_DST_UNREACH || icmp[0] == ICMP4_TIME_EXCEEDED
+                 || icmp[0] == ICMP4_PARAM_PROB);
     } else {
         echo = (icmp[0] == ICMP6_ECHO_REQUEST || icmp[0] == ICMP6_ECHO_REPLY);
         error = icmp[0] >= ICMP6_DST_UNREACH && icmp[0] <= ICMP6_PARAM_PROB;
     }
-    return echo || (error && quotes_source(icmp + ICMP_HEADER_LEN,
-                                           n - ICMP_HEADER_LEN, address));
+    return echo
+           || (error
+               && quotes_source(icmp + ICMP_HEADER_LEN, n - ICMP_HEADER_LEN,
+                                address));
 }
 
 bool
@@ -231,9 +227,10 @@ late_packet_is_for(const void *packet, size_t n,
     struct late_packet_info info;
     bool v4 = IN6_IS_ADDR_V4MAPPED(address);
 
-    if (!late_packet_parse(packet, n, &info) || info.size != n ||
-        !IN6_ARE_ADDR_EQUAL(&info.dst, address) ||
-        IN6_ARE_ADDR_EQUAL(&info.src, address) || !source_is_good(&info.src)) {
+    if (!late_packet_parse(packet, n, &info) || info.size != n
+        || !IN6_ARE_ADDR_EQUAL(&info.dst, address)
+        || IN6_ARE_ADDR_EQUAL(&info.src, address)
+        || !source_is_good(&info.src)) {
         return false;
     }
     if (info.later) {
@@ -242,13 +239,11 @@ late_packet_is_for(const void *packet, size_t n,
     switch (info.protocol) {
     case IPPROTO_ICMP:
     case IPPROTO_ICMPV6:
-        return v4 == (info.protocol == IPPROTO_ICMP) &&
-               icmp_is_good((const uint8_t *) packet + info.l4_ofs,
-                            n - info.l4_ofs, address);
-    case IPPROTO_IGMP:
-        return false;
-    default:
-        return true;
+        return v4 == (info.protocol == IPPROTO_ICMP)
+               && icmp_is_good((const uint8_t *) packet + info.l4_ofs,
+                               n - info.l4_ofs, address);
+    case IPPROTO_IGMP: return false;
+    default: return true;
     }
 }
 
@@ -285,8 +280,7 @@ late_packet_complete(void *packet, const struct late_packet_info *info)
         min_len = ICMP_HEADER_LEN;
         ofs = 2;
         break;
-    default:
-        return false;
+    default: return false;
     }
     if (info->fragment || n < min_len) {
         return false;

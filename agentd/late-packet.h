@@ -11,12 +11,12 @@
 #include <netinet/in.h>
 
 struct late_packet_info {
-    struct in6_addr src, dst;   /* IPv4 as IPv4-mapped. */
-    size_t size;                /* As the IP header has it, at most 'n'. */
-    size_t l4_ofs;              /* Of the transport header. */
-    uint8_t protocol;           /* IPPROTO_*: extension headers skipped. */
-    bool fragment;              /* A part of a packet... */
-    bool later;                 /* ...and not the first: no l4 header. */
+    struct in6_addr src, dst; /* IPv4 as IPv4-mapped. */
+    size_t size;              /* As the IP header has it, at most 'n'. */
+    size_t l4_ofs;            /* Of the transport header. */
+    uint8_t protocol;         /* IPPROTO_*: extension headers skipped. */
+    bool fragment;            /* A part of a packet... */
+    bool later;               /* ...and not the first: no l4 header. */
 };
 
 /* Reads the headers of an IP packet of at least 'n' bytes (what follows the

@@ -60,7 +60,7 @@ struct batch {
 
 struct known_address {
     struct in6_addr address;
-    long long int until;        /* time_msec(). */
+    long long int until; /* time_msec(). */
 };
 
 struct late_packets {
@@ -161,9 +161,8 @@ drain_taps(struct late_packets *lp)
         while (recv(tap->fd, NULL, 0, MSG_TRUNC | MSG_DONTWAIT) >= 0) {
             continue;
         }
-        if (!getsockopt(tap->fd, SOL_PACKET, PACKET_STATISTICS, &stats,
-                        &len) &&
-            stats.tp_drops) {
+        if (!getsockopt(tap->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len)
+            && stats.tp_drops) {
             VLOG_WARN_RL(&rl,
                          "%s: %u late packets were lost before they "
                          "were read",
@@ -189,12 +188,12 @@ tap_configure(struct tap *tap)
     if (error) {
         return error;
     }
-    if (setsockopt(tap->fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one) ||
-        setsockopt(tap->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
-                   sizeof one) ||
-        setsockopt(tap->fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf,
-                   sizeof rcvbuf) ||
-        bind(tap->fd, (struct sockaddr *) &sll, sizeof sll)) {
+    if (setsockopt(tap->fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one)
+        || setsockopt(tap->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
+                      sizeof one)
+        || setsockopt(tap->fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf,
+                      sizeof rcvbuf)
+        || bind(tap->fd, (struct sockaddr *) &sll, sizeof sll)) {
         return errno;
     }
     return 0;
@@ -382,8 +381,8 @@ take_packet(struct late_packets *lp, uint8_t *data, size_t n, bool partial)
         return;
     }
     catch = find_catch(lp, &info.dst);
-    if (!catch || (info.protocol == IPPROTO_UDP && !catch->udp) ||
-        !late_packet_is_for(data, info.size, &catch->address)) {
+    if (!catch || (info.protocol == IPPROTO_UDP && !catch->udp)
+        || !late_packet_is_for(data, info.size, &catch->address)) {
         return;
     }
     if (partial && !late_packet_complete(data, &info)) {
@@ -399,8 +398,8 @@ find_auxdata(struct msghdr *msg)
     struct cmsghdr *cmsg;
 
     for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-        if (cmsg->cmsg_level == SOL_PACKET &&
-            cmsg->cmsg_type == PACKET_AUXDATA) {
+        if (cmsg->cmsg_level == SOL_PACKET
+            && cmsg->cmsg_type == PACKET_AUXDATA) {
             return ALIGNED_CAST(const struct tpacket_auxdata *,
                                 CMSG_DATA(cmsg));
         }
@@ -415,8 +414,8 @@ take_message(struct late_packets *lp, struct mmsghdr *m)
     bool partial = aux && (aux->tp_status & TP_STATUS_CSUMNOTREADY);
 
     /* A frame of a VLAN is not for this interface, but for one on it. */
-    if (!aux || !(aux->tp_status & TP_STATUS_VLAN_VALID) ||
-        !(aux->tp_vlan_tci & VLAN_VID_MASK)) {
+    if (!aux || !(aux->tp_status & TP_STATUS_VLAN_VALID)
+        || !(aux->tp_vlan_tci & VLAN_VID_MASK)) {
         take_packet(lp, m->msg_hdr.msg_iov->iov_base, m->msg_len, partial);
     }
 }
@@ -566,9 +565,9 @@ late_packets_deliver(struct late_packets *lp, const struct in6_addr *address,
     struct late_packet_info info;
     int error;
 
-    if (!late_packet_is_for(data, size, address) ||
-        !late_packet_parse(data, size, &info) ||
-        !check_address(&lp->foreign, &info.src, false)) {
+    if (!late_packet_is_for(data, size, address)
+        || !late_packet_parse(data, size, &info)
+        || !check_address(&lp->foreign, &info.src, false)) {
         /* From one of this host's own addresses would be a forgery. */
         error = EINVAL;
     } else if (!check_address(&lp->local, address, true)) {

@@ -28,21 +28,21 @@
 
 #include "late-packet.h"
 
-struct late_packets;            /* The taps of a host. */
-struct late_catch;              /* One address being caught. */
+struct late_packets; /* The taps of a host. */
+struct late_catch;   /* One address being caught. */
 
 struct late_packet {
-    uint8_t *data;              /* IP packet, checksums complete; malloc'd. */
+    uint8_t *data; /* IP packet, checksums complete; malloc'd. */
     size_t size;
 };
 
 struct late_stats {
-    uint64_t caught, delivered, dropped;    /* Packets. */
-    long long int last_ms;      /* time_msec() of the last caught, or 0. */
+    uint64_t caught, delivered, dropped; /* Packets. */
+    long long int last_ms; /* time_msec() of the last caught, or 0. */
 };
 
-#define LATE_PACKETS_MAX 65536          /* Packets in a catch. */
-#define LATE_BYTES_MAX (64u << 20)      /* Bytes in a catch. */
+#define LATE_PACKETS_MAX 65536     /* Packets in a catch. */
+#define LATE_BYTES_MAX (64u << 20) /* Bytes in a catch. */
 
 /* 'ifname': the interface on which session addresses arrive (NULL entries are
  * not allowed).  More may be added; each is opened once and kept. */

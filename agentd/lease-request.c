@@ -35,8 +35,7 @@ void
 lease_request_run(struct agent *agent)
 {
     for (size_t i = 0; may_ask(agent) && i < ARRAY_SIZE(families); i++) {
-        enum block_need need = block_needs(agent->blocks, families[i],
-                                           NULL);
+        enum block_need need = block_needs(agent->blocks, families[i], NULL);
         struct json *params;
 
         if (need == BLOCK_NEED_NOTHING) {
@@ -47,9 +46,8 @@ lease_request_run(struct agent *agent)
         if (need == BLOCK_NEED_MORE) {
             message_put_boolean(params, "more", true);
         }
-        agent->lease_ids[i]
-            = link_request(controller_link_get(agent->controller), "lease",
-                           params);
+        agent->lease_ids[i] = link_request(
+            controller_link_get(agent->controller), "lease", params);
         block_asked(agent->blocks, families[i]);
     }
 }
@@ -58,8 +56,8 @@ void
 lease_request_wait(struct agent *agent)
 {
     for (size_t i = 0; may_ask(agent) && i < ARRAY_SIZE(families); i++) {
-        if (block_needs(agent->blocks, families[i],
-                                           NULL) != BLOCK_NEED_NOTHING) {
+        if (block_needs(agent->blocks, families[i], NULL)
+            != BLOCK_NEED_NOTHING) {
             poll_immediate_wake();
         }
     }

@@ -58,7 +58,7 @@ note_key_load(const char *file, uint8_t key[SEAL_KEY_LEN], char **errorp)
         error = n < 0 ? errno : EINVAL;
         *errorp = xasprintf("%s: %s", file,
                             n < 0 ? ovs_strerror(error)
-                            : "is not a key of 32 bytes; delete it");
+                                  : "is not a key of 32 bytes; delete it");
     }
     if (fd >= 0) {
         close(fd);
@@ -110,8 +110,8 @@ note_read(const struct app_message *msg, const uint8_t key[SEAL_KEY_LEN],
     }
     memcpy(&wire, msg->note, sizeof wire);
     note_mac(&wire.body, key, mac);
-    if (!seal_equal(mac, wire.mac, sizeof mac)
-        || wire.body.magic != NOTE_MAGIC || wire.body.role > NOTE_TAKING) {
+    if (!seal_equal(mac, wire.mac, sizeof mac) || wire.body.magic != NOTE_MAGIC
+        || wire.body.role > NOTE_TAKING) {
         return false;
     }
     note->role = wire.body.role;

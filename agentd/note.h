@@ -17,27 +17,26 @@
 #include "seal.h"
 
 enum note_role {
-    NOTE_OWNER,                 /* The session is this device's. */
-    NOTE_GIVING,                /* Perhaps frozen: ask as transferring. */
-    NOTE_TAKING,                /* Muted: ask as target. */
+    NOTE_OWNER,  /* The session is this device's. */
+    NOTE_GIVING, /* Perhaps frozen: ask as transferring. */
+    NOTE_TAKING, /* Muted: ask as target. */
 };
 
 struct note {
     enum note_role role;
     struct uuid session;
-    struct uuid transfer;       /* Unless NOTE_OWNER. */
+    struct uuid transfer; /* Unless NOTE_OWNER. */
     struct in6_addr address;
-    uint64_t epoch;             /* At which the transfer began, or is owned. */
+    uint64_t epoch; /* At which the transfer began, or is owned. */
     uid_t uid;
     bool from_block;
     char name[APP_NAME_LEN];
     char service[APP_NAME_LEN];
-    char other[APP_NAME_LEN];   /* The other device of the transfer. */
+    char other[APP_NAME_LEN]; /* The other device of the transfer. */
 };
 
 /* Loads the key from 'file', or makes one there (mode 0600). */
-int note_key_load(const char *file, uint8_t key[SEAL_KEY_LEN],
-                  char **errorp);
+int note_key_load(const char *file, uint8_t key[SEAL_KEY_LEN], char **errorp);
 
 /* Stores it in 'msg'. */
 void note_write(const struct note *, const uint8_t key[SEAL_KEY_LEN],

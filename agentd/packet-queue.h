@@ -14,13 +14,13 @@ struct packet_queue {
     struct packet_queue_item {
         uint8_t *data;
         size_t size;
-    } *items;
+    } * items;
     size_t n, allocated;
     size_t bytes;
-    uint64_t dropped;           /* For want of room. */
+    uint64_t dropped; /* For want of room. */
 };
 
-#define PACKET_QUEUE_MAX 65536          /* Packets. */
+#define PACKET_QUEUE_MAX 65536 /* Packets. */
 #define PACKET_QUEUE_BYTES (64u << 20)
 
 void packet_queue_init(struct packet_queue *);

@@ -32,19 +32,19 @@ VLOG_DEFINE_THIS_MODULE(peer_link);
 #define MAX_FRAMES_PER_RUN 256
 
 struct peer {
-    struct ovs_list node;       /* In peers->list. */
-    struct stream *stream;      /* NULL once dead. */
-    char *device;               /* NULL until known (accepted peers). */
-    bool connected;             /* Handshake done and name checked. */
-    bool active;                /* We connected. */
-    long long int deadline;     /* Handshake, or idleness. */
+    struct ovs_list node;   /* In peers->list. */
+    struct stream *stream;  /* NULL once dead. */
+    char *device;           /* NULL until known (accepted peers). */
+    bool connected;         /* Handshake done and name checked. */
+    bool active;            /* We connected. */
+    long long int deadline; /* Handshake, or idleness. */
     char *error;
 
     uint8_t header[PEER_HEADER_LEN];
-    uint8_t *body;              /* Being received, once the header is here. */
-    size_t have;                /* Bytes received, header and body. */
+    uint8_t *body; /* Being received, once the header is here. */
+    size_t have;   /* Bytes received, header and body. */
 
-    struct ovs_list output;     /* Of struct ofpbuf. */
+    struct ovs_list output; /* Of struct ofpbuf. */
     size_t backlog;
 };
 
@@ -55,9 +55,9 @@ struct queued_frame {
 
 struct peers {
     struct pstream *listener;
-    struct ovs_list list;       /* Of struct peer. */
+    struct ovs_list list; /* Of struct peer. */
     size_t n;
-    struct ovs_list input;      /* Of struct queued_frame. */
+    struct ovs_list input; /* Of struct queued_frame. */
 };
 
 void
@@ -165,7 +165,7 @@ peer_fail(struct peer *peer, const char *reason)
     peer->connected = false;
     peer->error = xstrdup(reason);
     peer->deadline = time_msec() + IDLE_TIMEOUT;
-    LIST_FOR_EACH_POP (b, list_node, &peer->output) {
+    LIST_FOR_EACH_POP(b, list_node, &peer->output) {
         ofpbuf_delete(b);
     }
     peer->backlog = 0;
@@ -213,10 +213,10 @@ peers_close(struct peers *peers)
     if (!peers) {
         return;
     }
-    LIST_FOR_EACH_SAFE (peer, node, &peers->list) {
+    LIST_FOR_EACH_SAFE(peer, node, &peers->list) {
         peer_destroy(peers, peer);
     }
-    LIST_FOR_EACH_POP (q, node, &peers->input) {
+    LIST_FOR_EACH_POP(q, node, &peers->input) {
         peer_frame_uninit(&q->frame);
         free(q);
     }
@@ -258,8 +258,9 @@ peer_run_handshake(struct peer *peer)
     if (!id || strncmp(id, ROLE, strlen(ROLE)) || !id[strlen(ROLE)]
         || (peer->device && strcmp(peer->device, id + strlen(ROLE)))) {
         VLOG_WARN("%s: refused: its certificate names \"%s\", expected "
-                  "\"device/%s\"", stream_get_name(peer->stream),
-                  id ? id : "", peer->device ? peer->device : "NAME");
+                  "\"device/%s\"",
+                  stream_get_name(peer->stream), id ? id : "",
+                  peer->device ? peer->device : "NAME");
         peer_fail(peer, "the peer's certificate names somebody else");
         return;
     }
@@ -373,7 +374,7 @@ peers_run(struct peers *peers)
         peer_create(peers, stream, NULL, false);
     }
 
-    LIST_FOR_EACH_SAFE (peer, node, &peers->list) {
+    LIST_FOR_EACH_SAFE(peer, node, &peers->list) {
         if (peer->stream && !peer->connected) {
             peer_run_handshake(peer);
         }
@@ -403,7 +404,7 @@ peers_wait(struct peers *peers)
     if (!ovs_list_is_empty(&peers->input)) {
         poll_immediate_wake();
     }
-    LIST_FOR_EACH (peer, node, &peers->list) {
+    LIST_FOR_EACH(peer, node, &peers->list) {
         if (peer->connected) {
             stream_run_wait(peer->stream);
             stream_recv_wait(peer->stream);
@@ -426,7 +427,7 @@ peers_find(const struct peers *peers, const char *device)
     struct peer *best = NULL;
     struct peer *peer;
 
-    LIST_FOR_EACH (peer, node, &peers->list) {
+    LIST_FOR_EACH(peer, node, &peers->list) {
         if (peer->device && !strcmp(peer->device, device)) {
             if (peer->connected) {
                 return peer;
@@ -475,9 +476,7 @@ peers_get_error(const struct peers *peers, const char *device)
 {
     const struct peer *peer = peers_find(peers, device);
 
-    return (!peer ? "no connection"
-            : !peer->stream ? peer->error
-            : NULL);
+    return (!peer ? "no connection" : !peer->stream ? peer->error : NULL);
 }
 
 bool
@@ -510,9 +509,8 @@ bool
 peers_next(struct peers *peers, struct peer_frame *frame)
 {
     if (!ovs_list_is_empty(&peers->input)) {
-        struct queued_frame *q
-            = CONTAINER_OF(ovs_list_pop_front(&peers->input),
-                           struct queued_frame, node);
+        struct queued_frame *q = CONTAINER_OF(
+            ovs_list_pop_front(&peers->input), struct queued_frame, node);
 
         *frame = q->frame;
         free(q);

@@ -28,13 +28,13 @@ enum peer_frame_type {
     PEER_DRAINED,
 };
 
-#define PEER_HEADER_LEN 21      /* Length, type, transfer. */
+#define PEER_HEADER_LEN 21 /* Length, type, transfer. */
 #define PEER_FRAME_MAX (1u << 20)
 
 struct peer_frame {
     enum peer_frame_type type;
     struct uuid transfer;
-    char *from;                 /* Device that sent it. */
+    char *from; /* Device that sent it. */
     uint8_t *body;
     size_t len;
 };

@@ -21,8 +21,8 @@ VLOG_DEFINE_THIS_MODULE(service);
 static const struct json *
 find_service(struct agent *agent, const char *name)
 {
-    const struct json *registration
-        = controller_link_get_registration(agent->controller);
+    const struct json *registration = controller_link_get_registration(
+        agent->controller);
     struct message m = MESSAGE_INITIALIZER(registration);
     const struct json_array *services;
 
@@ -44,7 +44,8 @@ static bool
 accepts_from(const struct json *service, const char *device)
 {
     struct message m = MESSAGE_INITIALIZER(service);
-    const struct json_array *from = message_get_array(&m, "accept_from", 65536);
+    const struct json_array *from = message_get_array(&m, "accept_from",
+                                                      65536);
 
     free(message_finish(&m));
     for (size_t i = 0; i < from->n; i++) {
@@ -73,7 +74,8 @@ get_uid(const struct json *service, uid_t *uid, char **reasonp)
     pw = getpwnam(user);
     if (!pw) {
         *reasonp = xasprintf("the policy binds the service to user %s, who "
-                             "is not on this device", user);
+                             "is not on this device",
+                             user);
         return false;
     }
     *uid = pw->pw_uid;
@@ -118,7 +120,8 @@ service_find_application(struct agent *agent, const char *name,
     }
     if (!accepts_from(service, from)) {
         *reasonp = xasprintf("policy lets no session of service \"%s\" come "
-                             "from %s", name, from);
+                             "from %s",
+                             name, from);
         return false;
     }
     if (!get_uid(service, &uid, reasonp)) {

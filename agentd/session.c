@@ -30,7 +30,7 @@ sessions_destroy(struct sessions *sessions)
 {
     struct session *s;
 
-    HMAP_FOR_EACH_SAFE (s, id_node, &sessions->by_id) {
+    HMAP_FOR_EACH_SAFE(s, id_node, &sessions->by_id) {
         session_destroy(sessions, s);
     }
     hmap_destroy(&sessions->by_id);
@@ -74,7 +74,7 @@ session_find(const struct sessions *sessions, const struct uuid *id)
 {
     struct session *s;
 
-    HMAP_FOR_EACH_WITH_HASH (s, id_node, uuid_hash(id), &sessions->by_id) {
+    HMAP_FOR_EACH_WITH_HASH(s, id_node, uuid_hash(id), &sessions->by_id) {
         if (uuid_equals(&s->id, id)) {
             return s;
         }
@@ -88,7 +88,7 @@ session_find_address(const struct sessions *sessions,
 {
     struct session *s;
 
-    HMAP_FOR_EACH (s, id_node, &sessions->by_id) {
+    HMAP_FOR_EACH(s, id_node, &sessions->by_id) {
         if (ipv6_addr_equals(&s->address, address)) {
             return s;
         }
@@ -116,11 +116,12 @@ session_lookup(const struct sessions *sessions, const char *what,
     struct session *s;
 
     *errorp = NULL;
-    HMAP_FOR_EACH (s, id_node, &sessions->by_id) {
+    HMAP_FOR_EACH(s, id_node, &sessions->by_id) {
         if (session_answers_to(s, what) && !s->ending) {
             if (found) {
                 *errorp = xasprintf("more than one session is called \"%s\"; "
-                                    "say which by its id", what);
+                                    "say which by its id",
+                                    what);
                 return NULL;
             }
             found = s;
@@ -128,7 +129,8 @@ session_lookup(const struct sessions *sessions, const char *what,
     }
     if (!found) {
         *errorp = xasprintf("no session is called \"%s\" on this device; "
-                            "see `baton sessions`", what);
+                            "see `baton sessions`",
+                            what);
     }
     return found;
 }
@@ -210,7 +212,7 @@ session_put_socket(struct session *s, int fd, bool adopt, char **errorp)
         s->sockets = x2nrealloc(s->sockets, &s->allocated_sockets,
                                 sizeof *s->sockets);
     }
-    s->sockets[s->n_sockets++] = (struct session_socket) {
+    s->sockets[s->n_sockets++] = (struct session_socket){
         fd, cookie, info.kind == SOCKET_STATE_UDP
     };
     return 0;

@@ -25,28 +25,28 @@ struct handover;
 /* One socket of a session: a duplicate of the application's descriptor. */
 struct session_socket {
     int fd;
-    uint64_t cookie;            /* SO_COOKIE. */
-    bool datagram;              /* UDP: the catcher of its own datagrams. */
+    uint64_t cookie; /* SO_COOKIE. */
+    bool datagram;   /* UDP: the catcher of its own datagrams. */
 };
 
 struct session {
-    struct hmap_node id_node;   /* In struct sessions, by id. */
+    struct hmap_node id_node; /* In struct sessions, by id. */
     struct uuid id;
     struct in6_addr address;
     uint64_t epoch;
-    char name[APP_NAME_LEN];    /* For people. */
+    char name[APP_NAME_LEN]; /* For people. */
     char service[APP_NAME_LEN];
-    uid_t uid;                  /* Whose it is here. */
-    long long int since;        /* time_wall_msec() at which it came here. */
+    uid_t uid;           /* Whose it is here. */
+    long long int since; /* time_wall_msec() at which it came here. */
 
-    struct app_conn *conn;      /* Its application, or NULL. */
-    struct session_socket *sockets;     /* In the order of addition. */
+    struct app_conn *conn;          /* Its application, or NULL. */
+    struct session_socket *sockets; /* In the order of addition. */
     size_t n_sockets, allocated_sockets;
 
-    bool from_block;            /* Its address is of a block leased to us. */
-    char ifname[16];            /* Where the address is bound, or empty. */
-    struct handover *handover;  /* While it moves; else NULL. */
-    long long int ending;       /* time_msec() at which its address goes, once
+    bool from_block;           /* Its address is of a block leased to us. */
+    char ifname[16];           /* Where the address is bound, or empty. */
+    struct handover *handover; /* While it moves; else NULL. */
+    long long int ending;      /* time_msec() at which its address goes, once
                                  * the application has closed it; or 0. */
 };
 

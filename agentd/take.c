@@ -145,9 +145,8 @@ take_fail(struct handover *h, const char *reason)
     handover_destroy(h);
 }
 
-static void
-take_refuse(struct handover *h, const char *code, const char *format, ...)
-    OVS_PRINTF_FORMAT(3, 4);
+static void take_refuse(struct handover *h, const char *code,
+                        const char *format, ...) OVS_PRINTF_FORMAT(3, 4);
 
 static void
 take_refuse(struct handover *h, const char *code, const char *format, ...)
@@ -306,8 +305,8 @@ take_handle_offer(struct handover *h, const struct json *json)
 
     message_get_bytes(&m, "key", h->point, sizeof h->point);
     h->size_max = message_get_integer(&m, "size_max", 0, UINT64_MAX);
-    const struct json_array *sockets
-        = message_get_array(&m, "sockets", HANDOFF_SOCKETS_MAX);
+    const struct json_array *sockets = message_get_array(&m, "sockets",
+                                                         HANDOFF_SOCKETS_MAX);
     char *error = message_finish(&m);
     struct offered_socket *offered = xcalloc(sockets->n + 1, sizeof *offered);
     size_t n_offered = 0;
@@ -319,13 +318,13 @@ take_handle_offer(struct handover *h, const struct json *json)
         take_refuse(h, "form", "the offer has the wrong form: %s",
                     error ? error : "member \"sa_id\"");
     } else if (!uuid_equals(&session, &h->session_id)
-               || !ipv6_addr_equals(&address, &h->address)
-               || epoch != h->epoch || strcmp(from, h->other)
-               || strcmp(service, h->service)) {
-        take_refuse(h, "terms", "the offer is not what the controller "
+               || !ipv6_addr_equals(&address, &h->address) || epoch != h->epoch
+               || strcmp(from, h->other) || strcmp(service, h->service)) {
+        take_refuse(h, "terms",
+                    "the offer is not what the controller "
                     "announced");
     } else if (h->size_max > SIZE_MAX_ACCEPTED) {
-        take_refuse(h, "memory", "%"PRIu64" bytes of state are too many",
+        take_refuse(h, "memory", "%" PRIu64 " bytes of state are too many",
                     h->size_max);
     } else if (session_find(&h->agent->sessions, &h->session_id)) {
         take_refuse(h, "present", "the session is here already");
@@ -536,7 +535,7 @@ take_state(struct handover *h, const uint8_t *bytes, size_t n)
         }
     }
     if (error) {
-        VLOG_WARN("transfer "UUID_FMT" from %s: %s", UUID_ARGS(&h->transfer),
+        VLOG_WARN("transfer " UUID_FMT " from %s: %s", UUID_ARGS(&h->transfer),
                   h->other, error);
         handover_send_controller(h, "decline", error);
         take_fail(h, error);
@@ -547,8 +546,7 @@ take_state(struct handover *h, const uint8_t *bytes, size_t n)
     handover_step(h, "restored");
     handover_set_state(h, TAKE_MUTED, HANDOVER_READY_TIMEOUT);
     handover_get_note(h, NOTE_TAKING, h->epoch, &note);
-    app_send_arrived(h->conn, h->session, &note, h->agent->note_key,
-                     state_fd);
+    app_send_arrived(h->conn, h->session, &note, h->agent->note_key, state_fd);
     if (state_fd >= 0) {
         close(state_fd);
     }
@@ -560,8 +558,8 @@ take_handle_chunk(struct handover *h, const struct peer_frame *frame)
     const uint8_t *state;
     size_t n;
 
-    if (!h->opener || !state_opener_chunk(h->opener, frame->body,
-                                          frame->len)) {
+    if (!h->opener
+        || !state_opener_chunk(h->opener, frame->body, frame->len)) {
         handover_send_controller(h, "decline", "the state does not open");
         take_fail(h, "the state does not open");
         return;
@@ -605,17 +603,14 @@ take_handle_frame(struct handover *h, const struct peer_frame *frame)
             take_handle_chunk(h, frame);
         }
         break;
-    case PEER_LATE_PACKETS:
-        take_handle_late(h, frame);
-        break;
+    case PEER_LATE_PACKETS: take_handle_late(h, frame); break;
     case PEER_DRAINED:
         if (h->state == TAKE_OWNED) {
             h->deadline = time_msec();
         }
         break;
     case PEER_MESSAGE:
-    default:
-        break;
+    default: break;
     }
 }
 
@@ -700,12 +695,13 @@ take_owned(struct handover *h, uint64_t epoch)
 
     address_open_output(&h->address);
     for (size_t i = 0; i < s->n_sockets; i++) {
-        const struct socket_state *state
-            = i < h->handoff.n_sockets ? h->handoff.sockets[i] : NULL;
+        const struct socket_state *state = i < h->handoff.n_sockets
+                                               ? h->handoff.sockets[i]
+                                               : NULL;
         char *error = NULL;
 
         if (socket_state_unmute(s->sockets[i].fd, state, &error)) {
-            VLOG_ERR("session "UUID_FMT": %s", UUID_ARGS(&s->id), error);
+            VLOG_ERR("session " UUID_FMT ": %s", UUID_ARGS(&s->id), error);
             free(error);
         }
     }
@@ -716,7 +712,7 @@ take_owned(struct handover *h, uint64_t epoch)
     handover_deliver(h);
     handover_step(h, "delivered");
 
-    events_add(h->agent, &s->id, s->uid, "came from %s, epoch %"PRIu64,
+    events_add(h->agent, &s->id, s->uid, "came from %s, epoch %" PRIu64,
                h->other, epoch);
     handover_report(h);
     late_packets_release(h->catch);
@@ -749,8 +745,8 @@ take_finish(struct handover *h)
 }
 
 void
-take_decided(struct handover *h, enum handover_outcome outcome,
-             uint64_t epoch, const char *reason)
+take_decided(struct handover *h, enum handover_outcome outcome, uint64_t epoch,
+             const char *reason)
 {
     if (h->state == TAKE_OWNED) {
         return;
@@ -759,7 +755,7 @@ take_decided(struct handover *h, enum handover_outcome outcome,
     } else if (outcome == HANDOVER_ABORTED) {
         take_fail(h, reason ? reason : "aborted");
     } else {
-        VLOG_WARN("transfer "UUID_FMT": unexpected decision",
+        VLOG_WARN("transfer " UUID_FMT ": unexpected decision",
                   UUID_ARGS(&h->transfer));
     }
 }
@@ -791,9 +787,9 @@ take_run(struct handover *h)
     } else if (h->state == TAKE_POSTPONED) {
         take_refuse(h, "draining", "late packets of this address still come");
     } else {
-        const char *reason
-            = h->state == TAKE_MUTED ? "the application did not get ready"
-                                     : "the state did not come";
+        const char *reason = h->state == TAKE_MUTED
+                                 ? "the application did not get ready"
+                                 : "the state did not come";
 
         handover_send_controller(h, "decline", reason);
         take_fail(h, reason);

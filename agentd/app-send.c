@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "app-link.h"
+#include "app-socket.h"
 #include "note.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
@@ -114,18 +114,18 @@ send_result(struct app_conn *conn, int error, struct json *json)
     msg->error = error;
     if (n < sizeof msg->text) {
         memcpy(msg->text, s, n + 1);
-        msg->text_len = n + 1;
+        msg->text_len = n;
     } else {
-        fd = memfd_create("baton-result", MFD_CLOEXEC);
-        if (fd < 0 || write(fd, s, n) != n) {
-            VLOG_WARN("cannot pass on a long result: %s", ovs_strerror(errno));
+        int retval = app_state_create(s, n, &fd);
+
+        if (retval) {
+            VLOG_WARN("cannot pass on a long result: %s",
+                      ovs_strerror(retval));
             msg->error = EMSGSIZE;
-        } else {
-            lseek(fd, 0, SEEK_SET);
-            msg->flags |= APP_FLAG_STATE;
+            APP_STRING_PUT(msg->reason, "the answer is too long");
         }
     }
-    app_conn_send(conn, msg, &fd, msg->flags & APP_FLAG_STATE ? 1 : 0);
+    app_conn_send(conn, msg, &fd, fd >= 0);
     if (fd >= 0) {
         close(fd);
     }

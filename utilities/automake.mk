@@ -5,8 +5,7 @@ dist_bin_SCRIPTS += \
 	utilities/baton-sandbox
 
 # Applications: with libbaton, and nothing of libopenvswitch.
-APP_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/utilities \
-	-DPACKAGE_VERSION=\"$(PACKAGE_VERSION)\"
+APP_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/utilities
 
 bin_PROGRAMS += utilities/baton-serve
 utilities_baton_serve_SOURCES = \

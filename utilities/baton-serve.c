@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
+#include <config.h>
 
 /* An HTTP/1.1 server of files whose every connection can move to the
  * baton-serve of another device, in the middle of a response. */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
+#include <config.h>
 
 /* A numbered stream of UDP datagrams, both ways, that can move to the
  * baton-stream of another device; and, with --correspondent, a plain far end

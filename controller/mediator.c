@@ -310,7 +310,7 @@ do_write(struct controller *c, struct transfer *t)
     change.service = t->service;
     change.transfer = t->id;
     change.onward = commit ? t->onward : record ? record->onward : ONWARD_ANY;
-    change.depth = commit ? t->depth : record ? record->depth : 0;
+    change.depth = commit ? t->depth : record ? record->depth : UINT8_MAX;
     t->write_number = record_begin_write(c->records, &change);
 }
 

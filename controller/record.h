@@ -39,7 +39,7 @@ struct record {
     char *service;
     struct uuid transfer;       /* That led to this epoch. */
     enum onward onward;         /* May 'owner' pass it on? */
-    uint8_t depth;              /* Times it was passed on. */
+    uint8_t depth;              /* How often still; 255: no limit. */
     bool ended;                 /* A tombstone: only answers questions. */
     long long int forget_at;    /* Milliseconds, when it has 'ended'. */
 };

@@ -33,6 +33,8 @@ VLOG_DEFINE_THIS_MODULE(transfer_methods);
 #define RELAY_MAX 90000
 /* Bytes that may wait for a device before what is relayed to it is dropped. */
 #define RELAY_BACKLOG (8u << 20)
+/* A depth that is no limit. */
+#define DEPTH_ANY UINT8_MAX
 /* Microseconds that late packets are still relayed after the end. */
 #define RELAY_LINGER 5000000
 
@@ -66,6 +68,11 @@ check_onward(const struct controller *c, const struct record *record,
     const char *group;
 
     if (!record || !strcmp(record->owner, record->home)) {
+        return;
+    }
+    if (!record->depth) {
+        refuse(r, "onward", "%s got the session from as far as it may go",
+               record->owner);
         return;
     }
     switch (record->onward) {
@@ -395,9 +402,12 @@ clamp_onward(const struct controller *c, const struct transfer *t,
 {
     const struct record *record = record_find(c->records, &t->session);
 
-    secret->depth = record ? MIN(record->depth + 1, UINT8_MAX) : 1;
     if (record && strcmp(record->owner, record->home)) {
+        unsigned int left = record->depth == DEPTH_ANY ? DEPTH_ANY
+                                                       : record->depth - 1;
+
         secret->onward = MIN(secret->onward, record->onward);
+        secret->depth = MIN(secret->depth, left);
     }
 }
 

@@ -42,6 +42,7 @@ struct leases {
     struct ovs_list changes;    /* struct lease_event */
     struct ovs_list freed;      /* struct lease_event; only 'addr' counts. */
     uint64_t n_grants;
+    long long int next;         /* Nothing ends before that. */
 };
 
 struct leases *
@@ -54,6 +55,7 @@ leases_create(void)
     hmap_init(&ls->addresses);
     ovs_list_init(&ls->changes);
     ovs_list_init(&ls->freed);
+    ls->next = LLONG_MAX;
     return ls;
 }
 
@@ -175,6 +177,7 @@ put_to_rest(struct leases *ls, struct lease *lease, long long int now)
 {
     lease->state = LEASE_RESTING;
     lease->until = now + lease->rest_s * 1000LL;
+    ls->next = MIN(ls->next, lease->until);
     changed(ls, lease);
 }
 
@@ -280,6 +283,7 @@ add_lease(struct leases *ls, const struct lease_pool *pool,
     lease->lifetime_s = pool->lease_s;
     lease->rest_s = pool->rest_s;
     lease->until = now + pool->lease_s * 1000LL;
+    ls->next = MIN(ls->next, lease->until);
     lease->order = ++ls->n_grants;
     hmap_insert(&ls->blocks, &lease->node, hash_address(block));
     changed(ls, lease);
@@ -458,8 +462,10 @@ void
 leases_rest(struct leases *ls, const struct in6_addr *addr, long long int now)
 {
     const struct lease_pool *pool = find_pool(ls, addr);
+    long long int until = now + (pool ? pool->rest_s * 1000LL : 0);
 
-    add_address(ls, addr)->until = now + (pool ? pool->rest_s * 1000LL : 0);
+    add_address(ls, addr)->until = until;
+    ls->next = MIN(ls->next, until);
 }
 
 bool
@@ -483,48 +489,56 @@ leases_next_in_use(const struct leases *ls, const struct lease *lease,
     return false;
 }
 
+static void
+run_block(struct leases *ls, struct lease *lease, long long int now)
+{
+    if (now < lease->until) {
+        ls->next = MIN(ls->next, lease->until);
+    } else if (lease->state == LEASE_LEASED) {
+        put_to_rest(ls, lease, now);
+    } else {
+        free_lease(ls, lease);
+    }
+}
+
+static void
+run_address(struct leases *ls, struct lease_address *la, long long int now)
+{
+    struct lease_event *event;
+
+    if (now < la->until) {
+        ls->next = MIN(ls->next, la->until);
+        return;
+    }
+    event = xzalloc(sizeof *event);
+    event->change.addr = la->addr;
+    ovs_list_push_back(&ls->freed, &event->node);
+    hmap_remove(&ls->addresses, &la->node);
+    free(la);
+}
+
 void
 leases_run(struct leases *ls, long long int now)
 {
     struct lease_address *la;
     struct lease *lease;
 
+    if (now < ls->next) {
+        return;
+    }
+    ls->next = LLONG_MAX;
     HMAP_FOR_EACH_SAFE (lease, node, &ls->blocks) {
-        if (now < lease->until) {
-            continue;
-        }
-        if (lease->state == LEASE_LEASED) {
-            put_to_rest(ls, lease, now);
-        } else {
-            free_lease(ls, lease);
-        }
+        run_block(ls, lease, now);
     }
     HMAP_FOR_EACH_SAFE (la, node, &ls->addresses) {
-        if (now >= la->until) {
-            struct lease_event *event = xzalloc(sizeof *event);
-
-            event->change.addr = la->addr;
-            ovs_list_push_back(&ls->freed, &event->node);
-            hmap_remove(&ls->addresses, &la->node);
-            free(la);
-        }
+        run_address(ls, la, now);
     }
 }
 
 long long int
 leases_next_deadline(const struct leases *ls)
 {
-    const struct lease_address *la;
-    const struct lease *lease;
-    long long int next = LLONG_MAX;
-
-    HMAP_FOR_EACH (lease, node, &ls->blocks) {
-        next = MIN(next, lease->until);
-    }
-    HMAP_FOR_EACH (la, node, &ls->addresses) {
-        next = MIN(next, la->until);
-    }
-    return next;
+    return ls->next;
 }
 
 static bool

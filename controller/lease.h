@@ -94,7 +94,7 @@ bool leases_next_in_use(const struct leases *, const struct lease *,
                         void **cookie, struct in6_addr *);
 
 void leases_run(struct leases *, long long int now);
-/* When leases_run() has something to do; LLONG_MAX: never. */
+/* When leases_run() may have something to do; LLONG_MAX: never. */
 long long int leases_next_deadline(const struct leases *);
 
 /* A block got another lessee, or none: its flows are to be set anew. */

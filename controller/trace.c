@@ -13,14 +13,15 @@
 #include "network.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
+#include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-actions.h"
 #include "packets.h"
 #include "record.h"
 #include "transfer.h"
 #include "util.h"
 
-/* Tables that a packet may pass: more than there are. */
-#define TRACE_MAX_HOPS 16
+/* Flows that a packet may meet: more than there are tables. */
+#define TRACE_MAX_HOPS 32
 
 /* A correspondent's: any port and MAC address that are no device's. */
 #define TRACE_PORT u16_to_ofp(0xfe00)
@@ -117,80 +118,126 @@ actions_to_string(const struct baton_flow *flow)
     return ds_steal_cstr(&s);
 }
 
-/* Applies what changes where 'packet' goes; returns the next table, or -1, and
- * then '*end' says where the packet ends. */
-static int
-apply(const struct controller *c, const char *bridge,
-      const struct baton_flow *flow, struct flow *packet, char **end)
+/* A packet on its way. */
+struct trace {
+    const struct bridge *bridge;
+    const struct flow_layout *layout;
+    const struct flow_set *flows;
+    struct flow packet;
+    struct json *hops;          /* Array: flows met. */
+    int n_hops;
+    char *end;                  /* Where it ends, so far, or NULL. */
+};
+
+static void
+set_end(struct trace *t, char *end)
 {
-    const struct bridge *br = network_find(c->network, bridge);
+    free(t->end);
+    t->end = end;
+}
+
+static void
+output(struct trace *t, ofp_port_t port)
+{
+    const char *name = bridge_port_to_name(t->bridge, port);
+
+    if (port == OFPP_NORMAL) {
+        set_end(t, xstrdup("NORMAL"));
+    } else if (port == OFPP_IN_PORT) {
+        set_end(t, xstrdup("back out of its port"));
+    } else if (port == OFPP_CONTROLLER) {
+        set_end(t, xstrdup("the controller"));
+    } else if (port == OFPP_NONE) {
+        set_end(t, xstrdup("dropped: its device is not attached"));
+    } else {
+        set_end(t, xasprintf("port %s", name ? name : "(gone)"));
+    }
+}
+
+static void
+move_register(struct trace *t, const struct ofpact_reg_move *move)
+{
+    union mf_subvalue value;
+
+    mf_read_subfield(&move->src, &t->packet, &value);
+    mf_write_subfield_flow(&move->dst, &value, &t->packet);
+}
+
+static void trace_table(struct trace *, uint8_t table_id);
+
+/* Does what 'flow' says, as far as it matters to where the packet goes.  What
+ * is cloned goes elsewhere. */
+static void
+trace_actions(struct trace *t, const struct baton_flow *flow)
+{
     const struct ofpact *a;
-    const char *port;
-    int next = -1;
 
     OFPACT_FOR_EACH (a, flow->ofpacts, flow->ofpacts_len) {
         if (a->type == OFPACT_GOTO_TABLE) {
-            next = ofpact_get_GOTO_TABLE(a)->table_id;
+            trace_table(t, ofpact_get_GOTO_TABLE(a)->table_id);
         } else if (a->type == OFPACT_RESUBMIT) {
-            next = ofpact_get_RESUBMIT(a)->table_id;
-        } else if (a->type == OFPACT_SET_ETH_DST) {
-            packet->dl_dst = ofpact_get_SET_ETH_DST(a)->mac;
-        } else if (a->type == OFPACT_CONTROLLER) {
-            free(*end);
-            *end = xstrdup("the controller");
-        } else if (a->type == OFPACT_OUTPUT) {
-            ofp_port_t ofp_port = ofpact_get_OUTPUT(a)->port;
+            trace_table(t, ofpact_get_RESUBMIT(a)->table_id);
+        } else if (a->type == OFPACT_SET_FIELD) {
+            const struct ofpact_set_field *set = ofpact_get_SET_FIELD(a);
 
-            port = bridge_port_to_name(br, ofp_port);
-            free(*end);
-            *end = ofp_port == OFPP_NORMAL  ? xstrdup("NORMAL")
-                   : ofp_port == OFPP_IN_PORT
-                       ? xstrdup("back out of its port")
-                   : ofp_port == OFPP_CONTROLLER ? xstrdup("the controller")
-                   : xasprintf("port %s", port ? port : "(gone)");
+            mf_set_flow_value_masked(set->field, set->value,
+                                     ofpact_set_field_mask(set), &t->packet);
+        } else if (a->type == OFPACT_REG_MOVE) {
+            move_register(t, ofpact_get_REG_MOVE(a));
+        } else if (a->type == OFPACT_OUTPUT_REG) {
+            output(t, u16_to_ofp(mf_get_subfield(
+                          &ofpact_get_OUTPUT_REG(a)->src, &t->packet)));
+        } else if (a->type == OFPACT_OUTPUT) {
+            output(t, ofpact_get_OUTPUT(a)->port);
+        } else if (a->type == OFPACT_CONTROLLER) {
+            output(t, OFPP_CONTROLLER);
         }
     }
-    return next;
+}
+
+static void
+trace_table(struct trace *t, uint8_t table_id)
+{
+    const struct baton_flow *flow = lookup(t->flows, table_id, &t->packet);
+    struct json *hop;
+    char *s;
+
+    if (!flow || ++t->n_hops > TRACE_MAX_HOPS) {
+        if (table_id == t->layout->forward_table) {
+            set_end(t, xasprintf("table %d", table_id));
+        }
+        return;
+    }
+    hop = json_object_create();
+    message_put_integer(hop, "table", table_id);
+    message_put_integer(hop, "priority", flow->priority);
+    s = minimatch_to_string(&flow->match, NULL, OFP_DEFAULT_PRIORITY);
+    message_put_string(hop, "match", s);
+    free(s);
+    s = actions_to_string(flow);
+    message_put_string(hop, "actions", s);
+    free(s);
+    json_array_add(t->hops, hop);
+    trace_actions(t, flow);
 }
 
 static struct json *
 trace_packet(const struct controller *c, const char *bridge,
-             const struct flow_set *flows, struct flow *packet)
+             const struct flow_set *flows, const struct flow *packet)
 {
-    const struct flow_layout *layout = network_layout(c->network, bridge);
     struct json *object = json_object_create();
-    struct json *hops = json_array_create_empty();
-    int table_id = layout->first_table;
-    char *end = NULL;
+    struct trace t = {
+        .bridge = network_find(c->network, bridge),
+        .layout = network_layout(c->network, bridge),
+        .flows = flows,
+        .packet = *packet,
+        .hops = json_array_create_empty(),
+    };
 
-    for (int i = 0; table_id >= 0 && i < TRACE_MAX_HOPS; i++) {
-        const struct baton_flow *flow = lookup(flows, table_id, packet);
-        struct json *hop;
-        char *s;
-
-        if (!flow) {
-            free(end);
-            end = i && table_id == layout->forward_table
-                      ? xasprintf("table %d", table_id)
-                      : xasprintf("dropped: nothing matches in table %d",
-                                  table_id);
-            break;
-        }
-        hop = json_object_create();
-        message_put_integer(hop, "table", table_id);
-        message_put_integer(hop, "priority", flow->priority);
-        s = minimatch_to_string(&flow->match, NULL, OFP_DEFAULT_PRIORITY);
-        message_put_string(hop, "match", s);
-        free(s);
-        s = actions_to_string(flow);
-        message_put_string(hop, "actions", s);
-        free(s);
-        json_array_add(hops, hop);
-        table_id = apply(c, bridge, flow, packet, &end);
-    }
-    json_object_put(object, "hops", hops);
-    message_put_string(object, "end", end ? end : "dropped");
-    free(end);
+    trace_table(&t, t.layout->first_table);
+    json_object_put(object, "hops", t.hops);
+    message_put_string(object, "end", t.end ? t.end : "dropped");
+    free(t.end);
     return object;
 }
 

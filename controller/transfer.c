@@ -56,6 +56,7 @@ struct transfers {
     struct ovs_list list;       /* All of them, oldest first. */
     struct ovs_list actions;    /* struct transfer_todo */
     size_t n_over;
+    long long int next;         /* No deadline is before that. */
     struct transfer_totals totals;
 };
 
@@ -68,6 +69,7 @@ transfers_create(void)
     hmap_init(&ts->by_session);
     ovs_list_init(&ts->list);
     ovs_list_init(&ts->actions);
+    ts->next = LLONG_MAX;
     return ts;
 }
 
@@ -124,6 +126,13 @@ transfers_destroy(struct transfers *ts)
         hmap_destroy(&ts->by_session);
         free(ts);
     }
+}
+
+static void
+set_deadline(struct transfers *ts, struct transfer *t, long long int deadline)
+{
+    t->deadline = deadline;
+    ts->next = MIN(ts->next, deadline);
 }
 
 static void
@@ -243,7 +252,7 @@ transfers_introduce(struct transfers *ts, const struct transfer_spec *spec,
         return NULL;
     }
     t = add_transfer(ts, spec);
-    t->deadline = now + TRANSFER_OFFER_MS;
+    set_deadline(ts, t, now + TRANSFER_OFFER_MS);
     ts->totals.introduced++;
     transfer_step(t, "introduce");
     return t;
@@ -275,7 +284,7 @@ transfer_prepare(struct transfers *ts, struct transfer *t,
     t->onward = secret->onward;
     t->depth = secret->depth;
     t->state = TRANSFER_GONE;
-    t->deadline = now + TRANSFER_GONE_MS;
+    set_deadline(ts, t, now + TRANSFER_GONE_MS);
     ts->totals.prepared++;
     act(ts, t, TRANSFER_DO_REDIRECT);
     act(ts, t, TRANSFER_DO_GO);
@@ -351,7 +360,7 @@ transfer_wrote(struct transfers *ts, struct transfer *t,
     t->writing = false;
     switch (result) {
     case TRANSFER_WRITE_LOST:
-        t->deadline = now + TRANSFER_RETRY_MS;
+        set_deadline(ts, t, now + TRANSFER_RETRY_MS);
         break;
 
     case TRANSFER_WRITE_CONFLICT:
@@ -474,9 +483,15 @@ transfers_run(struct transfers *ts, long long int now)
 {
     struct transfer *t;
 
+    if (now < ts->next) {
+        return;
+    }
+    ts->next = LLONG_MAX;
     HMAP_FOR_EACH_SAFE (t, session_node, &ts->by_session) {
         if (now >= t->deadline) {
             run_deadline(ts, t);
+        } else {
+            ts->next = MIN(ts->next, t->deadline);
         }
     }
 }
@@ -484,13 +499,7 @@ transfers_run(struct transfers *ts, long long int now)
 long long int
 transfers_next_deadline(const struct transfers *ts)
 {
-    long long int next = LLONG_MAX;
-    const struct transfer *t;
-
-    HMAP_FOR_EACH (t, session_node, &ts->by_session) {
-        next = MIN(next, t->deadline);
-    }
-    return next;
+    return ts->next;
 }
 
 struct transfer *

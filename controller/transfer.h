@@ -182,7 +182,7 @@ void transfers_device_lost(struct transfers *, const char *device,
 void transfers_device_gone(struct transfers *, const char *device,
                            const char *reason);
 
-/* Deadlines. */
+/* Deadlines.  transfers_next_deadline() may be early, never late. */
 void transfers_run(struct transfers *, long long int now);
 long long int transfers_next_deadline(const struct transfers *);
 

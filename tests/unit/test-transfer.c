@@ -195,6 +195,7 @@ test_introduction_ends(void)
     CU_ASSERT_EQUAL(t->outcome, TRANSFER_WITHDRAWN);
     CU_ASSERT_FALSE(prepare(t));        /* Late. */
     expect(t, NOTHING);
+    transfers_run(ts, now);
     CU_ASSERT_EQUAL(transfers_next_deadline(ts), LLONG_MAX);
 
     t = introduce(0);

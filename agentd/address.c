@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host-settings.h"
 #include "netlink-socket.h"
@@ -27,6 +28,11 @@ VLOG_DEFINE_THIS_MODULE(address);
 /* Preferences of our rules: after "local" (0), long before "main" (32766). */
 #define PREFERENCE_MARK 7000
 #define PREFERENCE_CLOSED 7001
+
+/* How often, and after how many microseconds each time, the local route of a
+ * new IPv6 address is looked for. */
+#define LOCAL_ROUTE_TRIES 200
+#define LOCAL_ROUTE_INTERVAL 50
 
 static int
 family_of(const struct in6_addr *address)
@@ -142,6 +148,61 @@ address_open_output(const struct in6_addr *address)
     return closing_rule(RTM_DELRULE, address);
 }
 
+/* Route lookup. */
+
+struct found_route {
+    int type;                 /* RTN_*. */
+    int ifindex;              /* 0: none. */
+    uint32_t mtu;             /* 0: the interface's. */
+    struct in6_addr next_hop; /* in6addr_any: on link. */
+};
+
+static void
+parse_route(const struct ofpbuf *reply, struct found_route *route)
+{
+    const struct rtmsg *hdr = ofpbuf_at(reply, NLMSG_HDRLEN, sizeof *hdr);
+    const struct nlattr *oif = find_attr(reply, sizeof *hdr, RTA_OIF);
+    const struct nlattr *gateway = find_attr(reply, sizeof *hdr, RTA_GATEWAY);
+    const struct nlattr *metrics = find_attr(reply, sizeof *hdr, RTA_METRICS);
+    const struct nlattr *mtu = (metrics
+                                    ? nl_attr_find_nested(metrics, RTAX_MTU)
+                                    : NULL);
+
+    memset(route, 0, sizeof *route);
+    route->type = hdr ? hdr->rtm_type : RTN_UNSPEC;
+    route->ifindex = oif ? nl_attr_get_u32(oif) : 0;
+    route->mtu = mtu ? nl_attr_get_u32(mtu) : 0;
+    if (gateway) {
+        get_address(gateway, hdr->rtm_family, &route->next_hop);
+    }
+}
+
+/* Where the kernel would send packets for 'peer', if 'ifindex' is nonzero by
+ * that interface. */
+static int
+find_route(const struct in6_addr *peer, int ifindex, struct found_route *route)
+{
+    struct ofpbuf *request = request_new(RTM_GETROUTE, 0);
+    struct rtmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
+    struct ofpbuf *reply;
+    int error;
+
+    memset(hdr, 0, sizeof *hdr);
+    hdr->rtm_family = family_of(peer);
+    hdr->rtm_dst_len = hdr->rtm_family == AF_INET ? 32 : 128;
+    put_address(request, RTA_DST, peer);
+    if (ifindex) {
+        nl_msg_put_u32(request, RTA_OIF, ifindex);
+    }
+    error = nl_transact(NETLINK_ROUTE, request, &reply);
+    ofpbuf_delete(request);
+    if (!error) {
+        parse_route(reply, route);
+        ofpbuf_delete(reply);
+    }
+    return error;
+}
+
 /* Addresses. */
 
 static int
@@ -164,9 +225,10 @@ address_change(uint16_t type, const char *ifname,
     hdr->ifa_prefixlen = family == AF_INET ? 32 : 128;
     hdr->ifa_index = ifindex;
     if (family == AF_INET) {
-        /* Host scope: ARP is silent about it (see host-settings.h).  Link
-         * scope: it is answered, but never chosen as a default source. */
-        hdr->ifa_scope = (strcmp(ifname, "lo") ? RT_SCOPE_LINK
+        /* Host scope: ARP is silent about it (see host-settings.h).  Elsewhere
+         * not link scope: the kernel sorts that before the interface's own
+         * address, and what comes first is the default source. */
+        hdr->ifa_scope = (strcmp(ifname, "lo") ? RT_SCOPE_UNIVERSE
                                                : RT_SCOPE_HOST);
     }
     put_address(request, IFA_LOCAL, address);
@@ -187,10 +249,35 @@ address_change(uint16_t type, const char *ifname,
     return transact(request, new ? EEXIST : EADDRNOTAVAIL);
 }
 
+/* For IPv6 the kernel leaves the address's local route to a worker: until that
+ * has run, packets for it are strangers'.  This takes some 10 us; on a link that
+ * is down it never happens. */
+static void
+wait_local_route(const char *ifname, const struct in6_addr *address)
+{
+    int ifindex = if_nametoindex(ifname);
+
+    for (int i = 0; i < LOCAL_ROUTE_TRIES; i++) {
+        struct found_route route;
+
+        if (!find_route(address, ifindex, &route) && route.type == RTN_LOCAL
+            && route.ifindex == ifindex) {
+            return;
+        }
+        usleep(LOCAL_ROUTE_INTERVAL);
+    }
+    VLOG_DBG("%s: no local route yet for the address just added", ifname);
+}
+
 int
 address_add(const char *ifname, const struct in6_addr *address)
 {
-    return address_change(RTM_NEWADDR, ifname, address);
+    int error = address_change(RTM_NEWADDR, ifname, address);
+
+    if (!error && family_of(address) == AF_INET6) {
+        wait_local_route(ifname, address);
+    }
+    return error;
 }
 
 int
@@ -366,27 +453,6 @@ address_list_leftovers(struct address_leftover **leftoversp, size_t *n)
 /* Routes. */
 
 static int
-route_get(const struct in6_addr *peer, struct ofpbuf **replyp)
-{
-    struct ofpbuf *request = request_new(RTM_GETROUTE, 0);
-    struct rtmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
-    int error;
-
-    memset(hdr, 0, sizeof *hdr);
-    hdr->rtm_family = family_of(peer);
-    hdr->rtm_dst_len = hdr->rtm_family == AF_INET ? 32 : 128;
-    put_address(request, RTA_DST, peer);
-    error = nl_transact(NETLINK_ROUTE, request, replyp);
-    ofpbuf_delete(request);
-    if (!error && (*replyp)->size < NLMSG_HDRLEN + sizeof *hdr) {
-        ofpbuf_delete(*replyp);
-        *replyp = NULL;
-        error = EPROTO;
-    }
-    return error;
-}
-
-static int
 link_get(int ifindex, struct address_route *route)
 {
     struct ofpbuf *request = request_new(RTM_GETLINK, 0);
@@ -422,48 +488,29 @@ link_get(int ifindex, struct address_route *route)
 int
 address_route(const struct in6_addr *peer, struct address_route *route)
 {
-    const struct nlattr *oif, *gateway, *metrics, *mtu;
-    struct ofpbuf *reply;
+    struct found_route found;
     int error;
 
     memset(route, 0, sizeof *route);
-    error = route_get(peer, &reply);
-    if (error) {
-        return error;
-    }
-    oif = find_attr(reply, sizeof(struct rtmsg), RTA_OIF);
-    if (!oif) {
+    error = find_route(peer, 0, &found);
+    if (!error && !found.ifindex) {
         error = ENETUNREACH;
-        goto exit;
     }
-    route->ifindex = nl_attr_get_u32(oif);
-    gateway = find_attr(reply, sizeof(struct rtmsg), RTA_GATEWAY);
-    if (gateway) {
-        get_address(gateway, family_of(peer), &route->next_hop);
+    if (!error) {
+        route->ifindex = found.ifindex;
+        route->next_hop = found.next_hop;
+        error = link_get(found.ifindex, route);
     }
-    error = link_get(route->ifindex, route);
-    metrics = find_attr(reply, sizeof(struct rtmsg), RTA_METRICS);
-    mtu = metrics ? nl_attr_find_nested(metrics, RTAX_MTU) : NULL;
-    if (!error && mtu && nl_attr_get_u32(mtu)) {
-        route->mtu = MIN(route->mtu, nl_attr_get_u32(mtu));
+    if (!error && found.mtu) {
+        route->mtu = MIN(route->mtu, found.mtu);
     }
-exit:
-    ofpbuf_delete(reply);
     return error;
 }
 
 bool
 address_is_local(const struct in6_addr *address)
 {
-    const struct rtmsg *hdr;
-    struct ofpbuf *reply;
-    bool local;
+    struct found_route route;
 
-    if (route_get(address, &reply)) {
-        return false;
-    }
-    hdr = ofpbuf_at_assert(reply, NLMSG_HDRLEN, sizeof *hdr);
-    local = hdr->rtm_type == RTN_LOCAL;
-    ofpbuf_delete(reply);
-    return local;
+    return !find_route(address, 0, &route) && route.type == RTN_LOCAL;
 }

@@ -7,7 +7,7 @@
  *
  * An address is *bound* on an interface (as /32, or as /128 with
  * preferred_lft 0, nodad, noprefixroute: it never becomes anybody's default
- * source; for IPv4, link scope does the same).  Its output is *closed* by a routing rule "from ADDRESS
+ * source).  Its output is *closed* by a routing rule "from ADDRESS
  * blackhole"; packets of a socket that carries ADDRESS_MARK pass.  ARP and
  * neighbour discovery answers ask no routing rule: they are silenced by having
  * the address on "lo".  All rules and addresses that this module makes carry a

@@ -61,3 +61,14 @@ tests_system_test_socket_move_SOURCES = \
 tests_system_test_socket_move_CPPFLAGS = -D_GNU_SOURCE \
 	-I$(srcdir)/lib/socket-state
 tests_system_test_socket_move_LDADD = lib/socket-state/libsocketstate.la
+
+# What an agent asks of the kernel, without agent.
+if HAVE_CUNIT
+check_PROGRAMS += tests/system/test-kernel-half
+TESTS += tests/system/test-kernel-half
+endif
+tests_system_test_kernel_half_SOURCES = \
+	tests/system/half-net.c tests/system/half-net.h \
+	tests/system/test-kernel-half.c
+tests_system_test_kernel_half_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+tests_system_test_kernel_half_LDADD = agentd/libagentd.la $(UNIT_LDADD)

@@ -5,6 +5,7 @@ if HAVE_CUNIT
 UNIT_TESTS =
 UNIT_TESTS += tests/unit/test-app-link
 UNIT_TESTS += tests/unit/test-attachment-frame
+UNIT_TESTS += tests/unit/test-baton-ctl
 UNIT_TESTS += tests/unit/test-block
 UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-late-packets
@@ -15,6 +16,7 @@ UNIT_TESTS += tests/unit/test-record
 UNIT_TESTS += tests/unit/test-seal
 UNIT_TESTS += tests/unit/test-state-seal
 UNIT_TESTS += tests/unit/test-ticket
+UNIT_TESTS += tests/unit/test-timeline-draw
 UNIT_TESTS += tests/unit/test-transfer
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
@@ -83,5 +85,18 @@ tests_apps_stand_in_agent_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 tests_apps_stand_in_agent_LDADD = agentd/libagentd.la $(BATON_LIBS)
 TESTS += tests/apps/run
 EXTRA_DIST += tests/apps/run
+
+tests_unit_test_baton_ctl_SOURCES = \
+	tests/unit/test-baton-ctl.c tests/unit/unit.h
+tests_unit_test_baton_ctl_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DBATON_CTL=\"$(abs_top_builddir)/utilities/baton-ctl\"
+tests_unit_test_baton_ctl_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_timeline_draw_SOURCES = \
+	tests/unit/test-timeline-draw.c tests/unit/unit.h \
+	utilities/timeline-draw.c utilities/timeline-draw.h
+tests_unit_test_timeline_draw_CPPFLAGS = $(AM_CPPFLAGS) \
+	-I$(srcdir)/utilities
+tests_unit_test_timeline_draw_LDADD = $(UNIT_LDADD)
 
 include tests/fuzz/automake.mk

@@ -7,6 +7,14 @@ dist_bin_SCRIPTS += \
 # Applications: with libbaton, and nothing of libopenvswitch.
 APP_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/utilities
 
+bin_PROGRAMS += utilities/baton-ctl
+utilities_baton_ctl_SOURCES = \
+	utilities/baton-ctl.c \
+	utilities/controller-call.c utilities/controller-call.h \
+	utilities/json-table.c utilities/json-table.h \
+	utilities/timeline-draw.c utilities/timeline-draw.h
+utilities_baton_ctl_LDADD = $(BATON_LIBS)
+
 bin_PROGRAMS += utilities/baton-serve
 utilities_baton_serve_SOURCES = \
 	utilities/baton-serve.c \

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+/* What an operator types: shows what a running baton-controller knows, and
+ * checks and reloads its policy.
+ *
+ * Exit codes: 0 done, 1 not done, 2 wrong usage. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command-line.h"
+#include "controller-call.h"
+#include "json-table.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/vlog.h"
+#include "policy.h"
+#include "table.h"
+#include "timeline-draw.h"
+#include "util.h"
+
+enum { EXIT_USAGE = 2 };
+
+struct options {
+    const char *target; /* Null: the default. */
+    bool last;          /* The newest transfer. */
+    struct table_style style;
+};
+
+static struct options opts = {
+    .style = { TF_TABLE, CF_STRING, true, JSSF_SORT, 0 },
+};
+
+static void OVS_NO_RETURN OVS_PRINTF_FORMAT(1, 2)
+    usage_error(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fprintf(stderr, "%s: ", program_name);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, " (use --help for help)\n");
+    va_end(args);
+    exit(EXIT_USAGE);
+}
+
+/* Asking. */
+
+/* Returns the answer to 'command', an object, or exits. */
+static struct json *
+call(const char *command, char *argument)
+{
+    char *argv[] = { argument, NULL };
+    struct json *reply;
+
+    char *error = controller_call(opts.target, command, argv, &reply);
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+    if (reply->type != JSON_OBJECT) {
+        ovs_fatal(0, "the controller's answer to %s is no object", command);
+    }
+    return reply;
+}
+
+static const struct json *
+member(const struct json *reply, const char *name, enum json_type type)
+{
+    const struct json *value = shash_find_data(json_object(reply), name);
+
+    if (!value || value->type != type) {
+        ovs_fatal(0, "the controller's answer has no %s", name);
+    }
+    return value;
+}
+
+/* Asks 'command' and prints the rows that it answers. */
+static void
+print_answer(const char *command, const char *name,
+             const char *const columns[])
+{
+    struct json *reply = call(command, NULL);
+
+    json_table_print(NULL, member(reply, name, JSON_ARRAY), columns,
+                     &opts.style);
+    json_destroy(reply);
+}
+
+/* Commands. */
+
+static void
+cmd_show(struct ovs_cmdl_context *ctx OVS_UNUSED)
+{
+    static const char *const names[] = { "name",      "version",
+                                         "uptime",    "policy",
+                                         "devices",   "devices_connected",
+                                         "sessions",  "records",
+                                         "transfers", NULL };
+    static const char *const bridges[] = { "name",       "datapath_id",
+                                           "connected",  "synchronised",
+                                           "flows",      "flow_mods",
+                                           "violations", "status",
+                                           NULL };
+    static const char *const leases[] = { "block",  "pool",  "bridge",
+                                          "device", "state", "seconds_left",
+                                          NULL };
+    struct json *reply = call("baton/show", NULL);
+
+    json_table_print_object("controller", reply, names, &opts.style);
+    json_table_print("bridges", member(reply, "bridges", JSON_ARRAY), bridges,
+                     &opts.style);
+    json_table_print("leases", member(reply, "leases", JSON_ARRAY), leases,
+                     &opts.style);
+    json_destroy(reply);
+}
+
+static void
+cmd_devices(struct ovs_cmdl_context *ctx OVS_UNUSED)
+{
+    static const char *const columns[] = {
+        "name",   "connected", "attached",      "bridge",   "port", "mac",
+        "groups", "sessions",  "registrations", "endpoint", NULL
+    };
+
+    print_answer("baton/devices", "devices", columns);
+}
+
+static void
+cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
+{
+    static const char *const columns[] = { "session", "address", "name",
+                                           "service", "owner",   "home",
+                                           "epoch",   "bridge",  "state",
+                                           NULL };
+
+    print_answer("baton/sessions", "sessions", columns);
+}
+
+static void
+cmd_transfers(struct ovs_cmdl_context *ctx OVS_UNUSED)
+{
+    static const char *const columns[] = {
+        "transfer", "address", "from",    "to",          "epoch",
+        "state",    "outcome", "gone_us", "duration_us", "began",
+        "name",     "service", "session", "reason",      NULL
+    };
+
+    print_answer("baton/transfers", "transfers", columns);
+}
+
+/* Returns the id of the newest transfer that is over, or, if none is, of the
+ * newest.  The caller must free it. */
+static char *
+newest_transfer(void)
+{
+    struct json *reply = call("baton/transfers", NULL);
+    const struct json_array *rows = json_array(
+        member(reply, "transfers", JSON_ARRAY));
+    const struct json *found = NULL;
+
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct json *row = rows->elems[i];
+        if (row->type != JSON_OBJECT) {
+            continue;
+        }
+        if (strcmp(json_string(member(row, "outcome", JSON_STRING)), "open")) {
+            found = row;
+            break;
+        }
+        found = found ? found : row;
+    }
+    if (!found) {
+        ovs_fatal(0, "the controller remembers no transfer");
+    }
+
+    char *id = xstrdup(json_string(member(found, "transfer", JSON_STRING)));
+    json_destroy(reply);
+    return id;
+}
+
+/* The steps as rows, for programs. */
+static void
+print_steps(const struct timeline *timeline)
+{
+    static const char *const columns[] = { "us", "side", "device", "step",
+                                           NULL };
+    struct json *rows = json_array_create_empty();
+
+    for (size_t i = 0; i < timeline->n; i++) {
+        const struct timeline_step *step = &timeline->steps[i];
+        struct json *row = json_object_create();
+
+        json_object_put(row, "us", json_integer_create(step->us));
+        json_object_put_string(row, "side",
+                               timeline_side_to_string(step->side));
+        json_object_put_string(row, "device", timeline->devices[step->side]);
+        json_object_put_string(row, "step", step->name);
+        json_array_add(rows, row);
+    }
+    json_table_print(NULL, rows, columns, &opts.style);
+    json_destroy(rows);
+}
+
+static void
+cmd_transfer_timeline(struct ovs_cmdl_context *ctx)
+{
+    if (opts.last ? ctx->argc > 1 : ctx->argc < 2) {
+        usage_error("transfer timeline: expected either a transfer or --last");
+    }
+
+    char *id = opts.last ? newest_transfer() : xstrdup(ctx->argv[1]);
+    struct json *reply = call("baton/timeline", id);
+    struct timeline timeline;
+    char *error = timeline_init(&timeline, reply);
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+    if (opts.style.format == TF_TABLE) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+        timeline_draw(&timeline, &s);
+        fputs(ds_cstr(&s), stdout);
+        ds_destroy(&s);
+    } else {
+        print_steps(&timeline);
+    }
+    timeline_destroy(&timeline);
+    json_destroy(reply);
+    free(id);
+}
+
+/* Prints the flows that one packet meets.  'where' completes the caption. */
+static void
+print_trace(const struct json *reply, const char *direction, const char *where)
+{
+    static const char *const columns[] = { "table", "priority", "match",
+                                           "actions", NULL };
+    const struct json *packet = member(reply, direction, JSON_OBJECT);
+    char *caption = xasprintf(
+        "a packet %s %s, %s: %s", direction,
+        json_string(member(reply, "address", JSON_STRING)), where,
+        json_string(member(packet, "end", JSON_STRING)));
+
+    json_table_print(caption, member(packet, "hops", JSON_ARRAY), columns,
+                     &opts.style);
+    free(caption);
+}
+
+static void
+cmd_trace(struct ovs_cmdl_context *ctx)
+{
+    struct json *reply = call("baton/trace", ctx->argv[1]);
+    const struct json *note = shash_find_data(json_object(reply), "note");
+
+    if (note && note->type == JSON_STRING) {
+        ovs_fatal(0, "%s: %s", ctx->argv[1], json_string(note));
+    }
+
+    const char *owner = json_string(member(reply, "owner", JSON_STRING));
+    char *where = xasprintf("sent by %s", owner[0] ? owner : "nobody");
+    print_trace(reply, "to", "sent by a correspondent");
+    print_trace(reply, "from", where);
+    free(where);
+    json_destroy(reply);
+}
+
+static void
+cmd_policy_check(struct ovs_cmdl_context *ctx)
+{
+    bool ok = true;
+
+    for (int i = 1; i < ctx->argc; i++) {
+        char *error;
+        struct policy *policy = policy_load(ctx->argv[i], &error);
+
+        if (!policy) {
+            fprintf(stderr, "%s\n", error);
+            free(error);
+            ok = false;
+            continue;
+        }
+        printf("%s: good (bridges: %" PRIuSIZE ", pools: %" PRIuSIZE
+               ", devices: %" PRIuSIZE ", services: %" PRIuSIZE
+               ", moves: %" PRIuSIZE ")\n",
+               ctx->argv[i], shash_count(&policy->bridges),
+               shash_count(&policy->pools), shash_count(&policy->devices),
+               shash_count(&policy->services), policy->n_rules);
+        policy_destroy(policy);
+    }
+    if (!ok) {
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void
+cmd_policy_reload(struct ovs_cmdl_context *ctx OVS_UNUSED)
+{
+    json_destroy(call("baton/policy-reload", NULL));
+    printf("reloaded\n");
+}
+
+/* The command line. */
+
+static void OVS_NO_RETURN
+usage(void)
+{
+    printf("%s: looks into a running baton-controller\n"
+           "usage: %s [OPTIONS] COMMAND [ARG...]\n"
+           "\nCommands:\n"
+           "  show                    the controller, its bridges and leases\n"
+           "  devices                 devices of the policy, and where they "
+           "are\n"
+           "  sessions                sessions, and who owns them\n"
+           "  transfers               transfers, the newest first\n"
+           "  transfer timeline TRANSFER | --last\n"
+           "                          the steps of one, drawn; TRANSFER is "
+           "an id or\n"
+           "                          its beginning\n"
+           "  trace ADDRESS           the flows that packets to and from a "
+           "session\n"
+           "                          address meet, and where they end\n"
+           "  policy check FILE...    read policy files, without using them\n"
+           "  policy reload           have the controller read its own again\n"
+           "\nOptions:\n"
+           "  -t, --target=TARGET     the controller's control socket, or the "
+           "name of its\n"
+           "                          pidfile (default: $BATON_CONTROLLER, or "
+           "else\n"
+           "                          baton-controller)\n"
+           "  -T, --timeout=SECS      wait at most SECS for the controller "
+           "(default: 30)\n"
+           "  -f, --format=FORMAT     table (default), list, html, csv or "
+           "json\n"
+           "  --no-headings           leave out the headings\n"
+           "  --pretty                indent JSON\n"
+           "  -v, --verbose=...       what to log, and where\n"
+           "  -h, --help              show this\n"
+           "  -V, --version           show the version\n",
+           program_name, program_name);
+    exit(EXIT_SUCCESS);
+}
+
+/* Commands of one or two words. */
+static const struct ovs_cmdl_command commands[] = {
+    { "show", "", 0, 0, cmd_show, OVS_RO },
+    { "devices", "", 0, 0, cmd_devices, OVS_RO },
+    { "sessions", "", 0, 0, cmd_sessions, OVS_RO },
+    { "transfers", "", 0, 0, cmd_transfers, OVS_RO },
+    { "transfer timeline", "TRANSFER | --last", 0, 1, cmd_transfer_timeline,
+      OVS_RO },
+    { "trace", "ADDRESS", 1, 1, cmd_trace, OVS_RO },
+    { "policy check", "FILE...", 1, INT_MAX, cmd_policy_check, OVS_RO },
+    { "policy reload", "", 0, 0, cmd_policy_reload, OVS_RW },
+    { NULL, NULL, 0, 0, NULL, OVS_RO },
+};
+
+static void
+parse_options(int argc, char *argv[])
+{
+    enum {
+        OPT_LAST = UCHAR_MAX + 1,
+        TABLE_OPTION_ENUMS,
+        VLOG_OPTION_ENUMS,
+    };
+    static const struct option options[] = {
+        { "target", required_argument, NULL, 't' },
+        { "timeout", required_argument, NULL, 'T' },
+        { "last", no_argument, NULL, OPT_LAST },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        TABLE_LONG_OPTIONS,
+        VLOG_LONG_OPTIONS,
+        { NULL, 0, NULL, 0 },
+    };
+    static const char *const formats[] = { "table", "list", "html", "csv",
+                                           "json" };
+    char *short_options = ovs_cmdl_long_options_to_short_options(options);
+    unsigned int timeout = 30;
+    int c;
+
+    while ((c = getopt_long(argc, argv, short_options, options, NULL)) != -1) {
+        if (c == 'f') {
+            size_t i = 0;
+            while (i < ARRAY_SIZE(formats) && strcmp(optarg, formats[i])) {
+                i++;
+            }
+            if (i >= ARRAY_SIZE(formats)) {
+                usage_error("%s: not a format that there is", optarg);
+            }
+        }
+        switch (c) {
+        case 't': opts.target = optarg; break;
+
+        case 'T':
+            if (!str_to_uint(optarg, 10, &timeout)) {
+                usage_error("%s: not a number of seconds", optarg);
+            }
+            break;
+
+        case OPT_LAST: opts.last = true; break;
+
+        case 'h': usage();
+
+        case 'V':
+            printf("%s (Baton) %s\n", program_name, PACKAGE_VERSION);
+            exit(EXIT_SUCCESS);
+
+            TABLE_OPTION_HANDLERS(&opts.style)
+            VLOG_OPTION_HANDLERS
+
+        case '?': exit(EXIT_USAGE);
+
+        default: OVS_NOT_REACHED();
+        }
+    }
+    free(short_options);
+    ctl_timeout_setup(timeout);
+}
+
+/* Is 'command' what the 'argc' words of 'argv' begin with?  Returns how many
+ * words it has, or 0. */
+static int
+match_command(const struct ovs_cmdl_command *command, int argc, char *argv[])
+{
+    const char *space = strchr(command->name, ' ');
+
+    if (!space) {
+        return argc >= 1 && !strcmp(argv[0], command->name) ? 1 : 0;
+    }
+    size_t n = space - command->name;
+    return (argc >= 2 && strlen(argv[0]) == n
+            && !strncmp(argv[0], command->name, n)
+            && !strcmp(argv[1], space + 1))
+               ? 2
+               : 0;
+}
+
+static void
+run_command(int argc, char *argv[])
+{
+    if (!argc) {
+        usage_error("expected a command");
+    }
+    for (const struct ovs_cmdl_command *c = commands; c->name; c++) {
+        int n_words = match_command(c, argc, argv);
+        if (n_words) {
+            /* As for main(): the arguments begin at 1. */
+            struct ovs_cmdl_context ctx = {
+                .argc = argc - n_words + 1,
+                .argv = argv + n_words - 1,
+            };
+            if (ctx.argc - 1 < c->min_args || ctx.argc - 1 > c->max_args) {
+                usage_error("usage: %s %s %s", program_name, c->name,
+                            c->usage);
+            }
+            if (opts.last && c->handler != cmd_transfer_timeline) {
+                usage_error("%s: --last is for \"transfer timeline\"",
+                            c->name);
+            }
+            c->handler(&ctx);
+            return;
+        }
+    }
+    usage_error("%s%s%s: no such command", argv[0], argc > 1 ? " " : "",
+                argc > 1 ? argv[1] : "");
+}
+
+int
+main(int argc, char *argv[])
+{
+    set_program_name(argv[0]);
+    vlog_set_levels(NULL, VLF_CONSOLE, VLL_EMER);
+    parse_options(argc, argv);
+    run_command(argc - optind, argv + optind);
+    if (fflush(stdout) || ferror(stdout)) {
+        ovs_fatal(errno, "cannot write to standard output");
+    }
+    return EXIT_SUCCESS;
+}

@@ -588,7 +588,6 @@ static void
 resynchronise(struct bridge_sync *sync, bool bundled)
 {
     if (sync->n_refused) {
-        sync->retry_time = time_msec() + sync->retry_interval;
         sync->retry_interval = MIN(sync->retry_interval * 2, MAX_RETRY);
     } else if (bundled == sync->use_bundles) {
         /* Not a flow's fault, so it would be the same again at once. */
@@ -638,6 +637,7 @@ note_refusal(struct bridge_sync *sync, uint32_t xid, enum ofperr error)
             ds_destroy(&s);
             /* Something else may be wanted by now. */
             set_refused(sync, sf, ovs_list_is_empty(&sf->list_node));
+            sync->retry_time = time_msec() + sync->retry_interval;
             return;
         }
     }

@@ -228,8 +228,8 @@ bridge_get_status(const struct bridge *br_)
             ds_put_format(&s, ": %s", br->error);
         }
     } else {
-        ds_put_cstr(&s, "connected, ");
-        ofputil_format_version(&s, br->version);
+        /* OFP13_VERSION is 4. */
+        ds_put_format(&s, "connected, OpenFlow 1.%d", br->version - 1);
         if (br->state == BRIDGE_GREETING) {
             ds_put_cstr(&s, ", not yet known");
         } else if (bridge_sync_n_refused(br->sync)) {

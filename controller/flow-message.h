@@ -25,8 +25,8 @@ struct ofpbuf *flow_message_delete_all(uint64_t cookie, uint64_t cookie_mask,
 struct ofpbuf *flow_message_dump(uint64_t cookie, uint64_t cookie_mask,
                                  enum ofp_version);
 
-/* Is what the switch told what we would send it?  What was sent comes back
- * in another form, so it is our side that is brought into that form. */
+/* Is what the switch told what we would send it, but for table, priority and
+ * match? */
 bool flow_message_matches_stats(const struct baton_flow *,
                                 const struct ofputil_flow_stats *,
                                 bool meters, enum ofp_version);

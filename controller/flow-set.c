@@ -6,6 +6,7 @@
 
 #include "hash.h"
 #include "openvswitch/ofp-actions.h"
+#include "packets.h"
 #include "util.h"
 
 uint32_t
@@ -101,6 +102,24 @@ flow_set_count(const struct flow_set *set)
     return hmap_count(&set->flows);
 }
 
+/* OpenFlow takes a match on a header for one on Ethernet packets.  Say so, as
+ * the switch will when it tells its flows. */
+static void
+init_match(struct minimatch *dst, const struct match *match)
+{
+    const struct flow *masks = &match->wc.masks;
+
+    if (masks->dl_type || masks->vlans[0].tci || !eth_addr_is_zero(masks->dl_src)
+        || !eth_addr_is_zero(masks->dl_dst)) {
+        struct match copy = *match;
+
+        match_set_default_packet_type(&copy);
+        minimatch_init(dst, &copy);
+    } else {
+        minimatch_init(dst, match);
+    }
+}
+
 void
 flow_set_add(struct flow_set *set, uint8_t table_id, uint16_t priority,
              uint64_t cookie, const struct match *match,
@@ -110,7 +129,7 @@ flow_set_add(struct flow_set *set, uint8_t table_id, uint16_t priority,
 
     flow->table_id = table_id;
     flow->priority = priority;
-    minimatch_init(&flow->match, match);
+    init_match(&flow->match, match);
     flow->cookie = cookie;
     flow->ofpacts = ofpacts_len ? xmemdup(ofpacts, ofpacts_len) : NULL;
     flow->ofpacts_len = ofpacts_len;

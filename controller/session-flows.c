@@ -415,14 +415,25 @@ flows_block(const struct flow_layout *layout, const struct flow_prefix *block,
     flow_builder_uninit(&b);
 }
 
-/* Adds the flow under construction, a request for a session address, and its
- * exception: who is at the address may ask (to see whether somebody else is
- * there) without being answered by us. */
+/* Begins an answer to the request that the match describes.  The request
+ * itself goes on first, so that NORMAL learns where the asker is; the answer
+ * is made of what it was.  (The other way round, with the answer made of a
+ * copy, Open vSwitch 3.1 does not restore a solicitation's option.) */
 static void
-add_proxy_and_exception(struct flow_builder *b,
-                        const struct flow_place *inbound)
+start_answer(struct flow_builder *b, const struct flow_place *inbound)
 {
-    act_goto(b, BATON_TABLE_MAPPING);
+    size_t clone = act_clone_begin(b);
+    act_resubmit(b, BATON_TABLE_MAPPING);
+    act_clone_end(b, clone);
+    act_move(b, MFF_ETH_SRC, MFF_ETH_DST);
+    act_set_mac(b, MFF_ETH_SRC, inbound->mac);
+}
+
+/* Adds the answering flow, and its exception: who is at the address may ask
+ * (to see whether somebody else is there) without being answered by us. */
+static void
+finish_answer(struct flow_builder *b, const struct flow_place *inbound)
+{
     flow_builder_add(b, BATON_TABLE_PROXY, PRIO_SESSION, BATON_FLOW_PROXY);
 
     match_place(&b->match, inbound);
@@ -431,25 +442,20 @@ add_proxy_and_exception(struct flow_builder *b,
     flow_builder_add(b, BATON_TABLE_PROXY, PRIO_EXCEPTION, BATON_FLOW_PROXY);
 }
 
-/* The answer is made of a copy of the request: the request itself goes on, so
- * that NORMAL learns where the asker is. */
 static void
 add_arp_proxy(struct flow_builder *b, ovs_be32 ip,
               const struct flow_place *inbound)
 {
     flow_builder_start(b);
     match_arp_request(&b->match, ip);
-    size_t clone = act_clone_begin(b);
-    act_move(b, MFF_ETH_SRC, MFF_ETH_DST);
-    act_set_mac(b, MFF_ETH_SRC, inbound->mac);
+    start_answer(b, inbound);
     act_set(b, MFF_ARP_OP, &(union mf_value) { .be16 = htons(ARP_OP_REPLY) });
     act_move(b, MFF_ARP_SHA, MFF_ARP_THA);
     act_move(b, MFF_ARP_SPA, MFF_ARP_TPA);
     act_set_mac(b, MFF_ARP_SHA, inbound->mac);
     act_set_be32(b, MFF_ARP_SPA, ip);
     act_output(b, OFPP_IN_PORT);
-    act_clone_end(b, clone);
-    add_proxy_and_exception(b, inbound);
+    finish_answer(b, inbound);
 }
 
 static void
@@ -459,15 +465,12 @@ add_nd_proxy(struct flow_builder *b, const struct in6_addr *ip,
     flow_builder_start(b);
     match_nd(&b->match, ND_NEIGHBOR_SOLICIT);
     match_set_nd_target(&b->match, ip);
-    size_t clone = act_clone_begin(b);
-    act_move(b, MFF_ETH_SRC, MFF_ETH_DST);
-    act_set_mac(b, MFF_ETH_SRC, inbound->mac);
+    start_answer(b, inbound);
     act_move(b, MFF_IPV6_SRC, MFF_IPV6_DST);
     act_set(b, MFF_IPV6_SRC, &(union mf_value) { .ipv6 = *ip });
     act_set_u8(b, MFF_ICMPV6_TYPE, ND_NEIGHBOR_ADVERT);
     act_resubmit(b, BATON_TABLE_PROXY_ND);
-    act_clone_end(b, clone);
-    add_proxy_and_exception(b, inbound);
+    finish_answer(b, inbound);
 }
 
 static void

@@ -100,3 +100,4 @@ tests_unit_test_timeline_draw_CPPFLAGS = $(AM_CPPFLAGS) \
 tests_unit_test_timeline_draw_LDADD = $(UNIT_LDADD)
 
 include tests/fuzz/automake.mk
+include tests/sandbox/automake.mk

@@ -8,6 +8,7 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,9 +30,10 @@ VLOG_DEFINE_THIS_MODULE(address);
 #define PREFERENCE_MARK 7000
 #define PREFERENCE_CLOSED 7001
 
-/* How often, and after how many microseconds each time, the local route of a
- * new IPv6 address is looked for. */
-#define LOCAL_ROUTE_TRIES 200
+/* How often the local route of a new IPv6 address is looked for; how often of
+ * these without sleeping, and microseconds of sleep otherwise. */
+#define LOCAL_ROUTE_TRIES 100
+#define LOCAL_ROUTE_YIELDS 20
 #define LOCAL_ROUTE_INTERVAL 50
 
 static int
@@ -177,8 +179,9 @@ parse_route(const struct ofpbuf *reply, struct found_route *route)
     }
 }
 
-/* Where the kernel would send packets for 'peer', if 'ifindex' is nonzero by
- * that interface. */
+/* Where the kernel would send packets for 'peer'.  If 'ifindex' is nonzero: by
+ * that interface, and as its table says, in which a local address is at its
+ * own interface and not at "lo". */
 static int
 find_route(const struct in6_addr *peer, int ifindex, struct found_route *route)
 {
@@ -192,6 +195,7 @@ find_route(const struct in6_addr *peer, int ifindex, struct found_route *route)
     hdr->rtm_dst_len = hdr->rtm_family == AF_INET ? 32 : 128;
     put_address(request, RTA_DST, peer);
     if (ifindex) {
+        hdr->rtm_flags = RTM_F_FIB_MATCH;
         nl_msg_put_u32(request, RTA_OIF, ifindex);
     }
     error = nl_transact(NETLINK_ROUTE, request, &reply);
@@ -250,7 +254,7 @@ address_change(uint16_t type, const char *ifname,
 }
 
 /* For IPv6 the kernel leaves the address's local route to a worker: until that
- * has run, packets for it are strangers'.  This takes some 10 us; on a link that
+ * has run, packets for it are strangers'.  This takes some 20 us; on a link that
  * is down it never happens. */
 static void
 wait_local_route(const char *ifname, const struct in6_addr *address)
@@ -264,7 +268,11 @@ wait_local_route(const char *ifname, const struct in6_addr *address)
             && route.ifindex == ifindex) {
             return;
         }
-        usleep(LOCAL_ROUTE_INTERVAL);
+        if (i < LOCAL_ROUTE_YIELDS) {
+            sched_yield(); /* The worker wants this processor. */
+        } else {
+            usleep(LOCAL_ROUTE_INTERVAL);
+        }
     }
     VLOG_DBG("%s: no local route yet for the address just added", ifname);
 }

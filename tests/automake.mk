@@ -14,6 +14,7 @@ UNIT_TESTS += tests/unit/test-libbaton
 UNIT_TESTS += tests/unit/test-policy
 UNIT_TESTS += tests/unit/test-record
 UNIT_TESTS += tests/unit/test-seal
+UNIT_TESTS += tests/unit/test-session-flows
 UNIT_TESTS += tests/unit/test-state-seal
 UNIT_TESTS += tests/unit/test-ticket
 UNIT_TESTS += tests/unit/test-timeline-draw
@@ -57,6 +58,12 @@ tests_unit_test_seal_LDADD = $(UNIT_LDADD)
 tests_unit_test_libbaton_SOURCES = tests/unit/test-libbaton.c
 tests_unit_test_libbaton_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 tests_unit_test_libbaton_LDADD = lib/libbaton.la agentd/libagentd.la \
+	$(UNIT_LDADD)
+
+tests_unit_test_session_flows_SOURCES = \
+	tests/unit/test-session-flows.c tests/unit/unit.h
+tests_unit_test_session_flows_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_session_flows_LDADD = controller/libcontroller.la \
 	$(UNIT_LDADD)
 
 tests_unit_test_state_seal_SOURCES = \

@@ -5,3 +5,6 @@ check_PROGRAMS += tests/sandbox/test-bridge
 tests_sandbox_test_bridge_SOURCES = tests/sandbox/test-bridge.c
 tests_sandbox_test_bridge_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_sandbox_test_bridge_LDADD = controller/libcontroller.la $(BATON_LIBS)
+
+dist_noinst_SCRIPTS += tests/sandbox/run
+TESTS += tests/sandbox/run

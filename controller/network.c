@@ -136,6 +136,9 @@ find_site(const struct network *network, const char *name)
     return NULL;
 }
 
+/* What a policy keeps for Baton is enough. */
+BUILD_ASSERT_DECL(BATON_N_TABLES <= POLICY_BRIDGE_TABLES);
+
 static struct flow_layout
 layout_of(const struct policy_bridge *pb, const struct policy *policy)
 {

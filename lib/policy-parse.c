@@ -403,9 +403,6 @@ read_forward_table(struct parser *p, const struct yaml_item *item,
     return true;
 }
 
-/* How many tables Baton's pipeline takes, from 'first-table' on. */
-#define N_TABLES 7
-
 static bool
 read_bridge(struct parser *p, const char *name, const struct yaml_item *item)
 {
@@ -440,9 +437,9 @@ read_bridge(struct parser *p, const char *name, const struct yaml_item *item)
     if (!read_subnets(p, yaml_item_find(item, "subnets"), bridge)
         || !yaml_reader_get_uint(
             p->reader, yaml_item_find(item, "first-table"), "first-table", 0,
-            254 - N_TABLES, &first_table)
+            254 - POLICY_BRIDGE_TABLES, &first_table)
         || !read_forward_table(p, yaml_item_find(item, "forward-table"),
-                               first_table + N_TABLES,
+                               first_table + POLICY_BRIDGE_TABLES,
                                &bridge->forward_table)) {
         return false;
     }

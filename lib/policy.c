@@ -177,58 +177,6 @@ policy_prefix_to_string(const struct policy_prefix *prefix)
                                                          : prefix->plen);
 }
 
-const struct policy_pool *
-policy_find_pool(const struct policy *policy, const struct in6_addr *addr)
-{
-    const struct shash_node *node;
-
-    SHASH_FOR_EACH(node, &policy->pools) {
-        const struct policy_pool *pool = node->data;
-        if (policy_prefix_contains(&pool->prefix, addr)) {
-            return pool;
-        }
-    }
-    return NULL;
-}
-
-static bool
-is_reserved_in(const struct policy_prefix *subnet, const struct in6_addr *addr)
-{
-    bool v4 = IN6_IS_ADDR_V4MAPPED(&subnet->addr);
-
-    /* Point-to-point subnets (RFC 3021, RFC 6164) have neither address. */
-    if (subnet->plen >= 127 || !policy_prefix_contains(subnet, addr)) {
-        return false;
-    }
-    if (ipv6_addr_equals(addr, &subnet->addr)) {
-        return true;
-    }
-
-    struct in6_addr mask = ipv6_create_mask(subnet->plen);
-    struct in6_addr host = *addr;
-    for (size_t i = 0; i < sizeof host.s6_addr; i++) {
-        host.s6_addr[i] |= mask.s6_addr[i];
-    }
-    return v4 && ipv6_mask_is_exact(&host);
-}
-
-bool
-policy_address_is_reserved(const struct policy *policy,
-                           const struct in6_addr *addr)
-{
-    const struct shash_node *node;
-
-    SHASH_FOR_EACH(node, &policy->bridges) {
-        const struct policy_bridge *bridge = node->data;
-        for (size_t i = 0; i < bridge->n_subnets; i++) {
-            if (is_reserved_in(&bridge->subnets[i], addr)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /* Who may do what. */
 
 bool

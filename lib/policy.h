@@ -26,6 +26,10 @@ struct policy_prefix {
     unsigned int plen;    /* In the mapped form: IPv4's /24 is 120. */
 };
 
+/* Flow tables that a bridge keeps for Baton, from 'first_table' on: more than
+ * it needs now, so that it can grow without a change of policy. */
+#define POLICY_BRIDGE_TABLES 16
+
 struct policy_bridge {
     char *name;
     uint64_t datapath_id;
@@ -108,15 +112,6 @@ bool policy_prefix_overlaps(const struct policy_prefix *,
                             const struct policy_prefix *);
 /* "10.1.0.0/24", "fd00:1::/64".  The caller frees it. */
 char *policy_prefix_to_string(const struct policy_prefix *);
-
-/* The pool in which 'addr' is, or null. */
-const struct policy_pool *policy_find_pool(const struct policy *,
-                                           const struct in6_addr *addr);
-/* Is 'addr' one that no session may have, although it is in a pool: a
- * subnet's own address, its broadcast (IPv4) or its routers' anycast address
- * (IPv6)?  It belongs into a lease's "in_use". */
-bool policy_address_is_reserved(const struct policy *,
-                                const struct in6_addr *addr);
 
 /* May a session for 'service' move from one device to another?  On refusal,
  * stores in '*why' (if nonnull) a sentence that the caller frees. */

@@ -23,6 +23,7 @@
 #include "policy.h"
 #include "table.h"
 #include "timeline-draw.h"
+#include "timeval.h"
 #include "util.h"
 
 enum { EXIT_USAGE = 2 };
@@ -142,6 +143,27 @@ cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
     print_answer("baton/sessions", "sessions", columns);
 }
 
+/* Writes times, which the controller gives in milliseconds since 1970, as
+ * people do. */
+static void
+format_times(const struct json *rows, const char *name)
+{
+    for (size_t i = 0; i < json_array(rows)->n; i++) {
+        struct json *row = json_array(rows)->elems[i];
+        const struct json *value = NULL;
+
+        if (row->type == JSON_OBJECT) {
+            value = shash_find_data(json_object(row), name);
+        }
+        if (value && value->type == JSON_INTEGER) {
+            char *s = xastrftime_msec("%Y-%m-%d %H:%M:%S.###",
+                                      json_integer(value), false);
+            json_object_put_string(row, name, s);
+            free(s);
+        }
+    }
+}
+
 static void
 cmd_transfers(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
@@ -151,7 +173,14 @@ cmd_transfers(struct ovs_cmdl_context *ctx OVS_UNUSED)
         "name",     "service", "session", "reason",      NULL
     };
 
-    print_answer("baton/transfers", "transfers", columns);
+    struct json *reply = call("baton/transfers", NULL);
+    const struct json *rows = member(reply, "transfers", JSON_ARRAY);
+
+    if (opts.style.format == TF_TABLE || opts.style.format == TF_LIST) {
+        format_times(rows, "began");
+    }
+    json_table_print(NULL, rows, columns, &opts.style);
+    json_destroy(reply);
 }
 
 /* Returns the id of the newest transfer that is over, or, if none is, of the

@@ -69,7 +69,8 @@ register_commands(void)
     static char sessions[] = "{\"sessions\":[]}";
     static char transfers[] =
         "{\"transfers\":[{\"transfer\":\"t3\",\"outcome\":\"open\"},"
-        "{\"transfer\":\"t2\",\"outcome\":\"committed\"},"
+        "{\"transfer\":\"t2\",\"outcome\":\"committed\",\"began\":"
+        "1234567890123},"
         "{\"transfer\":\"t1\",\"outcome\":\"aborted\"}]}";
     static char trace[] =
         "{\"address\":\"10.1.0.130\",\"owner\":\"tv\",\"to\":{\"end\":"

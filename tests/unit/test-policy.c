@@ -96,7 +96,7 @@ test_whole(void)
         "    target: \"unix:/run/br-home.mgmt\"\n"
         "    subnets: [10.1.0.0/24, fd00:1::/64]\n"
         "    first-table: 10\n"
-        "    forward-table: 20\n"
+        "    forward-table: 30\n"
         "  br-far: {datapath-id: \"0000000000000002\"}\n"
         "pools:\n"
         "  v4: {bridge: br-home, prefix: 10.1.0.128/25, block: 28,\n"
@@ -131,7 +131,7 @@ test_whole(void)
     CU_ASSERT_EQUAL(home->subnets[0].plen, 120);
     CU_ASSERT_EQUAL(home->subnets[1].plen, 64);
     CU_ASSERT_EQUAL(home->first_table, 10);
-    CU_ASSERT_EQUAL(home->forward_table, 20);
+    CU_ASSERT_EQUAL(home->forward_table, 30);
     CU_ASSERT_PTR_NULL(far->target);
     CU_ASSERT_EQUAL(far->n_subnets, 0);
     CU_ASSERT_EQUAL(far->first_table, 0);
@@ -275,46 +275,37 @@ test_may_move(void)
 }
 
 static void
-test_addresses(void)
+test_prefix(void)
 {
-    struct policy *policy = load(
-        CONTROLLER BRIDGE
-        "pools:\n"
-        "  v4: {bridge: br-home, prefix: 10.1.0.128/25}\n"
-        "  v6: {bridge: br-home, prefix: \"fd00:1::/112\"}\n");
+    struct policy *policy = load(CONTROLLER BRIDGE);
+    const struct policy_bridge *home = shash_find_data(&policy->bridges,
+                                                       "br-home");
     static const struct {
-        const char *addr, *pool;
-        bool reserved;
+        const char *addr;
+        bool v4, v6;
     } cases[] = {
-        { "10.1.0.0", NULL, true },
-        { "10.1.0.1", NULL, false },
-        { "10.1.0.127", NULL, false },
-        { "10.1.0.128", "v4", false },
-        { "10.1.0.254", "v4", false },
-        { "10.1.0.255", "v4", true },
-        { "10.1.1.255", NULL, false },
-        { "fd00:1::", "v6", true },
-        { "fd00:1::1", "v6", false },
-        { "fd00:1::ffff", "v6", false },
-        { "fd00:1::1:0", NULL, false },
-        { "fd00:1::ffff:ffff:ffff:ffff", NULL, false },
-        { "::a01:80", NULL, false },
+        { "10.1.0.0", true, false },
+        { "10.1.0.255", true, false },
+        { "10.1.1.0", false, false },
+        { "fd00:1::", false, true },
+        { "fd00:1::ffff:ffff:ffff:ffff", false, true },
+        { "fd00:1:0:1::", false, false },
+        { "::a01:0", false, false },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct in6_addr a = addr(cases[i].addr);
-        const struct policy_pool *pool = policy_find_pool(policy, &a);
-        CU_ASSERT_EQUAL(!pool, !cases[i].pool);
-        if (pool && cases[i].pool) {
-            CU_ASSERT_STRING_EQUAL(pool->name, cases[i].pool);
-        }
-        CU_ASSERT_EQUAL(policy_address_is_reserved(policy, &a),
-                        cases[i].reserved);
+        CU_ASSERT_EQUAL(policy_prefix_contains(&home->subnets[0], &a),
+                        cases[i].v4);
+        CU_ASSERT_EQUAL(policy_prefix_contains(&home->subnets[1], &a),
+                        cases[i].v6);
     }
 
-    const struct policy_pool *v4 = shash_find_data(&policy->pools, "v4");
-    char *s = policy_prefix_to_string(&v4->prefix);
-    CU_ASSERT_STRING_EQUAL(s, "10.1.0.128/25");
+    char *s = policy_prefix_to_string(&home->subnets[0]);
+    CU_ASSERT_STRING_EQUAL(s, "10.1.0.0/24");
+    free(s);
+    s = policy_prefix_to_string(&home->subnets[1]);
+    CU_ASSERT_STRING_EQUAL(s, "fd00:1::/64");
     free(s);
     policy_destroy(policy);
 }
@@ -636,17 +627,17 @@ test_bridges(void)
            "target \"ptcp:1\" is not a connection of a kind that is "
            "taken here; expected \"unix:FILE\", \"tcp:ADDRESS:PORT\" or "
            "\"ssl:ADDRESS:PORT\"");
-    refuse(CONTROLLER "bridges: {b: {" DPID ", first-table: 248}}\n", "2:61",
-           "first-table is 248; expected an integer from 0 to 247");
+    refuse(CONTROLLER "bridges: {b: {" DPID ", first-table: 239}}\n", "2:61",
+           "first-table is 239; expected an integer from 0 to 238");
     refuse(CONTROLLER "bridges: {b: {" DPID ", forward-table: NORMAL}}\n",
            "2:63",
            "forward-table (if not \"normal\") is NORMAL; expected an "
-           "integer from 7 to 254");
+           "integer from 16 to 254");
     refuse(CONTROLLER "bridges: {b: {" DPID ", first-table: 10, "
-                      "forward-table: 16}}\n",
+                      "forward-table: 25}}\n",
            "2:80",
            "forward-table (if not "
-           "\"normal\") is 16; expected an integer from 17 to 254");
+           "\"normal\") is 25; expected an integer from 26 to 254");
     refuse(CONTROLLER BRIDGE "  b2: {datapath-id: \"0000000000000002\", "
                              "subnets: [10.0.0.0/8]}\n",
            "6:51",
@@ -814,14 +805,14 @@ int
 main(void)
 {
     static const struct unit_test tests[] = {
-        { "whole", test_whole },         { "defaults", test_defaults },
-        { "order", test_order },         { "may_move", test_may_move },
-        { "addresses", test_addresses }, { "yaml", test_yaml },
-        { "anchors", test_anchors },     { "size", test_size },
-        { "keys", test_keys },           { "types", test_types },
-        { "names", test_names },         { "controller", test_controller },
-        { "bridges", test_bridges },     { "prefixes", test_prefixes },
-        { "pools", test_pools },         { "devices", test_devices },
+        { "whole", test_whole },     { "defaults", test_defaults },
+        { "order", test_order },     { "may_move", test_may_move },
+        { "prefix", test_prefix },   { "yaml", test_yaml },
+        { "anchors", test_anchors }, { "size", test_size },
+        { "keys", test_keys },       { "types", test_types },
+        { "names", test_names },     { "controller", test_controller },
+        { "bridges", test_bridges }, { "prefixes", test_prefixes },
+        { "pools", test_pools },     { "devices", test_devices },
         { "files", test_files },
     };
 

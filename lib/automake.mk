@@ -9,6 +9,9 @@ lib_libcommon_la_SOURCES = \
 	lib/identity.c lib/identity.h \
 	lib/link.c lib/link.h \
 	lib/message.c lib/message.h \
+	lib/policy-parse-network.c \
+	lib/policy-parse-rights.c \
+	lib/policy-parse-values.c \
 	lib/policy-parse.c lib/policy-parse.h \
 	lib/policy.c lib/policy.h \
 	lib/seal.c lib/seal.h \

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "policy-parse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy.h"
+#include "util.h"
+#include "yaml-reader.h"
+
+/* devices: */
+
+static bool
+read_groups(struct policy_parser *p, const struct yaml_item *list,
+            struct sset *groups)
+{
+    if (!list) {
+        return true;
+    }
+    if (!yaml_reader_is_list(p->reader, list, "groups")) {
+        return false;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        const char *group = NULL;
+        if (!yaml_reader_get_string(p->reader, list->items[i], "group", &group)
+            || !policy_parse_name(p, list->items[i], "group", group)) {
+            return false;
+        }
+        sset_add(groups, group);
+        sset_add(&p->groups, group);
+    }
+    return true;
+}
+
+/* Pins 'device' to a bridge, or to one of its ports, if the policy says so. */
+static bool
+read_place(struct policy_parser *p, const struct yaml_item *item,
+           struct policy_device *device)
+{
+    const struct yaml_item *bridge_item = yaml_item_find(item, "bridge");
+    const struct yaml_item *port_item = yaml_item_find(item, "port");
+
+    if (bridge_item) {
+        const struct policy_bridge *bridge = policy_parse_reference(
+            p, bridge_item, "bridge", "bridges", &p->policy->bridges);
+        if (!bridge) {
+            return false;
+        }
+        device->bridge = xstrdup(bridge->name);
+    }
+    if (port_item && !bridge_item) {
+        yaml_reader_fail(p->reader, port_item,
+                         "port without a bridge; "
+                         "expected \"bridge\" beside it");
+        return false;
+    }
+    if (!port_item) {
+        return true;
+    }
+
+    char *port;
+    if (!policy_parse_string(p, port_item, "port", &port)) {
+        return false;
+    }
+    const struct shash_node *node;
+    SHASH_FOR_EACH(node, &p->policy->devices) {
+        const struct policy_device *other = node->data;
+        if (other->port && !strcmp(other->port, port)
+            && !strcmp(other->bridge, device->bridge)) {
+            yaml_reader_fail(p->reader, port_item,
+                             "port \"%s\" of bridge %s "
+                             "is device %s's; expected a port for each "
+                             "device",
+                             port, device->bridge, other->name);
+            free(port);
+            return false;
+        }
+    }
+    device->port = port;
+    return true;
+}
+
+bool
+policy_parse_device(struct policy_parser *p, const char *name,
+                    const struct yaml_item *item)
+{
+    static const char *const keys[] = { "groups", "bridge", "port", NULL };
+
+    if (!yaml_reader_check_keys(p->reader, item, "a device", keys)) {
+        return false;
+    }
+
+    struct policy_device *device = xzalloc(sizeof *device);
+    device->name = xstrdup(name);
+    sset_init(&device->groups);
+    shash_add(&p->policy->devices, name, device);
+    return read_groups(p, yaml_item_find(item, "groups"), &device->groups)
+           && read_place(p, item, device);
+}
+
+/* services: */
+
+static bool
+read_command(struct policy_parser *p, const struct yaml_item *list,
+             struct policy_service *service)
+{
+    if (!list) {
+        return true;
+    }
+    if (!yaml_reader_is_list(p->reader, list, "command")) {
+        return false;
+    }
+    service->command = xcalloc(list->n + 1, sizeof *service->command);
+    for (size_t i = 0; i < list->n; i++) {
+        const char *s = NULL;
+        if (!yaml_reader_get_string(p->reader, list->items[i],
+                                    "command's word", &s)) {
+            return false;
+        }
+        service->command[i] = xstrdup(s);
+    }
+    if (!list->n || service->command[0][0] != '/') {
+        yaml_reader_fail(p->reader, list->n ? list->items[0] : list,
+                         "command does not begin with a program; expected "
+                         "its path from the root");
+        return false;
+    }
+    return true;
+}
+
+bool
+policy_parse_service(struct policy_parser *p, const char *name,
+                     const struct yaml_item *item)
+{
+    static const char *const keys[] = { "devices", "user", "command", NULL };
+    const char *const what = "a service";
+
+    if (!yaml_reader_check_keys(p->reader, item, what, keys)) {
+        return false;
+    }
+
+    struct policy_service *service = xzalloc(sizeof *service);
+    service->name = xstrdup(name);
+    sset_init(&service->devices);
+    shash_add(&p->policy->services, name, service);
+
+    const struct yaml_item *devices = yaml_reader_require(p->reader, item,
+                                                          what, "devices");
+    const struct yaml_item *user = yaml_reader_require(p->reader, item, what,
+                                                       "user");
+    if (!devices || !user
+        || !yaml_reader_is_list(p->reader, devices, "service's devices")
+        || !policy_parse_string(p, user, "user", &service->user)) {
+        return false;
+    }
+    for (size_t i = 0; i < devices->n; i++) {
+        const char *device;
+        if (!policy_parse_who(p, devices->items[i], "device", &device)) {
+            return false;
+        }
+        sset_add(&service->devices, device);
+    }
+    if (!strcmp(service->user, "any")) {
+        service->any_user = true;
+        free(service->user);
+        service->user = NULL;
+    }
+    return read_command(p, yaml_item_find(item, "command"), service);
+}
+
+/* moves: */
+
+static bool
+read_rule(struct policy_parser *p, const struct yaml_item *item,
+          struct policy_rule *rule)
+{
+    static const char *const keys[] = { "from", "to", "service", "allow",
+                                        NULL };
+    const char *const what = "a move";
+    struct yaml_reader *r = p->reader;
+
+    if (!yaml_reader_check_keys(r, item, what, keys)) {
+        return false;
+    }
+    const struct yaml_item *from_item = yaml_reader_require(r, item, what,
+                                                            "from");
+    const struct yaml_item *to_item = yaml_reader_require(r, item, what, "to");
+    const struct yaml_item *allow_item = yaml_reader_require(r, item, what,
+                                                             "allow");
+    const struct yaml_item *service_item = yaml_item_find(item, "service");
+    const char *from, *to;
+    const char *service = "*";
+    if (!from_item || !to_item || !allow_item
+        || !policy_parse_who(p, from_item, "from", &from)
+        || !policy_parse_who(p, to_item, "to", &to)
+        || !yaml_reader_get_string(r, service_item, "service", &service)
+        || (strcmp(service, "*")
+            && !policy_parse_reference(p, service_item, "service", "services",
+                                       &p->policy->services))
+        || !yaml_reader_get_bool(r, allow_item, "allow", &rule->allow)) {
+        return false;
+    }
+    rule->from = xstrdup(from);
+    rule->to = xstrdup(to);
+    rule->service = xstrdup(service);
+    return true;
+}
+
+bool
+policy_parse_moves(struct policy_parser *p)
+{
+    const struct yaml_item *list = yaml_item_find(yaml_reader_root(p->reader),
+                                                  "moves");
+
+    if (!list) {
+        return true;
+    }
+    if (!yaml_reader_is_list(p->reader, list, "moves")) {
+        return false;
+    }
+    p->policy->rules = xcalloc(list->n, sizeof *p->policy->rules);
+    for (size_t i = 0; i < list->n; i++) {
+        if (!read_rule(p, list->items[i], &p->policy->rules[i])) {
+            return false;
+        }
+        p->policy->n_rules++;
+    }
+    return true;
+}

@@ -3,6 +3,7 @@
 #include "stream-vconn.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "openflow/openflow-common.h"
 #include "openvswitch/ofpbuf.h"
@@ -107,25 +108,36 @@ reclaim_headroom(struct ofpbuf *b)
     }
 }
 
+/* Reads the length of the message that 'rx' begins with, which need not be
+ * aligned.  0: its header is not there yet. */
+static size_t
+message_length(const struct stream_vconn *s)
+{
+    struct ofp_header oh;
+
+    if (s->rx.size < sizeof oh) {
+        return 0;
+    }
+    memcpy(&oh, s->rx.data, sizeof oh);
+    return MAX(ntohs(oh.length), 1);
+}
+
 /* If 'rx' begins with a whole message, stores it and returns 0. */
 static int
 pull_message(struct stream_vconn *s, struct ofpbuf **msgp)
 {
-    const struct ofp_header *oh = s->rx.data;
+    size_t length = message_length(s);
 
-    if (s->rx.size < sizeof *oh) {
+    if (!length) {
         return EAGAIN;
-    }
-
-    size_t length = ntohs(oh->length);
-    if (length < sizeof *oh) {
+    } else if (length < sizeof(struct ofp_header)) {
         VLOG_WARN("%s: OpenFlow message of %" PRIuSIZE " bytes, less than its "
                   "header", vconn_get_name(&s->vconn), length);
         return EPROTO;
     } else if (s->rx.size < length) {
         return EAGAIN;
     }
-    *msgp = ofpbuf_clone_data(oh, length);
+    *msgp = ofpbuf_clone_data(s->rx.data, length);
     ofpbuf_pull(&s->rx, length);
     return 0;
 }
@@ -188,8 +200,9 @@ stream_vconn_run_wait(struct vconn *vconn)
 static bool
 holds_whole_message(const struct stream_vconn *s)
 {
-    const struct ofp_header *oh = s->rx.data;
-    return s->rx.size >= sizeof *oh && s->rx.size >= ntohs(oh->length);
+    size_t length = message_length(s);
+
+    return length && s->rx.size >= length;
 }
 
 static void

@@ -69,6 +69,8 @@ struct family {
     size_t target;             /* How many to keep ready. */
     bool scarce;               /* The blocks cannot give so many. */
     long long int quiet_until; /* Nothing is asked for before. */
+    bool renewing;             /* The renewal of this one was asked for. */
+    struct in6_addr renewed;
 };
 
 struct blocks {
@@ -362,17 +364,34 @@ block_remove(struct blocks *bs, struct block *b)
     block_watch(bs);
 }
 
+/* Who asks for a renewal and gets another block no longer has the old one: the
+ * controller has started anew, or the device is elsewhere. */
+static void
+forget_refused(struct blocks *bs, struct family *f,
+               const struct in6_addr *granted)
+{
+    struct block *b = f->renewing ? block_find(bs, &f->renewed) : NULL;
+
+    f->renewing = false;
+    if (b && !IN6_ARE_ADDR_EQUAL(&b->lease.prefix, granted)) {
+        log_block(b, "not renewed");
+        block_remove(bs, b);
+    }
+}
+
 int
 block_lease(struct blocks *bs, const struct block_lease *lease)
 {
     bool v4 = IN6_IS_ADDR_V4MAPPED(&lease->prefix);
     struct family *f = family_get(bs, family_of(&lease->prefix));
-    struct block *b = block_find(bs, &lease->prefix);
+    struct block *b;
 
     if (lease->plen > 128 || (v4 && lease->plen < 96)
         || !prefix_contains(&lease->prefix, lease->plen, &lease->prefix)) {
         return EINVAL;
     }
+    forget_refused(bs, f, &lease->prefix);
+    b = block_find(bs, &lease->prefix);
     if (b && b->lease.plen != lease->plen) {
         block_remove(bs, b);
         b = NULL;
@@ -434,7 +453,15 @@ block_needs(const struct blocks *bs, int family,
 void
 block_asked(struct blocks *bs, int family)
 {
-    family_get(bs, family)->quiet_until = time_msec() + BLOCK_ASK_INTERVAL;
+    struct family *f = family_get(bs, family);
+    const struct block_lease *renewal;
+
+    block_needs(bs, family, &renewal);
+    f->renewing = renewal != NULL;
+    if (renewal) {
+        f->renewed = renewal->prefix;
+    }
+    f->quiet_until = time_msec() + BLOCK_ASK_INTERVAL;
 }
 
 void

@@ -52,8 +52,9 @@ void block_wait(struct blocks *);
 int block_set_interface(struct blocks *, const char *ifname, char **errorp);
 
 /* A new lease, or the renewal of one (same prefix).  Without renewal an
- * address of the block is no longer given once 'lifetime' is over; addresses
- * that are taken stay so.  Returns EINVAL if the prefix is none. */
+ * address of the block is no longer given once 'lifetime' is over, or once
+ * another block is the answer to the asking for a renewal; addresses that are
+ * taken stay so.  Returns EINVAL if the prefix is none. */
 int block_lease(struct blocks *, const struct block_lease *);
 
 /* What to ask the controller for.  Nothing, for BLOCK_ASK_INTERVAL after

@@ -35,7 +35,9 @@ void
 lease_request_run(struct agent *agent)
 {
     for (size_t i = 0; may_ask(agent) && i < ARRAY_SIZE(families); i++) {
-        enum block_need need = block_needs(agent->blocks, families[i], NULL);
+        const struct block_lease *renewal;
+        enum block_need need = block_needs(agent->blocks, families[i],
+                                           &renewal);
         struct json *params;
 
         if (need == BLOCK_NEED_NOTHING) {
@@ -45,6 +47,9 @@ lease_request_run(struct agent *agent)
         message_put_integer(params, "family", families[i] == AF_INET ? 4 : 6);
         if (need == BLOCK_NEED_MORE) {
             message_put_boolean(params, "more", true);
+        } else if (renewal) {
+            message_put_prefix(params, "prefix", &renewal->prefix,
+                               renewal->plen);
         }
         agent->lease_ids[i] = link_request(
             controller_link_get(agent->controller), "lease", params);

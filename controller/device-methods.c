@@ -417,6 +417,19 @@ lease_result(const struct controller *c, const struct lease *lease)
     return result;
 }
 
+/* Of the device's leases, which were renewed together, the one it named. */
+static const struct lease *
+named_lease(const struct controller *c, const struct device *device,
+            const struct in6_addr *prefix, unsigned int plen,
+            const struct lease *lease)
+{
+    const struct lease *named = leases_find(c->leases, prefix);
+
+    return (named && named->state == LEASE_LEASED && named->plen == plen
+            && !strcmp(named->device, device->name)
+            && !strcmp(named->bridge, device->place.bridge) ? named : lease);
+}
+
 void
 method_lease(struct controller *c, struct device *device,
              const struct jsonrpc_msg *msg, struct message *m)
@@ -424,9 +437,15 @@ method_lease(struct controller *c, struct device *device,
     uint64_t family = message_get_integer(m, "family", 4, 6);
     bool more = (shash_find(json_object(m->object), "more")
                  && message_get_boolean(m, "more"));
+    bool named = shash_find(json_object(m->object), "prefix");
+    struct in6_addr prefix = in6addr_any;
+    unsigned int plen = 0;
     const struct lease *lease;
     enum lease_error error;
 
+    if (named) {
+        message_get_prefix(m, "prefix", &prefix, &plen);
+    }
     if (!method_is_good(device, msg, m)) {
         return;
     }
@@ -438,6 +457,9 @@ method_lease(struct controller *c, struct device *device,
     }
     lease = leases_grant(c->leases, device->name, device->place.bridge, family,
                          more, time_msec(), &error);
+    if (lease && named && !more) {
+        lease = named_lease(c, device, &prefix, plen, lease);
+    }
     if (lease) {
         mediator_run(c);        /* The block's guard goes first. */
         link_reply(device->link, msg, lease_result(c, lease));

@@ -349,6 +349,29 @@ test_needs(void)
     CU_ASSERT_EQUAL(wire.n_listening, 0);
 }
 
+/* A block that is not renewed is given up; sessions in it go on. */
+static void
+test_not_renewed(void)
+{
+    struct blocks *bs = start("10.1.0.64", 96 + 26, 0, NULL);
+    const struct block_lease *renewal;
+    struct in6_addr a, b;
+
+    CU_ASSERT_EQUAL(block_take(bs, AF_INET, &a), 0);
+    advance(bs, 1800000);
+    CU_ASSERT_EQUAL(block_needs(bs, AF_INET, &renewal), BLOCK_NEED_LEASE);
+    CU_ASSERT_PTR_NOT_NULL(renewal);
+    block_asked(bs, AF_INET);
+    lease_block(bs, "10.1.0.128", 96 + 26, 0, NULL);
+    advance(bs, 100);
+    CU_ASSERT(!block_contains(bs, &a));
+    CU_ASSERT_EQUAL(block_take(bs, AF_INET, &b), 0);
+    CU_ASSERT(block_contains(bs, &b));
+    block_put(bs, &a);
+    block_destroy(bs);
+    CU_ASSERT_EQUAL(wire.n_listening, 0);
+}
+
 /* Nothing waits: as many as are asked for come, if not at once. */
 static void
 test_many(void)
@@ -400,6 +423,7 @@ main(void)
         { "rest", test_rest },
         { "reserve", test_reserve },
         { "needs", test_needs },
+        { "not renewed", test_not_renewed },
         { "many", test_many },
         { "bad lease", test_bad_lease },
     };

@@ -93,6 +93,9 @@ tests_apps_stand_in_agent_LDADD = agentd/libagentd.la $(BATON_LIBS)
 TESTS += tests/apps/run
 EXTRA_DIST += tests/apps/run
 
+TESTS += tests/completion/run
+EXTRA_DIST += tests/completion/run
+
 tests_unit_test_baton_ctl_SOURCES = \
 	tests/unit/test-baton-ctl.c tests/unit/unit.h
 tests_unit_test_baton_ctl_CPPFLAGS = $(AM_CPPFLAGS) \

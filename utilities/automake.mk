@@ -38,3 +38,17 @@ utilities_baton_SOURCES = \
 	utilities/agent-call.c utilities/agent-call.h \
 	utilities/baton.c
 utilities_baton_LDADD = $(BATON_LIBS)
+
+# bash-completion looks for a file by the command's name.
+completiondir = $(datadir)/bash-completion/completions
+EXTRA_DIST += utilities/baton-completion.bash
+install-data-local: install-completion
+install-completion:
+	$(MKDIR_P) $(DESTDIR)$(completiondir)
+	$(INSTALL_DATA) $(srcdir)/utilities/baton-completion.bash \
+	    $(DESTDIR)$(completiondir)/baton
+	cd $(DESTDIR)$(completiondir) && ln -sf baton baton-ctl
+uninstall-local: uninstall-completion
+uninstall-completion:
+	cd $(DESTDIR)$(completiondir) && rm -f baton baton-ctl
+.PHONY: install-completion uninstall-completion

@@ -4,3 +4,25 @@ dist_man_MANS += \
 	Documentation/baton-ctl.8 \
 	Documentation/baton-pki.8 \
 	Documentation/baton-policy.5
+
+# Of applications, and for those who write them.
+dist_man_MANS += \
+	Documentation/baton-serve.1 \
+	Documentation/baton-stream.1 \
+	Documentation/baton.1 \
+	Documentation/baton_close.3 \
+	Documentation/baton_error.3 \
+	Documentation/baton_fd.3 \
+	Documentation/baton_next_event.3 \
+	Documentation/baton_open.3 \
+	Documentation/baton_paused.3 \
+	Documentation/baton_ready.3 \
+	Documentation/baton_refuse.3 \
+	Documentation/baton_session_add.3 \
+	Documentation/baton_session_address.3 \
+	Documentation/baton_session_end.3 \
+	Documentation/baton_session_id.3 \
+	Documentation/baton_session_move.3 \
+	Documentation/baton_session_open.3 \
+	Documentation/baton_session_remove.3 \
+	Documentation/libbaton.3

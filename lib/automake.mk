@@ -69,3 +69,7 @@ lib_libbaton_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined \
 	-Wl,--version-script=$(srcdir)/lib/libbaton.sym
 EXTRA_lib_libbaton_la_DEPENDENCIES = lib/libbaton.sym
 EXTRA_DIST += lib/libbaton.sym
+
+batonincludedir = $(includedir)/baton
+batoninclude_HEADERS = include/baton/baton.h
+pkgconfig_DATA += lib/baton.pc

@@ -7,6 +7,7 @@ UNIT_TESTS += tests/unit/test-app-link
 UNIT_TESTS += tests/unit/test-attachment-frame
 UNIT_TESTS += tests/unit/test-baton-ctl
 UNIT_TESTS += tests/unit/test-block
+UNIT_TESTS += tests/unit/test-http
 UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-late-packets
 UNIT_TESTS += tests/unit/test-lease
@@ -16,6 +17,7 @@ UNIT_TESTS += tests/unit/test-record
 UNIT_TESTS += tests/unit/test-seal
 UNIT_TESTS += tests/unit/test-session-flows
 UNIT_TESTS += tests/unit/test-state-seal
+UNIT_TESTS += tests/unit/test-stream-count
 UNIT_TESTS += tests/unit/test-ticket
 UNIT_TESTS += tests/unit/test-timeline-draw
 UNIT_TESTS += tests/unit/test-transfer
@@ -84,6 +86,16 @@ tests_unit_test_record_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 tests_unit_test_transfer_SOURCES = tests/unit/test-transfer.c tests/unit/unit.h
 tests_unit_test_transfer_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_transfer_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_http_SOURCES = tests/unit/test-http.c tests/unit/unit.h \
+	utilities/http.c utilities/http.h
+tests_unit_test_http_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/utilities
+tests_unit_test_http_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_stream_count_SOURCES = tests/unit/test-stream-count.c \
+	tests/unit/unit.h utilities/stream-count.c utilities/stream-count.h
+tests_unit_test_stream_count_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/utilities
+tests_unit_test_stream_count_LDADD = $(UNIT_LDADD)
 
 # Applications, with a stand-in for the agent.
 check_PROGRAMS += tests/apps/stand-in-agent

@@ -339,7 +339,7 @@ usage(void)
            "                         that has the session now)\n"
            "  --socket=FILE          socket of the agent\n"
            "                         (default: $BATON_SOCKET or %s)\n"
-           "  -t, --timeout=SECS     wait SECS for an answer (default: 60;\n"
+           "  -T, --timeout=SECS     wait SECS for an answer (default: 60;\n"
            "                         0: for ever)\n"
            "  -f, --format=FORMAT    table, list, html, csv or json\n"
            "  --no-headings          leave out the headings\n"
@@ -379,7 +379,7 @@ parse_options(int argc, char *argv[])
     static const struct option options[] = {
         { "service", required_argument, NULL, OPT_SERVICE },
         { "socket", required_argument, NULL, OPT_SOCKET },
-        { "timeout", required_argument, NULL, 't' },
+        { "timeout", required_argument, NULL, 'T' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         TABLE_LONG_OPTIONS,
@@ -396,7 +396,7 @@ parse_options(int argc, char *argv[])
             free(opts.socket);
             opts.socket = xstrdup(optarg);
             break;
-        case 't':
+        case 'T':
             if (!str_to_int(optarg, 10, &opts.timeout) || opts.timeout < 0) {
                 ovs_fatal(0, "%s: not a number of seconds", optarg);
             }

@@ -3,11 +3,11 @@
 
 static const uint8_t magic[4] = { 'B', 'S', 'T', 'R' };
 
-/* Byte 'i' of the filling of packet 'number'. */
+/* Byte 'i' of the filling of packet 'number': all of the number is in it. */
 static uint8_t
 filling(uint64_t number, size_t i)
 {
-    return number * 7 + i;
+    return (number * UINT64_C(0x9e3779b97f4a7c15) >> 56) + i;
 }
 
 static void

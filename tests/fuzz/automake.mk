@@ -13,6 +13,7 @@
 #
 # Inputs that once failed, and seeds, are in tests/fuzz/corpus/fuzz-NAME/.
 FUZZ_TARGETS = \
+	tests/fuzz/fuzz-app-state \
 	tests/fuzz/fuzz-attachment-frame \
 	tests/fuzz/fuzz-late-packets \
 	tests/fuzz/fuzz-policy \
@@ -32,6 +33,7 @@ EXTRA_DIST += \
 fuzz_objects = $(patsubst %.c,tests/fuzz/build/%.o,$(filter %.c,$(1)))
 fuzz_compile = $(AM_V_CC)$(MKDIR_P) $(@D) && $(FUZZ_CC) -std=gnu11 \
 	-D_GNU_SOURCE -I. \
+fuzz_compile = $(AM_V_CC)$(MKDIR_P) $(@D) && $(FUZZ_CC) -std=gnu11 -D_GNU_SOURCE -I. \
 	$(AM_CPPFLAGS) $(FUZZ_DAEMON:%=-I$(srcdir)/%) $(WARNING_CFLAGS) \
 	$(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 fuzz_archive = $(AM_V_GEN)rm -f $@ && $(AR) cr $@ $^
@@ -55,6 +57,12 @@ $(FUZZ_TARGETS): %: tests/fuzz/build/%.o tests/fuzz/build/lib.a
 	$(AM_V_CCLD)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ \
 	    -Wl,--start-group $^ -Wl,--end-group $(OVS_LIBS) \
 	    $(OPENSSL_LIBS) $(YAML_LIBS) -lpthread -lrt -lm
+tests/fuzz/build/utilities.a: $(call fuzz_objects, utilities/http.c \
+		utilities/serve-conn.c utilities/stream-count.c \
+		utilities/stream.c)
+	$(fuzz_archive)
+tests/fuzz/build/tests/fuzz/fuzz-app-state.o: FUZZ_DAEMON = utilities
+tests/fuzz/fuzz-app-state: tests/fuzz/build/utilities.a
 tests/fuzz/build/tests/fuzz/fuzz-late-packets.o: FUZZ_DAEMON = agentd
 tests/fuzz/fuzz-late-packets: tests/fuzz/build/agentd.a
 -include $(wildcard tests/fuzz/build/*/*.d tests/fuzz/build/*/*/*.d)

@@ -2,6 +2,7 @@
 
 dist_man_MANS += \
 	Documentation/baton-ctl.8 \
+	Documentation/baton-controller.8 \
 	Documentation/baton-pki.8 \
 	Documentation/baton-policy.5
 

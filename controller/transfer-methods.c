@@ -104,6 +104,14 @@ check_onward(const struct controller *c, const struct record *record,
     }
 }
 
+static bool
+synchronised(const struct controller *c, const char *name)
+{
+    const struct bridge *bridge = network_find(c->network, name);
+
+    return bridge && bridge_is_synchronised(bridge);
+}
+
 /* Is 'name' there to take part, on the session's home bridge? */
 static const struct device *
 check_device(const struct controller *c, const char *name, const char *bridge,
@@ -113,6 +121,8 @@ check_device(const struct controller *c, const char *name, const char *bridge,
 
     if (!device) {
         refuse(r, "unknown-device", "policy knows no device %s", name);
+    } else if (!synchronised(c, bridge)) {
+        refuse(r, "not-attached", "bridge %s is not there", bridge);
     } else if (!device->link) {
         refuse(r, "not-connected", "%s is not connected to the controller",
                name);
@@ -345,7 +355,6 @@ check_prepare(struct controller *c, struct device *device,
         .address = t->address,
         .epoch = t->epoch,
     };
-    const struct bridge *bridge = network_find(c->network, t->bridge);
     struct refusal away = { NULL, NULL };
     char *why = NULL;
 
@@ -357,14 +366,14 @@ check_prepare(struct controller *c, struct device *device,
         free(why);
     }
     check_onward(c, record_find(c->records, &t->session), t->to, r);
+    if (!synchronised(c, t->bridge)) {
+        refuse(r, "bridge", "bridge %s is not synchronised", t->bridge);
+    }
     check_device(c, t->to, t->bridge, &away);
     check_device(c, t->from, t->bridge, &away);
     if (away.code) {
         refuse(r, "target-away", "%s", away.reason);
         free(away.reason);
-    }
-    if (!bridge || !bridge_is_synchronised(bridge)) {
-        refuse(r, "bridge", "bridge %s is not synchronised", t->bridge);
     }
 }
 

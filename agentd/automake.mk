@@ -22,6 +22,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/late-filter.c agentd/late-filter.h \
 	agentd/late-packet.c agentd/late-packet.h \
 	agentd/late-packets.c agentd/late-packets.h \
+	agentd/late-tap.c agentd/late-tap.h \
 	agentd/lease-request.c agentd/lease-request.h \
 	agentd/note.c agentd/note.h \
 	agentd/packet-queue.c agentd/packet-queue.h \

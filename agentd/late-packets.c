@@ -4,9 +4,6 @@
 #include "late-packets.h"
 
 #include <errno.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +12,7 @@
 #include "address.h"
 #include "hash.h"
 #include "late-filter.h"
+#include "late-tap.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
@@ -26,36 +24,13 @@
 VLOG_DEFINE_THIS_MODULE(late_packets);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
 
-/* Packets read at a time, and from one tap in one run. */
-#define BATCH 16
-#define RUN_MAX 1024
-
-/* An IP packet at its largest (IPv6 without jumbograms). */
-#define PACKET_MAX 65575
-
-/* Kernel memory for packets that have not been read, in bytes. */
-#define TAP_RCVBUF (16 << 20)
-
 /* Milliseconds for which an address that was looked up counts as known. */
 #define KNOWN_LIFETIME 100
 
-struct tap {
+/* Taps an interface. */
+struct tapped {
     struct ovs_list node; /* In late_packets's taps. */
-    char ifname[IF_NAMESIZE];
-    int ifindex;
-    int fd; /* AF_PACKET, SOCK_DGRAM, nonblocking. */
-};
-
-/* A batch of reads: made once, since 16 packets of 64 KB are a megabyte (of
- * which the kernel touches what it needs). */
-struct batch {
-    struct mmsghdr msgs[BATCH];
-    struct iovec iovs[BATCH];
-    union {
-        char bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
-        struct cmsghdr align;
-    } controls[BATCH];
-    uint8_t (*packets)[PACKET_MAX + 1];
+    struct late_tap *tap;
 };
 
 struct known_address {
@@ -64,10 +39,9 @@ struct known_address {
 };
 
 struct late_packets {
-    struct ovs_list taps; /* Of struct tap. */
+    struct ovs_list taps; /* Of struct tapped. */
     struct hmap catches;  /* Of struct late_catch, by address. */
-    struct batch batch;
-    int raw4, raw6; /* Delivery. */
+    int raw4, raw6;       /* Delivery. */
 
     /* Last ones looked up.  Packets come in runs of one correspondent's, and
      * the kernel's answer takes longer than the delivery. */
@@ -103,149 +77,65 @@ find_catch(const struct late_packets *lp, const struct in6_addr *address)
 
 /* Taps. */
 
-static int
-attach_filter(const struct tap *tap, const struct late_filter_entry *entries,
-              size_t n)
-{
-    struct sock_filter program[LATE_FILTER_MAX];
-    struct sock_fprog fprog = {
-        .len = late_filter_build(entries, n, program),
-        .filter = program,
-    };
-
-    return setsockopt(tap->fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog,
-                      sizeof fprog)
-               ? errno
-               : 0;
-}
-
 static void
 update_filters(struct late_packets *lp)
 {
     size_t n = hmap_count(&lp->catches);
     struct late_filter_entry *entries = xmalloc((n + 1) * sizeof *entries);
     struct late_catch *catch;
-    struct tap *tap;
+    struct tapped *tapped;
     size_t i = 0;
 
     HMAP_FOR_EACH(catch, node, &lp->catches) {
         entries[i].address = catch->address;
         entries[i++].udp = catch->udp;
     }
-    LIST_FOR_EACH(tap, node, &lp->taps) {
-        int error = attach_filter(tap, entries, n);
-
-        /* No memory for a long filter: a short one that passes more. */
-        if (error && n) {
-            error = attach_filter(tap, entries, LATE_FILTER_ENTRIES + 1);
-        }
-        if (error) {
-            VLOG_ERR("%s: cannot catch late packets (%s)", tap->ifname,
-                     ovs_strerror(error));
+    LIST_FOR_EACH(tapped, node, &lp->taps) {
+        late_tap_set_filter(tapped->tap, entries, n);
+        if (!n) {
+            /* Forget what was passed for catches that are no more. */
+            late_tap_drain(tapped->tap);
         }
     }
     free(entries);
 }
 
-/* Forgets what was passed for catches that are no more. */
 static void
-drain_taps(struct late_packets *lp)
+untap(struct tapped *tapped)
 {
-    struct tap *tap;
-
-    LIST_FOR_EACH(tap, node, &lp->taps) {
-        struct tpacket_stats stats;
-        socklen_t len = sizeof stats;
-
-        /* The filter lets nothing more in, so that this has an end. */
-        while (recv(tap->fd, NULL, 0, MSG_TRUNC | MSG_DONTWAIT) >= 0) {
-            continue;
-        }
-        if (!getsockopt(tap->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len)
-            && stats.tp_drops) {
-            VLOG_WARN_RL(&rl,
-                         "%s: %u late packets were lost before they "
-                         "were read",
-                         tap->ifname, stats.tp_drops);
-        }
-    }
-}
-
-static int
-tap_configure(struct tap *tap)
-{
-    static const int one = 1;
-    static const int rcvbuf = TAP_RCVBUF;
-    struct sockaddr_ll sll = {
-        .sll_family = AF_PACKET,
-        .sll_protocol = htons(ETH_P_ALL),
-        .sll_ifindex = tap->ifindex,
-    };
-    int error;
-
-    /* Before it is bound: nothing passes meanwhile. */
-    error = attach_filter(tap, NULL, 0);
-    if (error) {
-        return error;
-    }
-    if (setsockopt(tap->fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one)
-        || setsockopt(tap->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
-                      sizeof one)
-        || setsockopt(tap->fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf,
-                      sizeof rcvbuf)
-        || bind(tap->fd, (struct sockaddr *) &sll, sizeof sll)) {
-        return errno;
-    }
-    return 0;
-}
-
-static void
-tap_destroy(struct tap *tap)
-{
-    if (tap->fd >= 0) {
-        close(tap->fd);
-    }
-    ovs_list_remove(&tap->node);
-    free(tap);
+    late_tap_close(tapped->tap);
+    ovs_list_remove(&tapped->node);
+    free(tapped);
 }
 
 int
 late_packets_add_interface(struct late_packets *lp, const char *ifname,
                            char **errorp)
 {
-    int ifindex = if_nametoindex(ifname);
-    struct tap *tap, *next;
-    int error = ENODEV;
+    struct tapped *tapped, *next;
+    struct late_tap *tap;
+    int error;
 
-    LIST_FOR_EACH_SAFE(tap, next, node, &lp->taps) {
-        if (!strcmp(tap->ifname, ifname)) {
-            if (tap->ifindex == ifindex) {
+    LIST_FOR_EACH_SAFE(tapped, next, node, &lp->taps) {
+        if (!strcmp(late_tap_get_ifname(tapped->tap), ifname)) {
+            if (late_tap_is_valid(tapped->tap)) {
                 return 0;
             }
-            tap_destroy(tap); /* Of an interface that was deleted. */
+            untap(tapped);
         }
     }
-    tap = xzalloc(sizeof *tap);
-    ovs_list_push_back(&lp->taps, &tap->node);
-    ovs_strlcpy(tap->ifname, ifname, sizeof tap->ifname);
-    tap->ifindex = ifindex;
-    /* Protocol 0: the socket that has a protocol before it is bound sees all
-     * interfaces, and unseeing them costs the bind() 8 to 16 ms. */
-    tap->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (ifindex) {
-        error = tap->fd < 0 ? errno : tap_configure(tap);
-    }
+    error = late_tap_open(ifname, &tap);
     if (error) {
         if (errorp) {
             *errorp = xasprintf("%s: cannot open a tap for late packets (%s)",
                                 ifname, ovs_strerror(error));
         }
-        tap_destroy(tap);
         return error;
     }
-    if (!hmap_is_empty(&lp->catches)) {
-        update_filters(lp);
-    }
+    tapped = xmalloc(sizeof *tapped);
+    tapped->tap = tap;
+    ovs_list_push_back(&lp->taps, &tapped->node);
+    update_filters(lp);
     return 0;
 }
 
@@ -259,16 +149,6 @@ open_raw(int family, int *fdp)
     return *fdp < 0 ? errno : 0;
 }
 
-static void
-batch_init(struct batch *batch)
-{
-    batch->packets = xmalloc(BATCH * sizeof *batch->packets);
-    for (int i = 0; i < BATCH; i++) {
-        batch->iovs[i].iov_base = batch->packets[i];
-        batch->iovs[i].iov_len = sizeof batch->packets[i];
-    }
-}
-
 struct late_packets *
 late_packets_open(char **errorp)
 {
@@ -277,7 +157,6 @@ late_packets_open(char **errorp)
 
     ovs_list_init(&lp->taps);
     hmap_init(&lp->catches);
-    batch_init(&lp->batch);
     lp->raw4 = lp->raw6 = -1;
     error = open_raw(AF_INET, &lp->raw4);
     if (!error) {
@@ -302,7 +181,7 @@ void
 late_packets_close(struct late_packets *lp)
 {
     struct late_catch *catch, *next_catch;
-    struct tap *tap, *next_tap;
+    struct tapped *tapped, *next_tapped;
 
     if (!lp) {
         return;
@@ -311,8 +190,8 @@ late_packets_close(struct late_packets *lp)
         late_packets_release(catch);
     }
     hmap_destroy(&lp->catches);
-    LIST_FOR_EACH_SAFE(tap, next_tap, node, &lp->taps) {
-        tap_destroy(tap);
+    LIST_FOR_EACH_SAFE(tapped, next_tapped, node, &lp->taps) {
+        untap(tapped);
     }
     if (lp->raw4 >= 0) {
         close(lp->raw4);
@@ -320,7 +199,6 @@ late_packets_close(struct late_packets *lp)
     if (lp->raw6 >= 0) {
         close(lp->raw6);
     }
-    free(lp->batch.packets);
     free(lp);
 }
 
@@ -370,93 +248,39 @@ late_packets_next(struct late_catch *catch, struct late_packet *packet)
     return true;
 }
 
-/* Takes one packet as the tap has it: 'n' bytes with padding, if any. */
 static void
-take_packet(struct late_packets *lp, uint8_t *data, size_t n, bool partial)
+take_packet(struct late_packets *lp, const struct late_tap_packet *packet)
 {
     struct late_packet_info info;
     struct late_catch *catch;
 
-    if (n > PACKET_MAX || !late_packet_parse(data, n, &info)) {
+    if (!late_packet_parse(packet->data, packet->n, &info)) {
         return;
     }
     catch = find_catch(lp, &info.dst);
     if (!catch || (info.protocol == IPPROTO_UDP && !catch->udp)
-        || !late_packet_is_for(data, info.size, &catch->address)) {
+        || !late_packet_is_for(packet->data, info.size, &catch->address)) {
         return;
     }
-    if (partial && !late_packet_complete(data, &info)) {
+    if (packet->partial && !late_packet_complete(packet->data, &info)) {
         catch->stats.dropped++;
         return;
     }
-    catch_push(catch, data, info.size);
-}
-
-static const struct tpacket_auxdata *
-find_auxdata(struct msghdr *msg)
-{
-    struct cmsghdr *cmsg;
-
-    for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-        if (cmsg->cmsg_level == SOL_PACKET
-            && cmsg->cmsg_type == PACKET_AUXDATA) {
-            return ALIGNED_CAST(const struct tpacket_auxdata *,
-                                CMSG_DATA(cmsg));
-        }
-    }
-    return NULL;
-}
-
-static void
-take_message(struct late_packets *lp, struct mmsghdr *m)
-{
-    const struct tpacket_auxdata *aux = find_auxdata(&m->msg_hdr);
-    bool partial = aux && (aux->tp_status & TP_STATUS_CSUMNOTREADY);
-
-    /* A frame of a VLAN is not for this interface, but for one on it. */
-    if (!aux || !(aux->tp_status & TP_STATUS_VLAN_VALID)
-        || !(aux->tp_vlan_tci & VLAN_VID_MASK)) {
-        take_packet(lp, m->msg_hdr.msg_iov->iov_base, m->msg_len, partial);
-    }
-}
-
-/* Reads one batch.  False when the tap is empty. */
-static bool
-tap_read(struct late_packets *lp, struct tap *tap)
-{
-    struct batch *batch = &lp->batch;
-    int n;
-
-    for (int i = 0; i < BATCH; i++) {
-        batch->msgs[i].msg_hdr = (struct msghdr){
-            .msg_iov = &batch->iovs[i],
-            .msg_iovlen = 1,
-            .msg_control = batch->controls[i].bytes,
-            .msg_controllen = sizeof batch->controls[i].bytes,
-        };
-    }
-    n = recvmmsg(tap->fd, batch->msgs, BATCH, MSG_DONTWAIT, NULL);
-    if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        VLOG_WARN_RL(&rl, "%s: no late packets from here (%s)", tap->ifname,
-                     ovs_strerror(errno));
-    }
-    for (int i = 0; i < n; i++) {
-        take_message(lp, &batch->msgs[i]);
-    }
-    return n == BATCH;
+    catch_push(catch, packet->data, info.size);
 }
 
 void
 late_packets_run(struct late_packets *lp)
 {
-    struct tap *tap;
+    struct late_tap_packet packet;
+    struct tapped *tapped;
 
     if (hmap_is_empty(&lp->catches)) {
         return;
     }
-    LIST_FOR_EACH(tap, node, &lp->taps) {
-        for (int i = 0; i < RUN_MAX / BATCH && tap_read(lp, tap); i++) {
-            continue;
+    LIST_FOR_EACH(tapped, node, &lp->taps) {
+        while (late_tap_next(tapped->tap, &packet)) {
+            take_packet(lp, &packet);
         }
     }
 }
@@ -464,11 +288,11 @@ late_packets_run(struct late_packets *lp)
 void
 late_packets_wait(struct late_packets *lp)
 {
-    struct tap *tap;
+    struct tapped *tapped;
 
     if (!hmap_is_empty(&lp->catches)) {
-        LIST_FOR_EACH(tap, node, &lp->taps) {
-            poll_fd_wait(tap->fd, POLLIN);
+        LIST_FOR_EACH(tapped, node, &lp->taps) {
+            late_tap_wait(tapped->tap);
         }
     }
 }
@@ -507,9 +331,6 @@ late_packets_release(struct late_catch *catch)
     lp = catch->owner;
     hmap_remove(&lp->catches, &catch->node);
     update_filters(lp);
-    if (hmap_is_empty(&lp->catches)) {
-        drain_taps(lp);
-    }
     while (late_packets_next(catch, &packet)) {
         free(packet.data);
     }

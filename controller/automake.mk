@@ -15,6 +15,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/device-link.c controller/device-link.h \
 	controller/device-methods.c \
 	controller/flow-builder.c controller/flow-builder.h \
+	controller/flow-ledger.c controller/flow-ledger.h \
 	controller/flow-message.c controller/flow-message.h \
 	controller/flow-set.c controller/flow-set.h \
 	controller/lease.c controller/lease.h \

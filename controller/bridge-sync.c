@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "byte-order.h"
+#include "flow-ledger.h"
 #include "flow-message.h"
 #include "openflow-link.h"
 #include "openvswitch/list.h"
@@ -16,7 +17,6 @@
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
-#include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(bridge_sync);
 
@@ -27,25 +27,6 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
 /* After how long what was refused is tried again. */
 #define MIN_RETRY 1000          /* ms */
 #define MAX_RETRY 60000         /* ms */
-
-/* A flow that should be on the switch ('n_refs' > 0), or that should not but
- * may be ('n_refs' is 0 and it is in a list). */
-struct sync_flow {
-    struct hmap_node node;      /* In 'flows'. */
-    struct ovs_list list_node;  /* In 'pending' or 'backlog', or empty. */
-    struct baton_flow *flow;
-    size_t n_refs;              /* Pieces that have it. */
-    uint32_t xid;               /* Of the last flow-mod for it. */
-    bool refused;               /* The switch did not want it. */
-    unsigned int seen;          /* The dump in which it was found right. */
-};
-
-struct piece {
-    struct hmap_node node;      /* In 'pieces'. */
-    struct uuid key;
-    struct sync_flow **flows;   /* Each holds a reference. */
-    size_t n;
-};
 
 /* Sent with a barrier that is not answered yet. */
 struct batch {
@@ -68,13 +49,8 @@ enum sync_state {
 struct bridge_sync {
     char *name;
     uint64_t cookie, cookie_mask;
-    struct hmap flows;          /* Of "struct sync_flow"s. */
-    struct hmap pieces;         /* Of "struct piece"s. */
-    size_t n_desired;           /* Flows with references. */
-    size_t n_refused;           /* Of those, refused. */
-
-    struct ovs_list pending;    /* Differ, not flushed. */
-    struct ovs_list backlog;    /* Differ, flushed, not sent. */
+    struct flow_ledger ledger;  /* 'changed' are those not flushed. */
+    struct ovs_list backlog;    /* Entries that are flushed, not sent. */
     struct ovs_list batches;    /* Sent, not answered, oldest first. */
     size_t n_outstanding;       /* Flow-mods in 'batches'. */
     uint64_t flushed;           /* Number of the last flush. */
@@ -106,9 +82,7 @@ bridge_sync_create(const char *name, uint64_t cookie, uint64_t cookie_mask)
     sync->name = xstrdup(name);
     sync->cookie = cookie;
     sync->cookie_mask = cookie_mask;
-    hmap_init(&sync->flows);
-    hmap_init(&sync->pieces);
-    ovs_list_init(&sync->pending);
+    flow_ledger_init(&sync->ledger);
     ovs_list_init(&sync->backlog);
     ovs_list_init(&sync->batches);
     sync->retry_interval = MIN_RETRY;
@@ -118,161 +92,19 @@ bridge_sync_create(const char *name, uint64_t cookie, uint64_t cookie_mask)
 void
 bridge_sync_destroy(struct bridge_sync *sync)
 {
-    struct sync_flow *sf;
-    struct piece *piece;
-
-    if (!sync) {
-        return;
+    if (sync) {
+        bridge_sync_stop(sync);
+        flow_ledger_destroy(&sync->ledger);
+        free(sync->name);
+        free(sync);
     }
-    bridge_sync_stop(sync);
-    HMAP_FOR_EACH_POP (piece, node, &sync->pieces) {
-        free(piece->flows);
-        free(piece);
-    }
-    hmap_destroy(&sync->pieces);
-    HMAP_FOR_EACH_POP (sf, node, &sync->flows) {
-        baton_flow_destroy(sf->flow);
-        free(sf);
-    }
-    hmap_destroy(&sync->flows);
-    free(sync->name);
-    free(sync);
-}
-
-/* Flows. */
-
-static struct sync_flow *
-find_flow(const struct bridge_sync *sync, uint32_t hash, uint8_t table_id,
-          uint16_t priority, const struct minimatch *match)
-{
-    struct sync_flow *sf;
-
-    HMAP_FOR_EACH_WITH_HASH (sf, node, hash, &sync->flows) {
-        if (flow_key_equal(sf->flow, table_id, priority, match)) {
-            return sf;
-        }
-    }
-    return NULL;
-}
-
-/* Takes 'flow'. */
-static struct sync_flow *
-insert_flow(struct bridge_sync *sync, struct baton_flow *flow, uint32_t hash)
-{
-    struct sync_flow *sf = xzalloc(sizeof *sf);
-
-    sf->flow = flow;
-    ovs_list_init(&sf->list_node);
-    hmap_insert(&sync->flows, &sf->node, hash);
-    return sf;
-}
-
-static void
-destroy_flow(struct bridge_sync *sync, struct sync_flow *sf)
-{
-    ovs_list_remove(&sf->list_node);
-    hmap_remove(&sync->flows, &sf->node);
-    baton_flow_destroy(sf->flow);
-    free(sf);
-}
-
-static void
-set_refused(struct bridge_sync *sync, struct sync_flow *sf, bool refused)
-{
-    sync->n_refused += refused - sf->refused;
-    sf->refused = refused;
-}
-
-/* The switch differs from 'sf'. */
-static void
-mark_pending(struct bridge_sync *sync, struct sync_flow *sf)
-{
-    if (sync->state == SYNC_STOPPED) {
-        /* The dump will tell. */
-        if (!sf->n_refs) {
-            destroy_flow(sync, sf);
-        }
-    } else if (ovs_list_is_empty(&sf->list_node)) {
-        ovs_list_push_back(&sync->pending, &sf->list_node);
-    }
-}
-
-static void
-unref_flow(struct bridge_sync *sync, struct sync_flow *sf)
-{
-    if (!--sf->n_refs) {
-        sync->n_desired--;
-        set_refused(sync, sf, false);
-        mark_pending(sync, sf);
-    }
-}
-
-/* Takes 'flow', and returns what stands for it with one more reference. */
-static struct sync_flow *
-ref_flow(struct bridge_sync *sync, struct baton_flow *flow)
-{
-    uint32_t hash = flow_key_hash(flow->table_id, flow->priority,
-                                  &flow->match);
-    struct sync_flow *sf = find_flow(sync, hash, flow->table_id,
-                                     flow->priority, &flow->match);
-
-    if (!sf) {
-        sf = insert_flow(sync, flow, hash);
-    } else if (sf->n_refs && baton_flow_does_same(sf->flow, flow)) {
-        baton_flow_destroy(flow);
-        sf->n_refs++;
-        return sf;
-    } else {
-        baton_flow_destroy(sf->flow);
-        sf->flow = flow;
-        set_refused(sync, sf, false);
-    }
-    if (!sf->n_refs++) {
-        sync->n_desired++;
-    }
-    mark_pending(sync, sf);
-    return sf;
-}
-
-static struct piece *
-find_piece(const struct bridge_sync *sync, const struct uuid *key)
-{
-    struct piece *piece;
-
-    HMAP_FOR_EACH_WITH_HASH (piece, node, uuid_hash(key), &sync->pieces) {
-        if (uuid_equals(&piece->key, key)) {
-            return piece;
-        }
-    }
-    return NULL;
 }
 
 void
 bridge_sync_set(struct bridge_sync *sync, const struct uuid *key,
                 struct flow_set *flows)
 {
-    struct piece *old = find_piece(sync, key);
-
-    /* The new before the old, so that what stays is never unwanted. */
-    if (flow_set_count(flows)) {
-        struct piece *new = xzalloc(sizeof *new);
-        struct baton_flow *flow;
-
-        new->key = *key;
-        new->flows = xmalloc(flow_set_count(flows) * sizeof *new->flows);
-        HMAP_FOR_EACH_POP (flow, node, &flows->flows) {
-            new->flows[new->n++] = ref_flow(sync, flow);
-        }
-        hmap_insert(&sync->pieces, &new->node, uuid_hash(key));
-    }
-    if (old) {
-        for (size_t i = 0; i < old->n; i++) {
-            unref_flow(sync, old->flows[i]);
-        }
-        hmap_remove(&sync->pieces, &old->node);
-        free(old->flows);
-        free(old);
-    }
+    flow_ledger_set(&sync->ledger, key, flows);
 }
 
 /* Sending. */
@@ -293,20 +125,20 @@ send_msg(struct bridge_sync *sync, struct ofpbuf *msg)
     return xid;
 }
 
-/* Sends what makes the switch agree with 'sf', which is in no list. */
+/* Sends what makes the switch agree with 'entry', which is in no list. */
 static uint32_t
-send_flow_mod(struct bridge_sync *sync, struct sync_flow *sf,
+send_flow_mod(struct bridge_sync *sync, struct ledger_entry *entry,
               uint32_t bundle_id)
 {
     struct ofpbuf *msg;
 
-    if (sf->n_refs) {
-        msg = flow_message_add(sf->flow, sync->use_meters, sync->version);
-        sf->xid = msg_xid(msg);
+    if (entry->n_refs) {
+        msg = flow_message_add(entry->flow, sync->use_meters, sync->version);
+        entry->xid = msg_xid(msg);
     } else {
-        msg = flow_message_delete(sf->flow, sync->cookie, sync->cookie_mask,
+        msg = flow_message_delete(entry->flow, sync->cookie, sync->cookie_mask,
                                   sync->version);
-        destroy_flow(sync, sf);
+        flow_ledger_forget(&sync->ledger, entry);
     }
     if (sync->use_bundles) {
         msg = flow_message_bundle_add(bundle_id, msg, sync->version);
@@ -328,11 +160,9 @@ send_batch(struct bridge_sync *sync)
     }
     while (batch->n_mods < BRIDGE_SYNC_BUNDLE
            && !ovs_list_is_empty(&sync->backlog)) {
-        struct sync_flow *sf = CONTAINER_OF(ovs_list_pop_front(&sync->backlog),
-                                            struct sync_flow, list_node);
+        struct ledger_entry *entry = flow_ledger_pop(&sync->backlog);
 
-        ovs_list_init(&sf->list_node);
-        batch->last_xid = send_flow_mod(sync, sf, bundle_id);
+        batch->last_xid = send_flow_mod(sync, entry, bundle_id);
         if (!batch->n_mods++) {
             batch->first_xid = batch->last_xid;
         }
@@ -364,25 +194,23 @@ pump(struct bridge_sync *sync)
         send_batch(sync);
     }
     if (ovs_list_is_empty(&sync->backlog)
-        && ovs_list_is_empty(&sync->batches) && !sync->n_refused) {
+        && ovs_list_is_empty(&sync->batches) && !sync->ledger.n_refused) {
         sync->acked = sync->flushed;
         sync->retry_interval = MIN_RETRY;
     }
 }
 
 static void
-splice_pending(struct bridge_sync *sync)
+take_changes(struct bridge_sync *sync)
 {
-    if (!ovs_list_is_empty(&sync->pending)) {
-        ovs_list_push_back_all(&sync->backlog, &sync->pending);
-    }
+    ovs_list_push_back_all(&sync->backlog, &sync->ledger.changed);
 }
 
 uint64_t
 bridge_sync_flush(struct bridge_sync *sync)
 {
     sync->flushed++;
-    splice_pending(sync);
+    take_changes(sync);
     if (ovs_list_is_empty(&sync->backlog)
         && !ovs_list_is_empty(&sync->batches)) {
         /* Nothing more to send: done when what was sent is. */
@@ -412,20 +240,6 @@ drop_batches(struct bridge_sync *sync)
     sync->n_outstanding = 0;
 }
 
-/* Empties 'list'; what should not be on the switch is forgotten. */
-static void
-drop_list(struct bridge_sync *sync, struct ovs_list *list)
-{
-    struct sync_flow *sf;
-
-    LIST_FOR_EACH_POP (sf, list_node, list) {
-        ovs_list_init(&sf->list_node);
-        if (!sf->n_refs) {
-            destroy_flow(sync, sf);
-        }
-    }
-}
-
 void
 bridge_sync_start(struct bridge_sync *sync, struct openflow_link *link)
 {
@@ -436,22 +250,18 @@ bridge_sync_start(struct bridge_sync *sync, struct openflow_link *link)
     sync->use_meters = true;
     sync->n_flow_mods = 0;
     sync->retry_interval = MIN_RETRY;
+    flow_ledger_track(&sync->ledger, true);
     start_dump(sync);
 }
 
 void
 bridge_sync_stop(struct bridge_sync *sync)
 {
-    struct sync_flow *sf;
-
     sync->state = SYNC_STOPPED;
     sync->link = NULL;
     drop_batches(sync);
-    drop_list(sync, &sync->pending);
-    drop_list(sync, &sync->backlog);
-    HMAP_FOR_EACH (sf, node, &sync->flows) {
-        set_refused(sync, sf, false);
-    }
+    flow_ledger_track(&sync->ledger, false);
+    flow_ledger_drop_list(&sync->ledger, &sync->backlog);
 }
 
 void
@@ -479,7 +289,7 @@ static void
 start_dump(struct bridge_sync *sync)
 {
     drop_batches(sync);
-    splice_pending(sync);
+    take_changes(sync);
     sync->state = SYNC_DUMPING;
     sync->synchronised_at = UINT64_MAX;
     sync->dump_gen++;
@@ -500,22 +310,16 @@ note_flow(struct bridge_sync *sync, const struct ofputil_flow_stats *stats)
 
     struct minimatch match;
     minimatch_init(&match, &stats->match);
-    uint32_t hash = flow_key_hash(stats->table_id, stats->priority, &match);
-    struct sync_flow *sf = find_flow(sync, hash, stats->table_id,
-                                     stats->priority, &match);
-    if (!sf) {
-        struct baton_flow *flow = xzalloc(sizeof *flow);
-
-        flow->table_id = stats->table_id;
-        flow->priority = stats->priority;
-        minimatch_clone(&flow->match, &match);
-        sf = insert_flow(sync, flow, hash);
-        ovs_list_push_back(&sync->pending, &sf->list_node);
-    } else if (sf->n_refs
-               && flow_message_matches_stats(sf->flow, stats,
+    struct ledger_entry *entry = flow_ledger_find(
+        &sync->ledger, stats->table_id, stats->priority, &match);
+    if (!entry) {
+        flow_ledger_add_stray(&sync->ledger, stats->table_id, stats->priority,
+                              &match);
+    } else if (entry->n_refs
+               && flow_message_matches_stats(entry->flow, stats,
                                              sync->use_meters,
                                              sync->version)) {
-        sf->seen = sync->dump_gen;
+        entry->seen = sync->dump_gen;
     }
     minimatch_destroy(&match);
 }
@@ -526,21 +330,21 @@ static void
 gather_differences(struct bridge_sync *sync)
 {
     uint8_t first_table = UINT8_MAX;
-    struct sync_flow *sf;
+    struct ledger_entry *entry;
 
-    HMAP_FOR_EACH (sf, node, &sync->flows) {
-        if (sf->n_refs) {
-            first_table = MIN(first_table, sf->flow->table_id);
+    HMAP_FOR_EACH (entry, node, &sync->ledger.entries) {
+        if (entry->n_refs) {
+            first_table = MIN(first_table, entry->flow->table_id);
         }
     }
-    HMAP_FOR_EACH (sf, node, &sync->flows) {
-        if (!sf->n_refs || sf->refused || !ovs_list_is_empty(&sf->list_node)
-            || sf->seen == sync->dump_gen) {
+    HMAP_FOR_EACH (entry, node, &sync->ledger.entries) {
+        if (!entry->n_refs || entry->refused || !ovs_list_is_empty(&entry->list_node)
+            || entry->seen == sync->dump_gen) {
             continue;
-        } else if (sf->flow->table_id == first_table) {
-            ovs_list_push_back(&sync->backlog, &sf->list_node);
+        } else if (entry->flow->table_id == first_table) {
+            ovs_list_push_back(&sync->backlog, &entry->list_node);
         } else {
-            ovs_list_push_front(&sync->backlog, &sf->list_node);
+            ovs_list_push_front(&sync->backlog, &entry->list_node);
         }
     }
 }
@@ -548,10 +352,10 @@ gather_differences(struct bridge_sync *sync)
 static void
 finish_dump(struct bridge_sync *sync)
 {
-    splice_pending(sync);
+    take_changes(sync);
     gather_differences(sync);
     VLOG_INFO("%s: %" PRIuSIZE " flows wanted, %" PRIuSIZE " flow-mods to "
-              "send", sync->name, sync->n_desired,
+              "send", sync->name, sync->ledger.n_wanted,
               ovs_list_size(&sync->backlog));
     sync->state = SYNC_RUNNING;
     sync->synchronised_at = ++sync->flushed;
@@ -587,7 +391,7 @@ handle_flow_stats(struct bridge_sync *sync, const struct ofp_header *oh)
 static void
 resynchronise(struct bridge_sync *sync, bool bundled)
 {
-    if (sync->n_refused) {
+    if (sync->ledger.n_refused) {
         sync->retry_interval = MIN(sync->retry_interval * 2, MAX_RETRY);
     } else if (bundled == sync->use_bundles) {
         /* Not a flow's fault, so it would be the same again at once. */
@@ -612,7 +416,7 @@ handle_barrier(struct bridge_sync *sync, uint32_t xid)
             free(batch);
             if (failed) {
                 resynchronise(sync, bundled);
-            } else if (seqno && !sync->n_refused) {
+            } else if (seqno && !sync->ledger.n_refused) {
                 sync->acked = seqno;
             }
             pump(sync);
@@ -625,18 +429,18 @@ handle_barrier(struct bridge_sync *sync, uint32_t xid)
 static void
 note_refusal(struct bridge_sync *sync, uint32_t xid, enum ofperr error)
 {
-    struct sync_flow *sf;
+    struct ledger_entry *entry;
 
-    HMAP_FOR_EACH (sf, node, &sync->flows) {
-        if (sf->n_refs && sf->xid == xid) {
+    HMAP_FOR_EACH (entry, node, &sync->ledger.entries) {
+        if (entry->n_refs && entry->xid == xid) {
             struct ds s = DS_EMPTY_INITIALIZER;
 
-            baton_flow_format(sf->flow, &s);
+            baton_flow_format(entry->flow, &s);
             VLOG_ERR_RL(&rl, "%s: the switch refuses a flow (%s): %s",
                         sync->name, ofperr_get_name(error), ds_cstr(&s));
             ds_destroy(&s);
             /* Something else may be wanted by now. */
-            set_refused(sync, sf, ovs_list_is_empty(&sf->list_node));
+            flow_ledger_set_refused(&sync->ledger, entry, ovs_list_is_empty(&entry->list_node));
             sync->retry_time = time_msec() + sync->retry_interval;
             return;
         }
@@ -691,13 +495,13 @@ bridge_sync_handle(struct bridge_sync *sync, const struct ofp_header *oh,
 static void
 retry_refused(struct bridge_sync *sync)
 {
-    struct sync_flow *sf;
+    struct ledger_entry *entry;
 
-    HMAP_FOR_EACH (sf, node, &sync->flows) {
-        if (sf->refused) {
-            set_refused(sync, sf, false);
-            if (ovs_list_is_empty(&sf->list_node)) {
-                ovs_list_push_back(&sync->backlog, &sf->list_node);
+    HMAP_FOR_EACH (entry, node, &sync->ledger.entries) {
+        if (entry->refused) {
+            flow_ledger_set_refused(&sync->ledger, entry, false);
+            if (ovs_list_is_empty(&entry->list_node)) {
+                ovs_list_push_back(&sync->backlog, &entry->list_node);
             }
         }
     }
@@ -724,7 +528,7 @@ bridge_sync_run(struct bridge_sync *sync)
     } else if (time_msec() >= answer_deadline(sync)) {
         openflow_link_drop(sync->link, "no answer from the switch");
     } else if (sync->state == SYNC_RUNNING) {
-        if (sync->n_refused && time_msec() >= sync->retry_time) {
+        if (sync->ledger.n_refused && time_msec() >= sync->retry_time) {
             retry_refused(sync);
         }
         pump(sync);
@@ -736,7 +540,7 @@ bridge_sync_wait(const struct bridge_sync *sync)
 {
     long long int deadline = answer_deadline(sync);
 
-    if (sync->state == SYNC_RUNNING && sync->n_refused) {
+    if (sync->state == SYNC_RUNNING && sync->ledger.n_refused) {
         deadline = MIN(deadline, sync->retry_time);
     }
     if (sync->state != SYNC_STOPPED && deadline != LLONG_MAX) {
@@ -747,20 +551,20 @@ bridge_sync_wait(const struct bridge_sync *sync)
 bool
 bridge_sync_is_synchronised(const struct bridge_sync *sync)
 {
-    return sync->state == SYNC_RUNNING && !sync->n_refused
+    return sync->state == SYNC_RUNNING && !sync->ledger.n_refused
            && sync->acked >= sync->synchronised_at;
 }
 
 size_t
 bridge_sync_n_refused(const struct bridge_sync *sync)
 {
-    return sync->n_refused;
+    return sync->ledger.n_refused;
 }
 
 size_t
 bridge_sync_n_flows(const struct bridge_sync *sync)
 {
-    return sync->n_desired;
+    return sync->ledger.n_wanted;
 }
 
 uint64_t

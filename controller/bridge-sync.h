@@ -4,11 +4,10 @@
 
 /* Makes a switch's flows agree with what they should be.
  *
- * What should be there is said piece by piece, each under a key; a flow may
- * be in several pieces, and is there while one of them has it.  Differences
- * are gathered as "pending" and go out at a flush, in bundles of at most
- * BRIDGE_SYNC_BUNDLE flow-mods, each with a barrier; a big difference is sent
- * bundle by bundle as the switch answers.
+ * What should be there is said piece by piece (see flow-ledger).  Changes are
+ * gathered and go out at a flush, in bundles of at most BRIDGE_SYNC_BUNDLE
+ * flow-mods, each with a barrier; many changes are sent bundle by bundle as
+ * the switch answers, since a big bundle would stall it.
  *
  * A connection begins with bridge_sync_start(), which asks the switch for the
  * flows under Baton's cookie: what differs then is sent, once all flows have

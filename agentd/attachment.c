@@ -19,6 +19,7 @@
 #include "packets.h"
 #include "socket-util.h"
 #include "svec.h"
+#include "unaligned.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(attachment);
@@ -180,11 +181,11 @@ attachment_close(struct attachment *at)
 /* Answers. */
 
 static int
-port_answer(struct port *port, uint64_t sa_id,
-            const uint8_t sa_key[SEAL_KEY_LEN],
-            const uint8_t nonce[ATTACHMENT_NONCE_LEN])
+port_send(struct port *port, enum attachment_kind kind, uint64_t sa_id,
+          const uint8_t sa_key[SEAL_KEY_LEN],
+          const uint8_t nonce[ATTACHMENT_NONCE_LEN])
 {
-    struct attachment_frame f = { .kind = ATTACHMENT_ANSWER, .sa_id = sa_id };
+    struct attachment_frame f = { .kind = kind, .sa_id = sa_id };
     uint8_t bytes[ATTACHMENT_FRAME_LEN];
     struct ifreq ifr;
     int error;
@@ -216,11 +217,30 @@ attachment_answer(struct attachment *at, uint64_t sa_id,
         port_open(at, ifname); /* In case it was made anew. */
     }
     LIST_FOR_EACH(port, node, &at->ports) {
-        int error = port_answer(port, sa_id, sa_key, nonce);
+        int error = port_send(port, ATTACHMENT_ANSWER, sa_id, sa_key, nonce);
 
         if (error) {
             VLOG_INFO_RL(&rl, "%s: no attachment frame sent (%s)",
                          port->ifname, ovs_strerror(error));
+        }
+    }
+}
+
+void
+attachment_flush(struct attachment *at, const char *ifname, uint64_t sa_id,
+                 const uint8_t sa_key[SEAL_KEY_LEN],
+                 const struct uuid *transfer)
+{
+    uint8_t nonce[ATTACHMENT_NONCE_LEN];
+    struct port *port;
+
+    for (int i = 0; i < 4; i++) {
+        put_unaligned_be32((ovs_be32 *) (nonce + 4 * i),
+                           htonl(transfer->parts[i]));
+    }
+    LIST_FOR_EACH(port, node, &at->ports) {
+        if (!strcmp(port->ifname, ifname)) {
+            port_send(port, ATTACHMENT_FLUSH, sa_id, sa_key, nonce);
         }
     }
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "attachment-frame.h"
+#include "openvswitch/uuid.h"
 
 struct attachment;
 
@@ -23,6 +24,12 @@ void attachment_wait(struct attachment *);
 void attachment_answer(struct attachment *, uint64_t sa_id,
                        const uint8_t sa_key[SEAL_KEY_LEN],
                        const uint8_t nonce[ATTACHMENT_NONCE_LEN]);
+
+/* Sends a frame out of 'ifname' that tells the controller that all which this
+ * host sent before has passed the bridge. */
+void attachment_flush(struct attachment *, const char *ifname, uint64_t sa_id,
+                      const uint8_t sa_key[SEAL_KEY_LEN],
+                      const struct uuid *transfer);
 
 /* Next probe received whose HMAC is right under 'sa_key' and whose SA id is
  * 'sa_id': its nonce, and the interface it came by.  False when none. */

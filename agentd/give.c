@@ -41,6 +41,7 @@
 #include "agent.h"
 #include "app-link.h"
 #include "app-send.h"
+#include "attachment.h"
 #include "controller-link.h"
 #include "events.h"
 #include "identity.h"
@@ -122,6 +123,7 @@ give_fail(struct handover *h, int error, const char *reason)
         struct note note;
 
         hold_new_connections(s, false);
+        handover_deliver(h);
         handover_get_note(h, NOTE_OWNER, s->epoch, &note);
         app_send_session(s->conn, APP_RESUME, s, &note, h->agent->note_key,
                          error, reason);
@@ -175,6 +177,7 @@ give_start(struct agent *agent, struct session *s, const char *target,
     if (!check_can_move(s, target, errorp)) {
         return false;
     }
+    take_finish_session(agent, &s->id);
     if (!controller_link_is_registered(agent->controller)) {
         *errorp = xasprintf(
             "no controller: %s",
@@ -568,6 +571,11 @@ give_freeze(struct handover *h)
                && n > h->size_max) {
         error = xstrdup("the state is larger than was offered");
     }
+    attachment_flush(h->agent->attachment,
+                     controller_link_get_ifname(h->agent->controller),
+                     h->sa_id,
+                     controller_link_get_sa_key(h->agent->controller),
+                     &h->transfer);
     handover_step(h, "captured");
     if (!error) {
         send_state(h, state, n);
@@ -794,6 +802,18 @@ give_adopt(struct handover *h)
     handover_set_state(h, GIVE_FROZEN, HANDOVER_LOST_TIMEOUT);
 }
 
+/* The application has stopped reading: a datagram that waits in its socket
+ * could be the last that fits. */
+static void
+collect_datagrams(struct handover *h)
+{
+    struct late_catch *catch = h->catch;
+
+    h->catch = NULL;
+    handover_collect(h);
+    h->catch = catch;
+}
+
 static void
 give_timeout(struct handover *h)
 {
@@ -847,7 +867,10 @@ give_run(struct handover *h)
     } else if (h->state == GIVE_OFFERED && time_msec() >= h->offer_again) {
         h->offer_again = LLONG_MAX;
         give_offer(h);
+    } else if (h->state == GIVE_PREPARING) {
+        collect_datagrams(h);
     } else if (h->state == GIVE_SETTLING) {
+        collect_datagrams(h);
         if (is_settled(h)) {
             give_prepare(h);
         }

@@ -333,7 +333,7 @@ handover_relay_collected(struct handover *h)
         free(body);
     }
     h->n_relayed += h->relayed - before;
-    if (h->state != GIVE_FROZEN) {
+    if (h->state > GIVE_FROZEN) {
         /* No abort will want them. */
         packet_queue_clear(&h->packets);
         h->relayed = 0;
@@ -387,7 +387,7 @@ handover_run(struct agent *agent)
 static bool
 is_catching_datagrams(const struct handover *h)
 {
-    return h->state == GIVE_FROZEN || h->state == GIVE_DRAINING;
+    return h->state >= GIVE_SETTLING && h->state <= GIVE_DRAINING;
 }
 
 void

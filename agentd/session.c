@@ -213,7 +213,9 @@ session_put_socket(struct session *s, int fd, bool adopt, char **errorp)
                                 sizeof *s->sockets);
     }
     s->sockets[s->n_sockets++] = (struct session_socket){
-        fd, cookie, info.kind == SOCKET_STATE_UDP
+        .fd = fd,
+        .cookie = cookie,
+        .datagram = info.kind == SOCKET_STATE_UDP,
     };
     return 0;
 }

@@ -26,7 +26,8 @@ struct handover;
 struct session_socket {
     int fd;
     uint64_t cookie; /* SO_COOKIE. */
-    bool datagram;   /* UDP: the catcher of its own datagrams. */
+    bool datagram;  /* UDP: the catcher of its own datagrams. */
+    int rcvbuf;     /* Bytes, to be set once late datagrams are in; or 0. */
 };
 
 struct session {

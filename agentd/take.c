@@ -59,6 +59,8 @@ VLOG_DEFINE_THIS_MODULE(take);
 #define OWNED_TIMEOUT 2000
 /* Milliseconds for which an offer waits for our own draining. */
 #define POSTPONE_TIMEOUT 1500
+/* Bytes for late datagrams in a socket's receive buffer. */
+#define LATE_BUFFER (8 << 20)
 /* Bytes of one transfer's state that this device takes. */
 #define SIZE_MAX_ACCEPTED (UINT64_C(1) << 30)
 
@@ -460,6 +462,37 @@ take_catcher(struct handover *h, const struct socket_state_info *info)
     return -1;
 }
 
+/* Makes room for late datagrams, which come all at once.  The kernel's value
+ * is twice what was asked for, socket(7). */
+static void
+enlarge_buffer(struct session_socket *socket)
+{
+    int size = LATE_BUFFER;
+    socklen_t len = sizeof socket->rcvbuf;
+
+    if (!getsockopt(socket->fd, SOL_SOCKET, SO_RCVBUF, &socket->rcvbuf, &len)
+        && socket->rcvbuf / 2 < size) {
+        socket->rcvbuf /= 2;
+        setsockopt(socket->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    } else {
+        socket->rcvbuf = 0;
+    }
+}
+
+static void
+restore_buffers(struct session *s)
+{
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        struct session_socket *socket = &s->sockets[i];
+
+        if (socket->rcvbuf) {
+            setsockopt(socket->fd, SOL_SOCKET, SO_RCVBUFFORCE, &socket->rcvbuf,
+                       sizeof socket->rcvbuf);
+            socket->rcvbuf = 0;
+        }
+    }
+}
+
 static char *
 restore_sockets(struct handover *h)
 {
@@ -487,6 +520,9 @@ restore_sockets(struct handover *h)
             return error;
         }
         socket->datagram = info.kind == SOCKET_STATE_UDP;
+        if (socket->datagram) {
+            enlarge_buffer(socket);
+        }
         getsockopt(socket->fd, SOL_SOCKET, SO_COOKIE, &socket->cookie, &len);
         s->n_sockets++;
     }
@@ -736,12 +772,27 @@ take_finish(struct handover *h)
     const char *ifname = controller_link_get_ifname(h->agent->controller);
     struct session *s = session_find(&h->agent->sessions, &h->session_id);
 
+    if (s) {
+        restore_buffers(s);
+    }
     if (s && !strcmp(s->ifname, "lo") && ifname[0]
         && !address_add(ifname, &h->address)) {
         address_del("lo", &h->address);
         ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
     }
     handover_destroy(h);
+}
+
+void
+take_finish_session(struct agent *agent, const struct uuid *session)
+{
+    struct handover *h;
+
+    HMAP_FOR_EACH_SAFE (h, node, &agent->handovers) {
+        if (h->state == TAKE_OWNED && uuid_equals(&h->session_id, session)) {
+            take_finish(h);
+        }
+    }
 }
 
 void

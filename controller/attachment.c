@@ -16,6 +16,7 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "policy.h"
+#include "unaligned.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(attachment);
@@ -243,6 +244,33 @@ find_answerer(struct devices *devices, const struct attachment_frame *frame,
              || a->state == ATTACHMENT_CANDIDATE)
             && seal_equal(frame->nonce, a->nonce, sizeof a->nonce)
             ? device : NULL);
+}
+
+struct device *
+attachment_parse_flush(struct devices *devices, struct bridge *bridge,
+                       const struct bridge_packet *packet, long long int now,
+                       struct uuid *transfer)
+{
+    struct attachment_frame frame;
+    const struct device_sa *sa;
+    struct device *device;
+
+    if (!attachment_frame_parse(packet->data, packet->size, &frame)
+        || frame.kind != ATTACHMENT_FLUSH) {
+        return NULL;
+    }
+    device = device_find_sa(devices, frame.sa_id);
+    sa = device ? device_get_sa(device, frame.sa_id, now) : NULL;
+    if (!sa || !attachment_frame_verify(&frame, sa->key)
+        || !device->place.known || device->place.port != packet->in_port
+        || strcmp(device->place.bridge, bridge_get_name(bridge))) {
+        return NULL;
+    }
+    for (int i = 0; i < 4; i++) {
+        transfer->parts[i]
+            = ntohl(get_unaligned_be32((ovs_be32 *) (frame.nonce + 4 * i)));
+    }
+    return device;
 }
 
 static void

@@ -22,6 +22,7 @@
 struct bridge;
 struct bridge_packet;
 struct device;
+struct uuid;
 struct devices;
 struct network;
 struct policy;
@@ -35,6 +36,13 @@ long long int attachment_next_deadline(const struct device *);
 
 /* Returns the device that lost its place to the one that sent the frame, or
  * NULL. */
+/* If 'packet' is a device's word, from where it is attached, that all it sent
+ * before has passed: returns the device, and stores which transfer it says so
+ * for.  Otherwise NULL. */
+struct device *attachment_parse_flush(struct devices *, struct bridge *,
+                                      const struct bridge_packet *,
+                                      long long int now, struct uuid *);
+
 struct device *attachment_handle_frame(struct devices *, struct network *,
                                        const struct policy *, struct bridge *,
                                        const struct bridge_packet *,

@@ -488,30 +488,38 @@ bridge_next_packet(struct bridge *br, struct bridge_packet *packet)
 }
 
 static void
-send_packet_out(struct bridge *br, ofp_port_t in_port, ofp_port_t out_port,
-                const void *data, size_t size)
+send_packet_out__(struct bridge *br, ofp_port_t in_port,
+                  const struct ofpact *ofpacts, size_t ofpacts_len,
+                  const void *data, size_t size)
 {
     if (br->state != BRIDGE_READY || !size || size > MAX_FRAME
         || openflow_link_get_backlog(br->link) > MAX_BACKLOG) {
         return;
     }
 
-    struct ofpact_output output;
-    ofpact_init_OUTPUT(&output);
-    output.port = out_port;
-
     struct ofputil_packet_out po = {
         .packet = data,
         .packet_len = size,
         .buffer_id = UINT32_MAX,
-        .ofpacts = &output.ofpact,
-        .ofpacts_len = sizeof output,
+        .ofpacts = CONST_CAST(struct ofpact *, ofpacts),
+        .ofpacts_len = ofpacts_len,
     };
     match_init_catchall(&po.flow_metadata);
     match_set_in_port(&po.flow_metadata, in_port);
     send_msg(br, ofputil_encode_packet_out(
         &po, ofputil_protocol_from_ofp_version(br->version)));
     openflow_link_flush(br->link);
+}
+
+static void
+send_packet_out(struct bridge *br, ofp_port_t in_port, ofp_port_t out_port,
+                const void *data, size_t size)
+{
+    struct ofpact_output output;
+
+    ofpact_init_OUTPUT(&output);
+    output.port = out_port;
+    send_packet_out__(br, in_port, &output.ofpact, sizeof output, data, size);
 }
 
 void
@@ -526,6 +534,19 @@ bridge_send_through(struct bridge *br, ofp_port_t in_port, const void *data,
                     size_t size)
 {
     send_packet_out(br, in_port, OFPP_TABLE, data, size);
+}
+
+void
+bridge_send_past_guard(struct bridge *br, ofp_port_t in_port, const void *data,
+                       size_t size)
+{
+    struct ofpact_resubmit resubmit;
+
+    ofpact_init_RESUBMIT(&resubmit);
+    resubmit.in_port = OFPP_IN_PORT;
+    resubmit.table_id = br->layout.first_table + BATON_TABLE_PROXY;
+    send_packet_out__(br, in_port, &resubmit.ofpact, sizeof resubmit, data,
+                      size);
 }
 
 /* Messages. */

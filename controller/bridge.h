@@ -81,6 +81,10 @@ void bridge_send_to_port(struct bridge *, ofp_port_t, const void *, size_t);
 void bridge_send_through(struct bridge *, ofp_port_t in_port, const void *,
                          size_t);
 
+/* As if it came in at 'in_port' and had passed the guard. */
+void bridge_send_past_guard(struct bridge *, ofp_port_t in_port, const void *,
+                            size_t);
+
 /* Counters, for `baton-ctl show`: of this connection. */
 struct bridge_stats {
     size_t n_flows;             /* Desired. */

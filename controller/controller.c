@@ -151,8 +151,20 @@ handle_packet(struct controller *c, struct bridge *bridge,
               const struct bridge_packet *packet)
 {
     if (packet->kind == BATON_FLOW_ATTACHMENT) {
-        struct device *loser;
+        struct device *device, *loser;
+        struct uuid transfer;
 
+        device = attachment_parse_flush(&c->devices, bridge, packet,
+                                        time_msec(), &transfer);
+        if (device) {
+            struct transfer *t = transfers_find(c->transfers, &transfer);
+
+            if (t && !strcmp(t->from, device->name)) {
+                transfer_flushed(c->transfers, t);
+                mediator_act(c);
+            }
+            return;
+        }
         loser = attachment_handle_frame(&c->devices, c->network, c->policy,
                                         bridge, packet, time_msec());
         if (loser) {

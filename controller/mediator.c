@@ -542,13 +542,41 @@ source_of(const struct flow *flow, struct in6_addr *addr)
     return false;
 }
 
+/* Did the device that sent 'packet' own the session at 'addr' until just now?
+ * A packet that was on its way when the guard turned is still its owner's: not
+ * every queue between an application and the switch is the one that T's flush
+ * went through. */
+static bool
+is_late(const struct controller *c, const struct bridge *bridge,
+        const struct bridge_packet *packet, const struct flow *flow,
+        const struct in6_addr *addr)
+{
+    const struct record *record = record_find_address(c->records, addr);
+    const struct transfer *t
+        = record ? transfers_find(c->transfers, &record->transfer) : NULL;
+    const struct device *former;
+
+    if (!t || t->outcome != TRANSFER_COMMITTED || !t->decided_at
+        || time_msec() >= t->decided_at + TRANSFER_LATE_MS
+        || (flow->dl_type != htons(ETH_TYPE_IP)
+            && flow->dl_type != htons(ETH_TYPE_IPV6))
+        || flow->nw_proto == IPPROTO_ICMPV6) {
+        return false;
+    }
+    former = device_find(&c->devices, t->from);
+    return (former && former->place.known
+            && former->place.port == packet->in_port
+            && eth_addr_equals(former->place.mac, flow->dl_src)
+            && !strcmp(former->place.bridge, bridge_get_name(bridge)));
+}
+
 void
 mediator_guard_violation(struct controller *c, struct bridge *bridge,
                          const struct bridge_packet *packet)
 {
     struct device *owner = NULL;
     struct dp_packet dp;
-    struct in6_addr addr;
+    struct in6_addr addr = in6addr_any;
     struct flow flow;
 
     dp_packet_use_const(&dp, packet->data, packet->size);
@@ -566,6 +594,10 @@ mediator_guard_violation(struct controller *c, struct bridge *bridge,
         c->n_passed_on++;
         bridge_send_through(bridge, packet->in_port, packet->data,
                             packet->size);
+    } else if (is_late(c, bridge, packet, &flow, &addr)) {
+        c->n_passed_on++;
+        bridge_send_past_guard(bridge, packet->in_port, packet->data,
+                               packet->size);
     } else {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 12);
 

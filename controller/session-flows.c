@@ -336,6 +336,20 @@ add_proxy_tables(struct flow_builder *b)
     flow_builder_add(b, BATON_TABLE_PROXY, PRIO_VIOLATION,
                      BATON_FLOW_GUARD_VIOLATION);
 
+    /* The same, for a value that nothing has: it makes a violation look at a
+     * field that a permitted packet does not.  When a device loses a session,
+     * the switch's cached megaflow for it then has too narrow a mask to be
+     * turned into a violation's, and is deleted.  A cached violation would
+     * catch the first packets of the device once the session is back. */
+    for (size_t i = 0; i < 2; i++) {
+        match_init_catchall(&b->match);
+        match_set_reg(&b->match, REG_VIOLATION_IDX, 1);
+        match_set_dl_type(&b->match, htons(i ? ETH_TYPE_IPV6 : ETH_TYPE_IP));
+        match_set_nw_ttl(&b->match, 0);
+        flow_builder_add(b, BATON_TABLE_PROXY, PRIO_VIOLATION + 1,
+                         BATON_FLOW_GUARD_VIOLATION);
+    }
+
     add_nd_answer(b, true);
     add_nd_answer(b, false);
 }

@@ -527,7 +527,7 @@ method_claim(struct controller *c, struct device *device,
                   device->name, UUID_ARGS(&id));
         return;
     }
-    transfer_claim(c->transfers, t);
+    transfer_claim(c->transfers, t, time_msec());
     mediator_act(c);
 }
 

@@ -23,7 +23,8 @@
  *                    |       v
  *                    |     GONE
  *                    |       |
- *                    |       | valid claim: write (G, e+1), flows to G
+ *                    |       | valid claim, and T's flush (or 100 ms later):
+ *                    |       |              write (G, e+1), flows to G
  *                    |       | 1 s, or home bridge lost:
  *                    |       |              write (T, e+1), flows to T
  *                    v       v
@@ -40,6 +41,10 @@
  *                       | abort: aborted(e+1) to both ----------------> over
  *                       | commit: released(e+1) to T at once;
  *                       |         barrier: owned(e+1) to G -----------> over
+ *
+ * T's flush is a frame that it sends after the last packet of the session: once
+ * it has come through the bridge, so have they, and the guard may turn from T
+ * to G without dropping any.
  *
  * DECIDED has no deadline: a bridge that was lost answers when it has been
  * synchronised again, and the decision stands meanwhile.  DECIDING repeats its
@@ -306,15 +311,32 @@ decide(struct transfers *ts, struct transfer *t,
 }
 
 bool
-transfer_claim(struct transfers *ts, struct transfer *t)
+transfer_claim(struct transfers *ts, struct transfer *t, long long int now)
 {
-    if (t->state != TRANSFER_GONE) {
+    if (t->state != TRANSFER_GONE || t->claimed) {
         return false;
     }
     transfer_step(t, "claim");
     wipe_key(t);
-    decide(ts, t, TRANSFER_COMMITTED);
+    t->claimed = true;
+    if (t->flushed) {
+        decide(ts, t, TRANSFER_COMMITTED);
+    } else {
+        set_deadline(ts, t, now + TRANSFER_FLUSH_MS);
+    }
     return true;
+}
+
+void
+transfer_flushed(struct transfers *ts, struct transfer *t)
+{
+    if (t->state == TRANSFER_GONE && !t->flushed) {
+        transfer_step(t, "flushed");
+        t->flushed = true;
+        if (t->claimed) {
+            decide(ts, t, TRANSFER_COMMITTED);
+        }
+    }
 }
 
 void
@@ -374,6 +396,7 @@ transfer_wrote(struct transfers *ts, struct transfer *t,
 
     case TRANSFER_WRITE_DONE:
         t->state = TRANSFER_DECIDED;
+        t->decided_at = now;
         transfer_step(t, "written");
         if (t->outcome == TRANSFER_COMMITTED) {
             ts->totals.committed++;
@@ -465,6 +488,10 @@ run_deadline(struct transfers *ts, struct transfer *t)
         break;
 
     case TRANSFER_GONE:
+        if (t->claimed) {
+            decide(ts, t, TRANSFER_COMMITTED);
+            break;
+        }
         transfer_abort(ts, t, "the target's claim did not come in time");
         break;
 

@@ -35,6 +35,8 @@ struct json;
 #define TRANSFER_HISTORY 1000   /* Transfers kept when they are over. */
 #define TRANSFER_OFFER_MS 35000 /* From introduction to prepare. */
 #define TRANSFER_GONE_MS 1000   /* From go to claim. */
+#define TRANSFER_FLUSH_MS 100   /* From claim to commit, without T's flush. */
+#define TRANSFER_LATE_MS 250    /* After a commit, for what T sent before. */
 #define TRANSFER_RETRY_MS 50    /* Before a lost write is repeated. */
 
 enum transfer_state {
@@ -81,6 +83,9 @@ struct transfer {
     enum transfer_outcome outcome; /* Wanted while DECIDING, then true. */
     long long int deadline;     /* Milliseconds; LLONG_MAX: none. */
     char *reason;               /* Of an abort or withdrawal, for people. */
+    long long int decided_at;   /* Milliseconds: of the write; or 0. */
+    bool claimed;               /* GONE: a valid claim came. */
+    bool flushed;               /* T's last packets have passed its bridge. */
     bool writing;               /* A write's reply is outstanding. */
     bool acked;                 /* The bridge has answered. */
 
@@ -156,7 +161,10 @@ bool transfer_prepare(struct transfers *, struct transfer *,
                       const uint8_t ticket_hash[SEAL_HASH_LEN],
                       long long int now);
 /* G's proof was right.  False if it came too late. */
-bool transfer_claim(struct transfers *, struct transfer *);
+bool transfer_claim(struct transfers *, struct transfer *,
+                    long long int now);
+/* All that T sent has passed its bridge. */
+void transfer_flushed(struct transfers *, struct transfer *);
 /* Aborts what T was told to go with; no effect in other states. */
 void transfer_abort(struct transfers *, struct transfer *,
                     const char *reason);

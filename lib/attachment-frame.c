@@ -18,8 +18,9 @@ static void
 compute_mac(const struct attachment_frame *f,
             const uint8_t sa_key[SEAL_KEY_LEN], uint8_t mac[SEAL_HASH_LEN])
 {
-    const char *label = (f->kind == ATTACHMENT_ANSWER ? "baton attach v1"
-                                                      : "baton probe v1");
+    const char *label = (f->kind == ATTACHMENT_ANSWER  ? "baton attach v1"
+                         : f->kind == ATTACHMENT_PROBE ? "baton probe v1"
+                                                       : "baton flush v1");
     uint8_t buf[32 + 8 + ATTACHMENT_NONCE_LEN + ETH_ADDR_LEN];
     uint8_t *p = wire_put_bytes(buf, label, strlen(label));
     struct iovec iov;
@@ -37,8 +38,8 @@ attachment_frame_compose(const struct attachment_frame *f,
                          const uint8_t sa_key[SEAL_KEY_LEN],
                          uint8_t frame[ATTACHMENT_FRAME_LEN])
 {
-    const struct eth_addr *dst = f->kind == ATTACHMENT_ANSWER ? &group
-                                                              : &f->dst;
+    const struct eth_addr *dst = f->kind == ATTACHMENT_PROBE ? &f->dst
+                                                             : &group;
     uint8_t *p = frame;
 
     p = wire_put_bytes(p, dst, ETH_ADDR_LEN);
@@ -60,7 +61,7 @@ attachment_frame_parse(const void *frame, size_t n, struct attachment_frame *f)
     if (n != ATTACHMENT_FRAME_LEN
         || wire_get_u16(p + 12) != ATTACHMENT_ETH_TYPE
         || memcmp(p + 14, FRAME_MAGIC, 4) || p[18] != FRAME_VERSION
-        || (p[19] != ATTACHMENT_ANSWER && p[19] != ATTACHMENT_PROBE)) {
+        || p[19] < ATTACHMENT_ANSWER || p[19] > ATTACHMENT_FLUSH) {
         return false;
     }
     memcpy(&f->dst, p, ETH_ADDR_LEN);
@@ -71,8 +72,8 @@ attachment_frame_parse(const void *frame, size_t n, struct attachment_frame *f)
     memcpy(f->mac, p + 28 + ATTACHMENT_NONCE_LEN, SEAL_HASH_LEN);
 
     return !eth_addr_is_multicast(f->src) && !eth_addr_is_zero(f->src)
-           && (f->kind == ATTACHMENT_ANSWER ? eth_addr_equals(f->dst, group)
-                                            : !eth_addr_is_multicast(f->dst));
+           && (f->kind == ATTACHMENT_PROBE ? !eth_addr_is_multicast(f->dst)
+                                           : eth_addr_equals(f->dst, group));
 }
 
 bool

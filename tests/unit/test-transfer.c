@@ -112,7 +112,8 @@ claimed(uint64_t epoch)
 {
     struct transfer *t = gone(epoch);
 
-    CU_ASSERT_TRUE(transfer_claim(ts, t));
+    transfer_flushed(ts, t);
+    CU_ASSERT_TRUE(transfer_claim(ts, t, now));
     expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
     CU_ASSERT_EQUAL(t->state, TRANSFER_DECIDING);
     return t;
@@ -135,7 +136,8 @@ test_commit(void)
     CU_ASSERT_TRUE(transfers_involve(ts, "tv"));
     CU_ASSERT_TRUE(transfers_involve(ts, "laptop"));
 
-    CU_ASSERT_TRUE(transfer_claim(ts, t));
+    transfer_flushed(ts, t);
+    CU_ASSERT_TRUE(transfer_claim(ts, t, now));
     expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
     CU_ASSERT_FALSE(t->has_key);        /* Wiped with its last use. */
     CU_ASSERT_EQUAL(t->session_key[0], 0);
@@ -220,9 +222,12 @@ test_busy(void)
     CU_ASSERT_FALSE(prepare(t));        /* A ticket is used once. */
     CU_ASSERT_PTR_NULL(introduce(0));
     expect(t, TRANSFER_DO_REDIRECT, TRANSFER_DO_GO, NOTHING);
-    CU_ASSERT_TRUE(transfer_claim(ts, t));
-    CU_ASSERT_FALSE(transfer_claim(ts, t));
+    CU_ASSERT_TRUE(transfer_claim(ts, t, now));
+    CU_ASSERT_FALSE(transfer_claim(ts, t, now));
     CU_ASSERT_PTR_NULL(introduce(0));
+    expect(t, NOTHING);
+    transfer_flushed(ts, t);
+    transfer_flushed(ts, t);
     expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
     expect(t, TRANSFER_DO_TELL_RELEASED, NOTHING);
@@ -251,6 +256,29 @@ test_no_withdrawal_after_go(void)
     end();
 }
 
+/* GONE, claimed: T's last packets may be late, but not for ever. */
+static void
+test_flush_timeout(void)
+{
+    struct transfer *t;
+
+    begin();
+    t = gone(4);
+    CU_ASSERT_TRUE(transfer_claim(ts, t, now));
+    expect(t, NOTHING);
+    CU_ASSERT_FALSE(t->has_key);
+    now += TRANSFER_FLUSH_MS - 1;
+    transfers_run(ts, now);
+    expect(t, NOTHING);
+    now += 1;
+    transfers_run(ts, now);
+    expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
+    CU_ASSERT_STRING_EQUAL(transfer_winner(t), "tv");
+    transfer_flushed(ts, t);
+    expect(t, NOTHING);
+    end();
+}
+
 /* GONE: 1 s without claim. */
 static void
 test_claim_timeout(void)
@@ -270,7 +298,7 @@ test_claim_timeout(void)
     CU_ASSERT_FALSE(t->has_key);
 
     /* A claim that comes now is too late. */
-    CU_ASSERT_FALSE(transfer_claim(ts, t));
+    CU_ASSERT_FALSE(transfer_claim(ts, t, now));
     expect(t, NOTHING);
 
     /* Aborted is told with the write, without the barrier. */
@@ -491,7 +519,8 @@ static void
 test_timeline(void)
 {
     static const char *const names[]
-        = { "introduce", "claim", "written", "barrier", "settled" };
+        = { "introduce", "flushed", "claim", "written", "barrier",
+            "settled" };
     struct transfer *t;
 
     begin();
@@ -516,6 +545,7 @@ main(void)
         { "busy", test_busy },
         { "no withdrawal after go", test_no_withdrawal_after_go },
         { "claim timeout", test_claim_timeout },
+        { "flush timeout", test_flush_timeout },
         { "bridge lost", test_bridge_lost },
         { "write lost", test_write_lost },
         { "write conflict", test_write_conflict },

@@ -36,7 +36,8 @@ utilities_baton_stream_LDADD = lib/libbaton.la
 bin_PROGRAMS += utilities/baton
 utilities_baton_SOURCES = \
 	utilities/agent-call.c utilities/agent-call.h \
-	utilities/baton.c
+	utilities/baton.c \
+	utilities/json-table.c utilities/json-table.h
 utilities_baton_LDADD = $(BATON_LIBS)
 
 # bash-completion looks for a file by the command's name.

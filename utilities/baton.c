@@ -14,22 +14,12 @@
 #include "agent-call.h"
 #include "app-protocol.h"
 #include "command-line.h"
-#include "openvswitch/dynamic-string.h"
+#include "json-table.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
-#include "sset.h"
 #include "table.h"
 #include "util.h"
-
-/* Columns that are shown first, in this order, where a row has them; others
- * follow by name. */
-static const char *const columns[] = {
-    "time",    "event",       "session", "device",   "name",    "address",
-    "service", "family",      "state",   "epoch",    "sockets", "connected",
-    "bridge",  "port",        "mac",     "transfer", "from",    "to",
-    "groups",  "can_move_to", "since",   "uid",      "pid",     "reason",
-};
 
 struct options {
     char *socket;
@@ -102,113 +92,28 @@ request_create(const char *name)
 
 /* Printing. */
 
-static const struct json_array *
+/* The rows of an answer, an array. */
+static const struct json *
 reply_rows(const struct json *reply)
 {
-    static const struct json_array none = { .n = 0 };
     const struct json *rows;
 
     rows = (reply->type == JSON_OBJECT
                 ? shash_find_data(json_object(reply), "rows")
                 : NULL);
-    return rows && rows->type == JSON_ARRAY ? json_array(rows) : &none;
-}
-
-/* Stores the names of all columns of 'rows', or, of none, 'expected'. */
-static size_t
-choose_columns(const struct json_array *rows, const char *expected[],
-               const char **names)
-{
-    struct sset known = SSET_INITIALIZER(&known);
-    size_t n = 0;
-
-    for (size_t i = 0; i < rows->n; i++) {
-        const struct json *row = rows->elems[i];
-
-        if (row->type == JSON_OBJECT) {
-            struct shash_node *node;
-
-            SHASH_FOR_EACH(node, json_object(row)) {
-                sset_add(&known, node->name);
-            }
-        }
+    if (!rows || rows->type != JSON_ARRAY) {
+        ovs_fatal(0, "the agent's answer makes no sense");
     }
-    for (size_t i = 0; !rows->n && expected[i]; i++) {
-        sset_add(&known, expected[i]);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-        if (sset_find_and_delete(&known, columns[i])) {
-            names[n++] = columns[i];
-        }
-    }
-    const char **others = sset_sort(&known);
-    for (size_t i = 0; others[i] && n < 64; i++) {
-        names[n++] = xstrdup(others[i]);
-    }
-    free(others);
-    sset_destroy(&known);
-    return n;
-}
-
-/* An array of strings reads better without JSON's punctuation. */
-static char *
-array_to_text(const struct json_array *array)
-{
-    struct ds s = DS_EMPTY_INITIALIZER;
-
-    for (size_t i = 0; i < array->n; i++) {
-        const struct json *e = array->elems[i];
-
-        ds_put_cstr(&s, i ? ", " : "");
-        if (e->type == JSON_STRING) {
-            ds_put_cstr(&s, json_string(e));
-        } else {
-            json_to_ds(e, JSSF_SORT, &s);
-        }
-    }
-    return ds_steal_cstr(&s);
+    return rows;
 }
 
 static void
-fill_cell(struct cell *cell, const struct json *value)
+show(const char *what, const char *const columns[])
 {
-    if (!value || value->type == JSON_NULL) {
-        cell->text = opts.style.format == TF_JSON ? NULL : xstrdup("");
-    } else if (value->type == JSON_STRING) {
-        cell->text = xstrdup(json_string(value));
-    } else if (value->type == JSON_ARRAY && opts.style.format != TF_JSON) {
-        cell->text = array_to_text(json_array(value));
-    } else {
-        cell->json = json_clone(value);
-    }
-}
+    struct json *reply = call(request_create(what));
 
-static void
-print_rows(const struct json *reply, const char *expected[])
-{
-    const struct json_array *rows = reply_rows(reply);
-    const char *names[64 + ARRAY_SIZE(columns)];
-    size_t n = choose_columns(rows, expected, names);
-    struct table table;
-
-    table_init(&table);
-    for (size_t i = 0; i < n; i++) {
-        table_add_column(&table, "%s", names[i]);
-    }
-    for (size_t i = 0; i < rows->n; i++) {
-        const struct json *row = rows->elems[i];
-
-        if (row->type != JSON_OBJECT) {
-            continue;
-        }
-        table_add_row(&table);
-        for (size_t j = 0; j < n; j++) {
-            fill_cell(table_add_cell(&table),
-                      shash_find_data(json_object(row), names[j]));
-        }
-    }
-    table_print(&table, &opts.style);
-    table_destroy(&table);
+    json_table_print(NULL, reply_rows(reply), columns, &opts.style);
+    json_destroy(reply);
 }
 
 /* Commands. */
@@ -216,39 +121,35 @@ print_rows(const struct json *reply, const char *expected[])
 static void
 cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
-    const char *expected[] = { "session", "name",  "address",
-                               "service", "state", NULL };
-    struct json *reply = call(request_create("sessions"));
+    static const char *const columns[] = { "session", "name",  "address",
+                                           "service", "state", NULL };
 
-    print_rows(reply, expected);
-    json_destroy(reply);
+    show("sessions", columns);
 }
 
 static void
 cmd_devices(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
-    const char *expected[] = { "name", "connected", NULL };
-    struct json *reply = call(request_create("devices"));
+    static const char *const columns[] = { "name", "connected", "can_move_to",
+                                           "groups", NULL };
 
-    print_rows(reply, expected);
-    json_destroy(reply);
+    show("devices", columns);
 }
+
+static const char *const event_columns[] = { "time", "session", "event",
+                                             NULL };
 
 static void
 cmd_log(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
-    const char *expected[] = { "time", "event", "session", NULL };
-    struct json *reply = call(request_create("log"));
-
-    print_rows(reply, expected);
-    json_destroy(reply);
+    show("log", event_columns);
 }
 
 static void
 cmd_move(struct ovs_cmdl_context *ctx)
 {
+    static const char *const columns[] = { "session", "device", NULL };
     struct json *request = request_create("move");
-    const char *none[] = { NULL };
     struct json *reply;
 
     json_object_put_string(request, "session", ctx->argv[1]);
@@ -257,50 +158,50 @@ cmd_move(struct ovs_cmdl_context *ctx)
         json_object_put_string(request, "service", opts.service);
     }
     reply = call(request);
-    if (reply_rows(reply)->n || opts.style.format == TF_JSON) {
-        print_rows(reply, none);
-    } else {
+    if (opts.style.format == TF_TABLE) {
         printf("moved to %s\n", ctx->argv[2]);
+    } else {
+        json_table_print(NULL, reply_rows(reply), columns, &opts.style);
     }
     json_destroy(reply);
 }
 
-/* One event in one line: tables are for what has an end. */
+/* One event in one line. */
 static void
-print_event(const struct json *row)
+print_event(const struct json *event)
 {
-    const char *names[64 + ARRAY_SIZE(columns)];
-    const char *none[] = { NULL };
-    struct json *elems[] = { CONST_CAST(struct json *, row) };
-    struct json_array rows = { .n = 1, .elems = elems };
-    size_t n;
+    const char *const *name = event_columns;
 
-    if (opts.style.format == TF_JSON || row->type != JSON_OBJECT) {
-        char *s = json_to_string(row, JSSF_SORT);
+    if (event->type != JSON_OBJECT) {
+        return;
+    } else if (opts.style.format == TF_JSON) {
+        char *s = json_to_string(event, JSSF_SORT);
 
         puts(s);
         free(s);
         return;
     }
-    n = choose_columns(&rows, none, names);
-    for (size_t i = 0; i < n; i++) {
-        struct cell cell = { .text = NULL };
-        bool bare = !strcmp(names[i], "time") || !strcmp(names[i], "event");
+    for (; *name; name++) {
+        const struct json *value = shash_find_data(json_object(event), *name);
 
-        fill_cell(&cell, shash_find_data(json_object(row), names[i]));
-        if (cell.json) {
-            cell.text = json_to_string(cell.json, JSSF_SORT);
-        }
-        if (opts.style.format == TF_CSV) {
-            printf("%s%s", i ? "," : "", cell.text);
-        } else if (cell.text[0]) {
-            printf("%s%s%s%s", i ? " " : "", bare ? "" : names[i],
-                   bare ? "" : "=", cell.text);
-        }
-        free(cell.text);
-        json_destroy(cell.json);
+        printf("%s%s", name == event_columns ? "" : " ",
+               value && value->type == JSON_STRING ? json_string(value) : "-");
     }
     putchar('\n');
+}
+
+static void
+print_events(const struct json *rows)
+{
+    if (opts.style.format == TF_CSV) {
+        json_table_print(NULL, rows, event_columns, &opts.style);
+        opts.style.headings = false;
+        table_format_reset();
+        return;
+    }
+    for (size_t i = 0; i < json_array(rows)->n; i++) {
+        print_event(json_array(rows)->elems[i]);
+    }
 }
 
 static void
@@ -311,11 +212,8 @@ cmd_watch(struct ovs_cmdl_context *ctx OVS_UNUSED)
     ask(fd, request_create("watch"));
     for (;;) {
         struct json *reply = receive(fd, 0);
-        const struct json_array *rows = reply_rows(reply);
 
-        for (size_t i = 0; i < rows->n; i++) {
-            print_event(rows->elems[i]);
-        }
+        print_events(reply_rows(reply));
         fflush(stdout);
         json_destroy(reply);
     }

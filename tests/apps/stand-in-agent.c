@@ -100,9 +100,8 @@ moved(struct held *s, int error, const char *reason)
     }
     s->asker = NULL;
     if (watcher) {
-        char *text = xasprintf("{\"rows\":[{\"event\":\"moved\",\"name\":"
-                               "\"%s\",\"error\":%d}]}",
-                               s->name, error);
+        char *text = xasprintf("{\"rows\":[{\"event\":\"%s %s\"}]}",
+                               error ? "kept" : "moved", s->name);
 
         result(watcher, text);
         free(text);

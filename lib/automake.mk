@@ -40,8 +40,7 @@ lib_socket_state_libsocketstate_la_SOURCES = \
 	lib/socket-state/socket-tcp.c \
 	lib/socket-state/socket-udp.c
 # Not AM_CPPFLAGS: nothing of libopenvswitch may slip in.
-lib_socket_state_libsocketstate_la_CPPFLAGS = -D_GNU_SOURCE \
-	-I$(srcdir)/lib/socket-state
+lib_socket_state_libsocketstate_la_CPPFLAGS = -I$(srcdir)/lib/socket-state
 
 lib_LTLIBRARIES += lib/socket-state/libbaton-socket-state.la
 lib_socket_state_libbaton_socket_state_la_SOURCES =

@@ -212,6 +212,14 @@ option_set(int fd, const struct option *o, int64_t value)
     return setsockopt(fd, o->level, o->name, p, len) ? errno : 0;
 }
 
+/* Some options cannot be set any more, but bind() has. */
+static bool
+option_is(int fd, const struct option *o, int64_t value)
+{
+    int64_t now;
+    return !option_get(fd, o, &now) && now == value;
+}
+
 /* A kernel that does not know an option cannot have it set. */
 static bool
 is_unknown(int error)
@@ -324,7 +332,8 @@ socket_options_apply(int fd, const struct socket_state *state,
             continue;
         }
         int error = option_set(fd, o, state->values[i]);
-        if (error && !is_unknown(error)) {
+        if (error && !is_unknown(error)
+            && !option_is(fd, o, state->values[i])) {
             return socket_error(errorp, error, "cannot set socket option %d "
                                 "of level %d to %lld", o->name, o->level,
                                 (long long int) state->values[i]);

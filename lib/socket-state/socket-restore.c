@@ -34,8 +34,12 @@
 /* See primer_size(). */
 #define PRIMER_MAX 65536            /* Bytes. */
 #define INITIAL_CWND 10             /* Segments. */
-#define RTT_UNKNOWN 10000           /* us */
-#define RTT_MAX 1000000             /* us */
+
+/* us.  See primer_rtt(). */
+#define RTT_UNKNOWN 10000
+#define RTT_FAR 50000
+#define RTT_NEARER 1000
+#define RTT_MAX 1000000
 
 /* Space beside the data that a buffer needs: the kernel's bookkeeping, the
  * primer. */
@@ -168,11 +172,17 @@ set_options(int fd, const struct socket_tcp *t)
     if (setsockopt(fd, SOL_TCP, TCP_REPAIR_OPTIONS, opts, n * sizeof *opts)) {
         return errno;
     }
-    /* Bit 0 is the unit, not part of the time, so what was read may be one
-     * less than what the peer has seen. */
-    return (t->timestamps
-            ? socket_set_int(fd, SOL_TCP, TCP_TIMESTAMP, t->timestamp + 2)
-            : 0);
+    return 0;
+}
+
+static int
+set_timestamp(int fd, uint32_t value, char **errorp)
+{
+    int error = socket_set_int(fd, SOL_TCP, TCP_TIMESTAMP, value);
+    if (error) {
+        return socket_error(errorp, error, "cannot set the timestamp");
+    }
+    return 0;
 }
 
 /* Writes into the selected queue. */
@@ -222,14 +232,30 @@ primer_size(const struct socket_tcp *t)
     return segments ? (segments < most ? segments : most) * t->mss : 1;
 }
 
-/* The timestamp to echo.  (Bit 0 of the captured one tells its unit.) */
+/* The round trip time that the socket is to know, in us.  Where timers do not
+ * depend on it, it is the least one, and less than that: the way from here may
+ * be shorter, and a segment that is acknowledged sooner than ever before does
+ * not count for the detection of losses. */
 static uint32_t
-primer_echo(const struct socket_tcp *t)
+primer_rtt(const struct socket_tcp *t)
 {
-    uint32_t rtt = t->srtt_us ? t->srtt_us : RTT_UNKNOWN;
+    uint32_t least = t->min_rtt_us;
 
-    rtt = rtt < RTT_MAX ? rtt : RTT_MAX;
-    return t->timestamp + 2 - (t->timestamp & 1 ? rtt : rtt / 1000);
+    if (!t->srtt_us) {
+        return RTT_UNKNOWN;
+    } else if (t->srtt_us >= RTT_FAR || !least) {
+        return t->srtt_us < RTT_MAX ? t->srtt_us : RTT_MAX;
+    }
+    least = least < RTT_FAR ? least : RTT_FAR;
+    return least - (least / 2 < RTT_NEARER ? least / 2 : RTT_NEARER);
+}
+
+/* The unit of bit 0 is not part of the time, so what was captured may be one
+ * less than what the peer has seen. */
+static uint32_t
+timestamp(const struct socket_tcp *t)
+{
+    return t->timestamp + 2;
 }
 
 static int
@@ -331,13 +357,22 @@ settle(int fd, uint8_t state, int outq)
     return ETIMEDOUT;
 }
 
-/* Brings a segment from the peer: 'fin', and acknowledging up to 'ack'. */
+/* Brings a segment from the peer: 'fin', and acknowledging up to 'ack'.  For
+ * a moment timestamps count microseconds, so that the echo can tell a short
+ * time. */
 static int
-receive(const struct socket_state *state, uint32_t ack, bool fin,
+receive(int fd, const struct socket_state *state, uint32_t ack, bool fin,
         char **errorp)
 {
     struct socket_segment segment;
+    uint32_t now = timestamp(&state->tcp) | 1;
 
+    if (state->tcp.timestamps) {
+        int error = set_timestamp(fd, now, errorp);
+        if (error) {
+            return error;
+        }
+    }
     memset(&segment, 0, sizeof segment);
     segment.from = &state->info.peer;
     segment.to = &state->info.local;
@@ -346,7 +381,7 @@ receive(const struct socket_state *state, uint32_t ack, bool fin,
     segment.flags = fin ? SOCKET_TH_FIN : 0;
     segment.timestamps = state->tcp.timestamps;
     segment.tsval = 0;              /* Any of the peer's is newer than 0. */
-    segment.tsecr = primer_echo(&state->tcp);
+    segment.tsecr = now - primer_rtt(&state->tcp);
     return socket_segment_inject(&segment, errorp);
 }
 
@@ -493,7 +528,7 @@ walk(int fd, const struct socket_state *state, size_t primer, char **errorp)
         if (error) {
             return socket_error(errorp, error, "cannot set inner window");
         }
-        error = receive(state, ack, t->fin_received, errorp);
+        error = receive(fd, state, ack, t->fin_received, errorp);
         if (!error) {
             error = settle(fd, next, sent + (mine && ours_first
                                              && !t->fin_acked));
@@ -585,6 +620,9 @@ socket_tcp_restore(const struct socket_state *state, uint32_t mark, int *fdp,
     }
     if (!error) {
         error = walk(fd, state, primer, errorp);
+    }
+    if (!error && t->timestamps) {
+        error = set_timestamp(fd, timestamp(t), errorp);
     }
     if (!error) {
         error = socket_options_apply(fd, state, SOCKET_STAGE_CONNECTED,

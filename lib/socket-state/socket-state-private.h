@@ -14,6 +14,10 @@
  *     socket-packet.c    IP packets to ourselves, and the probe to the peer
  *     socket-encode.c    the serialized form */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1               /* Before any of the C library's headers */
+#endif
+
 #include "socket-state.h"
 
 #include <linux/tcp.h>
@@ -178,6 +182,7 @@ int socket_listen_restore(const struct socket_state *, int *fdp,
 int socket_listen_discard(int fd, char **errorp);
 
 /* socket-udp.c */
+int socket_udp_freeze(int fd, char **errorp);
 int socket_udp_capture(int fd, struct socket_state *, char **errorp);
 int socket_udp_restore(const struct socket_state *, int use_fd,
                        uint32_t mark, int *fdp, char **errorp);

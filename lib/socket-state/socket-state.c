@@ -152,7 +152,7 @@ socket_state_freeze(int fd, char **errorp)
         return socket_drop_all(fd, errorp);
     case SOCKET_STATE_UDP:
     default:
-        return 0;
+        return socket_udp_freeze(fd, errorp);
     }
 }
 

@@ -80,8 +80,9 @@ int socket_state_check(int fd, char **errorp);
 int socket_state_hold_new(int fd, bool enable, char **errorp);
 
 /* TCP: closes input (an attached filter drops all segments) and enters repair
- * mode.  Listener: drops all segments.  UDP: nothing (the socket stays the
- * catcher of its own datagrams).  On error the socket is as it was. */
+ * mode.  Listener: drops all segments.  UDP: the socket stays the catcher of
+ * its own datagrams, with more room for them.  On error the socket is as it
+ * was. */
 int socket_state_freeze(int fd, char **errorp);
 int socket_state_capture(int fd, struct socket_state **, char **errorp);
 int socket_state_thaw(int fd, char **errorp);
@@ -121,6 +122,12 @@ int socket_state_restore(const struct socket_state *, int use_fd,
  * had closed.  UDP: nothing.  All of it is in the kernel's socket, so the state
  * is not needed any more: it may be NULL. */
 int socket_state_unmute(int fd, const struct socket_state *, char **errorp);
+
+/* UDP: gives the receive buffer, which is large from socket_state_freeze() on
+ * and in a restored socket, so that late datagrams find room, the size that it
+ * had.  To be called when they have been delivered, at whichever side owns the
+ * session.  No effect on other kinds. */
+int socket_state_settle(int fd, char **errorp);
 
 /* A UDP socket bound (and connected) as it will be once it is restored, with
  * a large receive buffer: it catches datagrams that come before the state.

@@ -81,13 +81,6 @@ socket_tcp_freeze(int fd, char **errorp)
         socket_drop_none(fd, NULL);
         return socket_error(errorp, error, "cannot enter TCP_REPAIR");
     }
-    /* A mark set and taken back forgets the route that the socket has cached
-     * from before output was closed. */
-    int mark;
-    if (!socket_get_int(fd, SOL_SOCKET, SO_MARK, &mark)) {
-        socket_set_int(fd, SOL_SOCKET, SO_MARK, ~mark);
-        socket_set_int(fd, SOL_SOCKET, SO_MARK, mark);
-    }
     return 0;
 }
 

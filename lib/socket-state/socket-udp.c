@@ -11,14 +11,64 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CATCHER_RCVBUF (8u << 20)   /* Argument: the kernel doubles it. */
+/* While datagrams are caught, a receive buffer has this much more than its
+ * application wants: bytes, as getsockopt() tells them.  So the application's
+ * size can still be read, by anybody who has the descriptor.  (Larger ones than
+ * this are cut.) */
+#define CATCHER_BUFFER (16 << 20)
+
+static int
+set_rcvbuf(int fd, int size, char **errorp)
+{
+    /* The kernel doubles what it is given. */
+    int error = socket_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, size / 2);
+    if (error) {
+        return socket_error(errorp, error, "cannot set a buffer's size");
+    }
+    return 0;
+}
+
+int
+socket_udp_freeze(int fd, char **errorp)
+{
+    int size;
+
+    int error = socket_get_int(fd, SOL_SOCKET, SO_RCVBUF, &size);
+    if (error) {
+        return socket_error(errorp, error, "cannot read a buffer's size");
+    }
+    return (size >= CATCHER_BUFFER ? 0
+            : set_rcvbuf(fd, CATCHER_BUFFER + size, errorp));
+}
+
+int
+socket_state_settle(int fd, char **errorp)
+{
+    struct socket_state_info info;
+    int size;
+
+    int error = socket_state_inspect(fd, &info, errorp);
+    if (error || info.kind != SOCKET_STATE_UDP) {
+        return error;
+    }
+    error = socket_get_int(fd, SOL_SOCKET, SO_RCVBUF, &size);
+    if (error) {
+        return socket_error(errorp, error, "cannot read a buffer's size");
+    }
+    return (size < CATCHER_BUFFER ? 0
+            : set_rcvbuf(fd, size - CATCHER_BUFFER, errorp));
+}
 
 int
 socket_udp_capture(int fd, struct socket_state *state, char **errorp)
 {
+    int error = socket_options_capture(fd, state, errorp);
+    if (!error && state->rcvbuf >= CATCHER_BUFFER) {
+        state->rcvbuf -= CATCHER_BUFFER;
+    }
     state->info.recv_queue = 0;
     state->info.send_queue = 0;
-    return socket_options_capture(fd, state, errorp);
+    return error;
 }
 
 /* 'state' may be null: options before bind() are then not known. */
@@ -34,7 +84,7 @@ udp_open(const struct sockaddr_storage *local,
         return socket_error(errorp, errno, "cannot make a socket");
     }
     int error = 0;
-    socket_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, CATCHER_RCVBUF);
+    set_rcvbuf(fd, CATCHER_BUFFER, NULL);
     /* Several sockets of an application may share the port. */
     socket_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (state) {
@@ -96,7 +146,6 @@ udp_compare(int fd, const struct socket_state *state, char **errorp)
     return 0;
 }
 
-/* The catcher's buffer stays large: late datagrams are still to come. */
 int
 socket_udp_restore(const struct socket_state *state, int use_fd,
                    uint32_t mark, int *fdp, char **errorp)
@@ -121,12 +170,45 @@ socket_udp_restore(const struct socket_state *state, int use_fd,
     }
     socket_set_int(fd, SOL_SOCKET, SO_REUSEADDR, socket_options_reuse(state));
     socket_set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, state->sndbuf / 2);
+    /* Late datagrams are still to come. */
+    set_rcvbuf(fd, CATCHER_BUFFER + state->rcvbuf, NULL);
     *fdp = fd;
     return 0;
 }
 
-/* There is no repair mode to disconnect in.  Bound to the loopback, nothing
- * that an application still writes leaves; shut down, it wakes up and
+/* Connects a dead socket to the loopback address.  Otherwise, while somebody
+ * still holds it, it would take the datagrams of the next one that is bound to
+ * the same port of the same address. */
+static int
+point_away(int fd)
+{
+    struct sockaddr_storage ss;
+    struct sockaddr_in *sin = (struct sockaddr_in *) &ss;
+    struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *) &ss;
+    socklen_t len = sizeof ss;
+
+    if (getsockname(fd, (struct sockaddr *) &ss, &len)) {
+        return errno;
+    }
+    if (ss.ss_family == AF_INET) {
+        sin->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    } else if (socket_wire_family(&ss) == AF_INET6) {
+        sin6->sin6_addr = in6addr_loopback;
+    } else {
+        memcpy(sin6->sin6_addr.s6_addr + 12, "\177\0\0\1", 4);
+    }
+    if (!connect(fd, (struct sockaddr *) &ss, len)) {
+        return 0;
+    }
+    /* The address may be gone already. */
+    socket_set_int(fd, SOL_IP, IP_TRANSPARENT, 1);
+    int error = connect(fd, (struct sockaddr *) &ss, len) ? errno : 0;
+    socket_set_int(fd, SOL_IP, IP_TRANSPARENT, 0);
+    return error;
+}
+
+/* There is no repair mode to disconnect in.  Bound to the loopback interface,
+ * nothing that an application still writes leaves; shut down, it wakes up and
  * reads end of file. */
 int
 socket_udp_discard(int fd, char **errorp)
@@ -139,6 +221,10 @@ socket_udp_discard(int fd, char **errorp)
     }
     if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3)) {
         return socket_error(errorp, errno, "cannot mute a UDP socket");
+    }
+    error = point_away(fd);
+    if (error) {
+        return socket_error(errorp, error, "cannot point a UDP socket away");
     }
     socket_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     while (recv(fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0) {

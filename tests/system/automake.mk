@@ -43,7 +43,7 @@ check-asan:
 	cd asan/build && $(MAKE) $(AM_MAKEFLAGS) check
 	cd asan/build && $(MAKE) $(AM_MAKEFLAGS) check-system
 clean-local:
-	-rm -rf asan tests/system
+	-rm -rf asan tests/results
 .PHONY: check-asan
 
 # Sockets that move, without switch, agents or controller.

@@ -225,8 +225,12 @@ void
 net_bind_address(enum net_place place, bool bound)
 {
     const char *verb = bound ? "add" : "del";
+    /* The kernel adds the local route of an IPv6 address some time later, when
+     * a work queue of its comes to it. */
     net_ip(place, "address %s " SESSION4 "/32 dev lo scope host\n"
-           "-6 address %s " SESSION6 "/128 dev lo nodad", verb, verb);
+           "-6 address %s " SESSION6 "/128 dev lo nodad\n"
+           "-6 route %s local " SESSION6 " dev lo table local metric 1",
+           verb, verb, verb);
 }
 
 void

@@ -349,7 +349,8 @@ refused(int fd, const char *reason)
     int error = socket_state_check(fd, &message);
 
     if (error != EOPNOTSUPP || !message || !strstr(message, reason)) {
-        printf("\"%s\" instead of \"%s\"\n", message, reason);
+        printf("\"%s\" instead of \"%s\"\n", message ? message : "",
+               reason);
     }
     CHECK(error == EOPNOTSUPP && message && strstr(message, reason));
     free(message);

@@ -16,6 +16,8 @@ agentd_libagentd_la_SOURCES = \
 	agentd/dad.c agentd/dad.h \
 	agentd/events.c agentd/events.h \
 	agentd/give.c \
+	agentd/give-freeze.c \
+	agentd/give-offer.c \
 	agentd/handoff.c agentd/handoff.h \
 	agentd/handover.c agentd/handover.h \
 	agentd/host-settings.c agentd/host-settings.h \
@@ -29,7 +31,9 @@ agentd_libagentd_la_SOURCES = \
 	agentd/peer-link.c agentd/peer-link.h \
 	agentd/service.c agentd/service.h \
 	agentd/session.c agentd/session.h \
-	agentd/take.c
+	agentd/take.c \
+	agentd/take-offer.c \
+	agentd/take-restore.c
 agentd_libagentd_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 
 sbin_PROGRAMS += agentd/baton-agentd

@@ -30,31 +30,19 @@
 #include "handover.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "address.h"
 #include "agent.h"
 #include "app-link.h"
 #include "app-send.h"
-#include "attachment.h"
 #include "controller-link.h"
 #include "events.h"
-#include "identity.h"
 #include "jsonrpc.h"
-#include "late-packets.h"
 #include "link.h"
 #include "message.h"
-#include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
-#include "packets.h"
 #include "socket-state.h"
 #include "timeval.h"
-#include "util.h"
 #include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(give);
@@ -65,8 +53,6 @@ VLOG_DEFINE_THIS_MODULE(give);
  * the session again. */
 #define OFFER_AGAIN 1000
 #define OFFER_PAUSE 20
-
-static void give_prepare(struct handover *);
 
 /* The end, for whoever asked for the move. */
 static void
@@ -94,8 +80,8 @@ tell_asker(struct handover *h, int error, const char *reason)
     }
 }
 
-static void
-hold_new_connections(struct session *s, bool hold)
+void
+give_hold_new_connections(struct session *s, bool hold)
 {
     for (size_t i = 0; i < s->n_sockets; i++) {
         char *error = NULL;
@@ -108,7 +94,7 @@ hold_new_connections(struct session *s, bool hold)
 }
 
 /* Ends a transfer before `go': everything is as it was. */
-static void
+void
 give_fail(struct handover *h, int error, const char *reason)
 {
     struct session *s = h->session;
@@ -122,7 +108,7 @@ give_fail(struct handover *h, int error, const char *reason)
     if (paused) {
         struct note note;
 
-        hold_new_connections(s, false);
+        give_hold_new_connections(s, false);
         handover_deliver(h);
         handover_get_note(h, NOTE_OWNER, s->epoch, &note);
         app_send_session(s->conn, APP_RESUME, s, &note, h->agent->note_key,
@@ -134,6 +120,7 @@ give_fail(struct handover *h, int error, const char *reason)
          * comes back. */
         s->handover = NULL;
         h->session = NULL;
+        handover_stop_catching(h);
         handover_set_state(h, GIVE_RESUMED, HANDOVER_PREPARE_TIMEOUT);
     } else {
         handover_destroy(h);
@@ -245,160 +232,6 @@ give_introduced(struct handover *h, const struct json *result)
     peers_connect(h->agent->peers, h->other, h->endpoint);
 }
 
-/* The offer. */
-
-static void
-put_peer(struct json *json, const struct sockaddr_storage *ss)
-{
-    struct in6_addr peer;
-    uint16_t port;
-
-    if (ss->ss_family == AF_INET) {
-        const struct sockaddr_in *sin = (const struct sockaddr_in *) ss;
-
-        in6_addr_set_mapped_ipv4(&peer, sin->sin_addr.s_addr);
-        port = ntohs(sin->sin_port);
-    } else {
-        const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *) ss;
-
-        peer = sin6->sin6_addr;
-        port = ntohs(sin6->sin6_port);
-    }
-    message_put_address(json, "peer", &peer);
-    message_put_integer(json, "peer_port", port);
-}
-
-static struct json *
-offer_socket(const struct socket_state_info *info)
-{
-    struct json *json = json_object_create();
-    const struct sockaddr_in *local = (const struct sockaddr_in *) &info
-                                          ->local;
-
-    message_put_string(json, "kind",
-                       info->kind == SOCKET_STATE_TCP   ? "tcp"
-                       : info->kind == SOCKET_STATE_UDP ? "udp"
-                                                        : "tcp-listen");
-    /* sin6_port is where sin_port is. */
-    message_put_integer(json, "local_port", ntohs(local->sin_port));
-    message_put_integer(json, "family", info->family == AF_INET ? 4 : 6);
-    if (info->peer.ss_family) {
-        put_peer(json, &info->peer);
-    }
-    return json;
-}
-
-static void
-give_offer(struct handover *h)
-{
-    struct json *sockets = json_array_create_empty();
-    struct json *offer = json_object_create();
-    struct session *s = h->session;
-    uint64_t size_max = HANDOFF_APP_STATE_MAX + 65536;
-
-    for (size_t i = 0; i < s->n_sockets; i++) {
-        struct socket_state_info info;
-        char *error = NULL;
-
-        if (socket_state_inspect(s->sockets[i].fd, &info, &error)) {
-            give_fail(h, EINVAL, error);
-            free(error);
-            json_destroy(sockets);
-            json_destroy(offer);
-            return;
-        }
-        size_max += info.kind == SOCKET_STATE_TCP ? SOCKET_STATE_ENCODED_MAX
-                                                  : 65536;
-        json_array_add(sockets, offer_socket(&info));
-    }
-    if (!h->keypair) {
-        h->keypair = seal_keypair_new(h->point);
-    }
-    message_put_string(offer, "msg", "offer");
-    message_put_uuid(offer, "session", &h->session_id);
-    message_put_address(offer, "address", &h->address);
-    message_put_integer(offer, "epoch", h->epoch);
-    message_put_string(offer, "from", identity_get_name(h->agent->identity));
-    message_put_string(offer, "name", h->name);
-    message_put_string(offer, "service", h->service);
-    message_put_bytes(offer, "key", h->point, sizeof h->point);
-    json_object_put_format(offer, "sa_id", "%016" PRIx64, h->sa_id);
-    json_object_put(offer, "sockets", sockets);
-    message_put_integer(offer, "size_max", size_max);
-    h->size_max = size_max;
-    if (!handover_send_message(h, offer)) {
-        h->relay = true;
-        give_offer(h);
-        return;
-    }
-    if (h->state != GIVE_OFFERED) {
-        handover_step(h, h->relay ? "offered by relay" : "offered");
-        handover_set_state(h, GIVE_OFFERED, HANDOVER_OFFER_TIMEOUT);
-    }
-}
-
-/* Checks G's signature: the key that the state is sealed to is the target's
- * own, whoever carried it here. */
-static char *
-verify_accept(struct handover *h, const struct json *json)
-{
-    struct message m = MESSAGE_INITIALIZER(json);
-    uint8_t g_point[SEAL_POINT_LEN];
-    struct ticket_terms terms;
-    uint8_t *sig;
-    size_t sig_len;
-    char *error;
-
-    message_get_bytes(&m, "key", g_point, sizeof g_point);
-    sig = message_get_blob(&m, "signature", 1024, &sig_len);
-    error = message_finish(&m);
-    if (!error) {
-        uint8_t text[15 + 16 + SEAL_HASH_LEN];
-
-        handover_get_terms(h, &terms);
-        ticket_bind(&terms, h->point, g_point, h->x);
-        memcpy(text, "baton accept v1", 15);
-        session_id_to_bytes(&h->transfer, text + 15);
-        memcpy(text + 31, h->x, SEAL_HASH_LEN);
-        error = identity_verify(h->agent->identity, h->other_certificate,
-                                "device", h->other, text, sizeof text, sig,
-                                sig_len);
-    }
-    if (!error && !seal_ecdh(h->keypair, g_point, h->secret)) {
-        error = xstrdup("its key is not a point of the curve");
-    }
-    free(sig);
-    return error;
-}
-
-static void
-give_accepted(struct handover *h, const struct json *json)
-{
-    char *error = verify_accept(h, json);
-    struct note note;
-
-    if (error) {
-        char *reason = xasprintf("%s's acceptance is not believed: %s",
-                                 h->other, error);
-
-        VLOG_WARN("%s", reason);
-        give_fail(h, EPROTO, reason);
-        free(reason);
-        free(error);
-        return;
-    }
-    handover_step(h, "accepted");
-    if (!h->session->conn) {
-        give_fail(h, ECONNRESET, "the application has ended");
-        return;
-    }
-    hold_new_connections(h->session, true);
-    handover_get_note(h, NOTE_GIVING, h->epoch, &note);
-    handover_set_state(h, GIVE_PAUSING, HANDOVER_PAUSE_TIMEOUT);
-    app_send_session(h->session->conn, APP_PAUSE, h->session, &note,
-                     h->agent->note_key, 0, NULL);
-}
-
 void
 give_handle_message(struct handover *h, const char *kind,
                     const struct json *json)
@@ -478,126 +311,6 @@ give_handle_paused(struct handover *h, struct app_event *event)
     }
 }
 
-static void
-give_prepare(struct handover *h)
-{
-    const uint8_t *sa_key = controller_link_get_sa_key(h->agent->controller);
-    struct ticket_secret secret = { .onward = ONWARD_ANY, .depth = 255 };
-    struct link *link = controller_link_get(h->agent->controller);
-    struct json *params = json_object_create();
-    uint8_t ticket[TICKET_MAX];
-    struct ticket_terms terms;
-    size_t n;
-
-    if (!controller_link_is_registered(h->agent->controller)
-        || h->sa_id != controller_link_get_sa_id(h->agent->controller)) {
-        json_destroy(params);
-        give_fail(h, ENOTCONN, "the controller went away");
-        return;
-    }
-    seal_random(h->session_key, sizeof h->session_key);
-    memcpy(secret.session_key, h->session_key, sizeof h->session_key);
-    handover_get_terms(h, &terms);
-    n = ticket_seal(&terms, sa_key, &secret, ticket);
-    seal_wipe(&secret, sizeof secret);
-    seal_hash(&(struct iovec){ ticket, n }, 1, h->handoff.ticket_hash);
-
-    handover_catch(h);
-    message_put_uuid(params, "transfer", &h->transfer);
-    message_put_bytes(params, "ticket", ticket, n);
-    handover_set_state(h, GIVE_PREPARING, HANDOVER_PREPARE_TIMEOUT);
-    handover_step(h, "prepare");
-    h->prepare_id = link_request(link, "prepare", params);
-}
-
-/* Freeze. */
-
-static bool
-capture_sockets(struct handover *h, char **errorp)
-{
-    struct session *s = h->session;
-
-    h->handoff.sockets = xcalloc(s->n_sockets + 1, sizeof *h->handoff.sockets);
-    for (size_t i = 0; i < s->n_sockets; i++) {
-        if (socket_state_freeze(s->sockets[i].fd, errorp)
-            || socket_state_capture(s->sockets[i].fd, &h->handoff.sockets[i],
-                                    errorp)) {
-            return false;
-        }
-        h->handoff.n_sockets++;
-    }
-    return true;
-}
-
-static void
-send_state(struct handover *h, const uint8_t *state, size_t n)
-{
-    uint8_t wrapped[STATE_WRAP_LEN];
-    struct state_sealer *sealer;
-    uint8_t *chunk;
-    size_t done = 0;
-
-    sealer = state_sealer_new(h->secret, h->session_key, &h->transfer, h->x, n,
-                              wrapped);
-    handover_send(h, PEER_WRAPPED_KEY, wrapped, sizeof wrapped);
-    chunk = xmalloc(MIN(n, STATE_CHUNK_MAX) + STATE_CHUNK_OVERHEAD);
-    do {
-        size_t len = MIN(n - done, STATE_CHUNK_MAX);
-
-        state_sealer_chunk(sealer, state + done, len, chunk);
-        handover_send(h, PEER_STATE_CHUNK, chunk, len + STATE_CHUNK_OVERHEAD);
-        done += len;
-    } while (done < n);
-    free(chunk);
-    state_sealer_destroy(sealer);
-}
-
-static void
-give_freeze(struct handover *h)
-{
-    uint8_t *state = NULL;
-    char *error = NULL;
-    size_t n = 0;
-    int retval;
-
-    handover_step(h, "go");
-    handover_set_state(h, GIVE_FROZEN, HANDOVER_LOST_TIMEOUT);
-    handover_start_asking(h);
-    retval = address_close_output(&h->address);
-    if (retval) {
-        error = xasprintf("cannot close output: %s", ovs_strerror(retval));
-    } else if (capture_sockets(h, &error)
-               && !handoff_encode(&h->handoff, &state, &n, &error)
-               && n > h->size_max) {
-        error = xstrdup("the state is larger than was offered");
-    }
-    attachment_flush(h->agent->attachment,
-                     controller_link_get_ifname(h->agent->controller),
-                     h->sa_id,
-                     controller_link_get_sa_key(h->agent->controller),
-                     &h->transfer);
-    handover_step(h, "captured");
-    if (!error) {
-        send_state(h, state, n);
-        handover_step(h, "state sent");
-        handover_collect(h);
-        handover_relay_collected(h);
-    } else {
-        /* Only the controller may abort now: say that it should. */
-        VLOG_WARN("session " UUID_FMT " cannot be captured: %s",
-                  UUID_ARGS(&h->session_id), error);
-        handover_send_controller(h, "withdraw", error);
-        free(error);
-    }
-    if (state) {
-        seal_wipe(state, n);
-        free(state);
-    }
-    handoff_uninit(&h->handoff);
-    seal_wipe(h->session_key, sizeof h->session_key);
-    seal_wipe(h->secret, sizeof h->secret);
-}
-
 void
 give_handle_reply(struct handover *h, const struct jsonrpc_msg *msg)
 {
@@ -636,7 +349,7 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
     }
     address_open_output(&h->address);
     handover_deliver(h);
-    hold_new_connections(s, false);
+    give_hold_new_connections(s, false);
     handover_step(h, "thawed");
 
     handover_get_note(h, NOTE_OWNER, epoch, &note);
@@ -646,6 +359,7 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
                h->other, reason);
     tell_asker(h, ECANCELED, reason);
     handover_report(h);
+    handover_stop_catching(h);
     s->handover = NULL;
     h->session = NULL;
     handover_stop_asking(h);

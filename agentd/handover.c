@@ -70,9 +70,7 @@ handover_destroy(struct handover *h)
     } else {
         hmap_remove(&h->agent->handovers, &h->node);
     }
-    if (h->catch) {
-        late_packets_release(h->catch);
-    }
+    handover_stop_catching(h);
     packet_queue_uninit(&h->packets);
     handover_close_sockets(h);
     handoff_uninit(&h->handoff);
@@ -287,6 +285,15 @@ handover_catch(struct handover *h)
 {
     if (!h->catch) {
         h->catch = late_packets_catch(h->agent->taps, &h->address, false);
+    }
+}
+
+void
+handover_stop_catching(struct handover *h)
+{
+    if (h->catch) {
+        late_packets_release(h->catch);
+        h->catch = NULL;
     }
 }
 

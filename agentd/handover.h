@@ -194,12 +194,22 @@ void handover_get_terms(const struct handover *, struct ticket_terms *);
 void handover_get_note(const struct handover *, enum note_role, uint64_t epoch,
                        struct note *);
 void handover_catch(struct handover *);
+void handover_stop_catching(struct handover *);
 /* Moves what the tap and the datagram sockets caught into 'packets'. */
 void handover_collect(struct handover *);
 void handover_relay_collected(struct handover *);
 void handover_deliver(struct handover *);
 void handover_close_sockets(struct handover *);
 bool handover_is_giving(const struct handover *);
+
+/* give-offer.c and give-freeze.c: what give.c does in single states. */
+void give_offer(struct handover *);
+void give_accepted(struct handover *, const struct json *);
+void give_prepare(struct handover *);
+void give_freeze(struct handover *);
+/* Ends a transfer before `go': everything is as it was. */
+void give_fail(struct handover *, int error, const char *reason);
+void give_hold_new_connections(struct session *, bool hold);
 
 void give_run(struct handover *);
 void give_handle_reply(struct handover *, const struct jsonrpc_msg *);
@@ -212,6 +222,15 @@ void give_decided(struct handover *, enum handover_outcome, uint64_t epoch,
 void give_app_gone(struct handover *);
 void give_finish_draining(struct handover *);
 void give_adopt(struct handover *);
+
+/* take-offer.c and take-restore.c: what take.c does in single states. */
+void take_reserve(struct handover *);
+struct session *take_make_session(struct handover *);
+char *take_restore_sockets(struct handover *);
+void take_restore_buffers(struct session *);
+void take_fail(struct handover *, const char *reason);
+void take_refuse(struct handover *, const char *code, const char *format, ...)
+    OVS_PRINTF_FORMAT(3, 4);
 
 void take_expect(struct agent *, const struct json *params);
 void take_run(struct handover *);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The transferring device's notice to the controller, and what follows its
+ * answer: freeze, capture, and the sealed state on its way. */
+
+#include <config.h>
+
+#include "handover.h"
+
+#include <errno.h>
+
+#include "address.h"
+#include "agent.h"
+#include "attachment.h"
+#include "controller-link.h"
+#include "link.h"
+#include "message.h"
+#include "openvswitch/vlog.h"
+#include "socket-state.h"
+#include "util.h"
+#include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(give_freeze);
+
+void
+give_prepare(struct handover *h)
+{
+    const uint8_t *sa_key = controller_link_get_sa_key(h->agent->controller);
+    struct ticket_secret secret = { .onward = ONWARD_ANY, .depth = 255 };
+    struct link *link = controller_link_get(h->agent->controller);
+    struct json *params = json_object_create();
+    uint8_t ticket[TICKET_MAX];
+    struct ticket_terms terms;
+    size_t n;
+
+    if (!controller_link_is_registered(h->agent->controller)
+        || h->sa_id != controller_link_get_sa_id(h->agent->controller)) {
+        json_destroy(params);
+        give_fail(h, ENOTCONN, "the controller went away");
+        return;
+    }
+    seal_random(h->session_key, sizeof h->session_key);
+    memcpy(secret.session_key, h->session_key, sizeof h->session_key);
+    handover_get_terms(h, &terms);
+    n = ticket_seal(&terms, sa_key, &secret, ticket);
+    seal_wipe(&secret, sizeof secret);
+    seal_hash(&(struct iovec){ ticket, n }, 1, h->handoff.ticket_hash);
+
+    handover_catch(h);
+    message_put_uuid(params, "transfer", &h->transfer);
+    message_put_bytes(params, "ticket", ticket, n);
+    handover_set_state(h, GIVE_PREPARING, HANDOVER_PREPARE_TIMEOUT);
+    handover_step(h, "prepare");
+    h->prepare_id = link_request(link, "prepare", params);
+}
+
+static bool
+capture_sockets(struct handover *h, char **errorp)
+{
+    struct session *s = h->session;
+
+    h->handoff.sockets = xcalloc(s->n_sockets + 1, sizeof *h->handoff.sockets);
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        if (socket_state_freeze(s->sockets[i].fd, errorp)
+            || socket_state_capture(s->sockets[i].fd, &h->handoff.sockets[i],
+                                    errorp)) {
+            return false;
+        }
+        h->handoff.n_sockets++;
+    }
+    return true;
+}
+
+static void
+send_state(struct handover *h, const uint8_t *state, size_t n)
+{
+    uint8_t wrapped[STATE_WRAP_LEN];
+    struct state_sealer *sealer;
+    uint8_t *chunk;
+    size_t done = 0;
+
+    sealer = state_sealer_new(h->secret, h->session_key, &h->transfer, h->x, n,
+                              wrapped);
+    handover_send(h, PEER_WRAPPED_KEY, wrapped, sizeof wrapped);
+    chunk = xmalloc(MIN(n, STATE_CHUNK_MAX) + STATE_CHUNK_OVERHEAD);
+    do {
+        size_t len = MIN(n - done, STATE_CHUNK_MAX);
+
+        state_sealer_chunk(sealer, state + done, len, chunk);
+        handover_send(h, PEER_STATE_CHUNK, chunk, len + STATE_CHUNK_OVERHEAD);
+        done += len;
+    } while (done < n);
+    free(chunk);
+    state_sealer_destroy(sealer);
+}
+
+void
+give_freeze(struct handover *h)
+{
+    uint8_t *state = NULL;
+    char *error = NULL;
+    size_t n = 0;
+    int retval;
+
+    handover_step(h, "go");
+    handover_set_state(h, GIVE_FROZEN, HANDOVER_LOST_TIMEOUT);
+    handover_start_asking(h);
+    retval = address_close_output(&h->address);
+    if (retval) {
+        error = xasprintf("cannot close output: %s", ovs_strerror(retval));
+    } else if (capture_sockets(h, &error)
+               && !handoff_encode(&h->handoff, &state, &n, &error)
+               && n > h->size_max) {
+        error = xstrdup("the state is larger than was offered");
+    }
+    attachment_flush(
+        h->agent->attachment, controller_link_get_ifname(h->agent->controller),
+        h->sa_id, controller_link_get_sa_key(h->agent->controller),
+        &h->transfer);
+    handover_step(h, "captured");
+    if (!error) {
+        send_state(h, state, n);
+        handover_step(h, "state sent");
+        handover_collect(h);
+        handover_relay_collected(h);
+    } else {
+        /* Only the controller may abort now: say that it should. */
+        VLOG_WARN("session " UUID_FMT " cannot be captured: %s",
+                  UUID_ARGS(&h->session_id), error);
+        handover_send_controller(h, "withdraw", error);
+        free(error);
+    }
+    if (state) {
+        seal_wipe(state, n);
+        free(state);
+    }
+    handoff_uninit(&h->handoff);
+    seal_wipe(h->session_key, sizeof h->session_key);
+    seal_wipe(h->secret, sizeof h->secret);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The sockets of a session that came, made anew from their state. */
+
+#include <config.h>
+
+#include "handover.h"
+
+#include <unistd.h>
+
+#include "address.h"
+#include "agent.h"
+#include "packets.h"
+#include "socket-state.h"
+
+/* Bytes for late datagrams in a socket's receive buffer. */
+#define LATE_BUFFER (8 << 20)
+
+static bool
+sockaddr_equals(const struct sockaddr_storage *a,
+                const struct sockaddr_storage *b)
+{
+    if (a->ss_family != b->ss_family) {
+        return false;
+    } else if (a->ss_family == AF_INET) {
+        const struct sockaddr_in *a4 = (const struct sockaddr_in *) a;
+        const struct sockaddr_in *b4 = (const struct sockaddr_in *) b;
+
+        return (a4->sin_port == b4->sin_port
+                && a4->sin_addr.s_addr == b4->sin_addr.s_addr);
+    } else if (a->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *) a;
+        const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *) b;
+
+        return (a6->sin6_port == b6->sin6_port
+                && ipv6_addr_equals(&a6->sin6_addr, &b6->sin6_addr));
+    }
+    return true;
+}
+
+/* Takes the catcher out of 'h' that stands where 'state' says; -1: none. */
+static int
+take_catcher(struct handover *h, const struct socket_state_info *info)
+{
+    for (size_t i = 0; i < h->n_sockets; i++) {
+        struct sockaddr_storage local, peer;
+        socklen_t len = sizeof local;
+        int fd = h->sockets[i].fd;
+
+        memset(&peer, 0, sizeof peer);
+        if (getsockname(fd, (struct sockaddr *) &local, &len)) {
+            continue;
+        }
+        len = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *) &peer, &len)) {
+            peer.ss_family = 0;
+        }
+        if (sockaddr_equals(&local, &info->local)
+            && sockaddr_equals(&peer, &info->peer)) {
+            h->sockets[i] = h->sockets[--h->n_sockets];
+            return fd;
+        }
+    }
+    return -1;
+}
+
+/* Makes room for late datagrams, which come all at once.  The kernel's value
+ * is twice what was asked for, socket(7). */
+static void
+enlarge_buffer(struct session_socket *socket)
+{
+    int size = LATE_BUFFER;
+    socklen_t len = sizeof socket->rcvbuf;
+
+    if (!getsockopt(socket->fd, SOL_SOCKET, SO_RCVBUF, &socket->rcvbuf, &len)
+        && socket->rcvbuf / 2 < size) {
+        socket->rcvbuf /= 2;
+        setsockopt(socket->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    } else {
+        socket->rcvbuf = 0;
+    }
+}
+
+void
+take_restore_buffers(struct session *s)
+{
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        struct session_socket *socket = &s->sockets[i];
+
+        if (socket->rcvbuf) {
+            setsockopt(socket->fd, SOL_SOCKET, SO_RCVBUFFORCE, &socket->rcvbuf,
+                       sizeof socket->rcvbuf);
+            socket->rcvbuf = 0;
+        }
+    }
+}
+
+char *
+take_restore_sockets(struct handover *h)
+{
+    struct session *s = h->session;
+
+    s->sockets = xcalloc(h->handoff.n_sockets + 1, sizeof *s->sockets);
+    s->allocated_sockets = h->handoff.n_sockets;
+    for (size_t i = 0; i < h->handoff.n_sockets; i++) {
+        struct session_socket *socket = &s->sockets[s->n_sockets];
+        const struct socket_state *state = h->handoff.sockets[i];
+        socklen_t len = sizeof socket->cookie;
+        struct socket_state_info info;
+        char *error = NULL;
+        int use_fd = -1;
+
+        socket_state_get_info(state, &info);
+        if (info.kind == SOCKET_STATE_UDP) {
+            use_fd = take_catcher(h, &info);
+        }
+        if (socket_state_restore(state, use_fd, ADDRESS_MARK, &socket->fd,
+                                 &error)) {
+            if (use_fd >= 0) {
+                close(use_fd);
+            }
+            return error;
+        }
+        socket->datagram = info.kind == SOCKET_STATE_UDP;
+        if (socket->datagram) {
+            enlarge_buffer(socket);
+        }
+        getsockopt(socket->fd, SOL_SOCKET, SO_COOKIE, &socket->cookie, &len);
+        s->n_sockets++;
+    }
+    return NULL;
+}
+
+struct session *
+take_make_session(struct handover *h)
+{
+    struct session *s = session_create(&h->agent->sessions, &h->session_id,
+                                       &h->address, h->epoch);
+
+    ovs_strlcpy(s->name, h->name, sizeof s->name);
+    ovs_strlcpy(s->service, h->service, sizeof s->service);
+    ovs_strlcpy(s->ifname, "lo", sizeof s->ifname);
+    s->conn = h->conn;
+    s->uid = h->uid;
+    s->handover = h;
+    return s;
+}

@@ -220,9 +220,11 @@ timeline_init(struct timeline *timeline, const struct json *json)
     sort_steps(timeline);
 
     const struct timeline_step *start = find_start(timeline);
-    long long int zero = start ? start->us : 0;
-    for (size_t i = 0; i < timeline->n; i++) {
-        timeline->steps[i].us -= zero;
+    if (start) {
+        long long int zero = start->us;
+        for (size_t i = 0; i < timeline->n; i++) {
+            timeline->steps[i].us -= zero;
+        }
     }
     return NULL;
 }

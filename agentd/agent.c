@@ -436,6 +436,7 @@ agent_create(const struct agent_config *config, struct agent **agentp,
     hmap_init(&agent->handovers);
     hmap_init(&agent->highest);
     ovs_list_init(&agent->introducing);
+    ovs_list_init(&agent->ended_handovers);
     ovs_list_init(&agent->opens);
     events_init(agent);
     calls_init(agent);

@@ -42,6 +42,7 @@ struct agent {
     struct sessions sessions;
     struct hmap handovers;       /* struct handover, by transfer's id. */
     struct ovs_list introducing; /* struct handover without an id yet. */
+    struct ovs_list ended_handovers;
     struct hmap highest;         /* struct highest: epochs seen. */
     struct ovs_list opens;    /* struct open_request: waiting applications.*/
     struct ovs_list calls;    /* struct call: people waiting. */

@@ -82,7 +82,20 @@ handover_destroy(struct handover *h)
     free(h->other_certificate);
     free(h->endpoint);
     free(h->offered);
-    free(h);
+    /* Who goes through all handovers may have this one in its hand: one can
+     * end another (take_reserve()). */
+    h->ended = true;
+    ovs_list_push_back(&h->agent->ended_handovers, &h->list_node);
+}
+
+static void
+free_ended(struct agent *agent)
+{
+    struct handover *h;
+
+    LIST_FOR_EACH_POP (h, list_node, &agent->ended_handovers) {
+        free(h);
+    }
 }
 
 struct handover *
@@ -380,6 +393,9 @@ handover_run(struct agent *agent)
         give_run(h);
     }
     HMAP_FOR_EACH_SAFE(h, node, &agent->handovers) {
+        if (h->ended) {
+            continue;
+        }
         if (time_msec() >= h->ask_at) {
             handover_ask(h);
         }
@@ -389,6 +405,7 @@ handover_run(struct agent *agent)
             take_run(h);
         }
     }
+    free_ended(agent);
 }
 
 static bool
@@ -661,6 +678,9 @@ handover_conn_closed(struct agent *agent, struct app_conn *conn)
         }
     }
     HMAP_FOR_EACH_SAFE(h, node, &agent->handovers) {
+        if (h->ended) {
+            continue;
+        }
         h->mover = h->mover == conn ? NULL : h->mover;
         h->caller = h->caller == conn ? NULL : h->caller;
         if (handover_is_giving(h)) {
@@ -749,4 +769,5 @@ handover_destroy_all(struct agent *agent)
     HMAP_FOR_EACH_SAFE(h, node, &agent->handovers) {
         handover_destroy(h);
     }
+    free_ended(agent);
 }

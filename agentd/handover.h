@@ -76,7 +76,9 @@ enum handover_state {
 
 struct handover {
     struct hmap_node node;     /* In agent->handovers, by 'transfer'. */
-    struct ovs_list list_node; /* In agent->introducing. */
+    struct ovs_list list_node; /* In agent->introducing, or, once ended,
+                                * in agent->ended_handovers. */
+    bool ended;                /* handover_destroy() was called. */
     struct agent *agent;
     enum handover_state state;
     long long int deadline; /* time_msec(), or LLONG_MAX. */

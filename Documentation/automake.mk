@@ -27,3 +27,8 @@ dist_man_MANS += \
 	Documentation/baton_session_open.3 \
 	Documentation/baton_session_remove.3 \
 	Documentation/libbaton.3
+
+EXTRA_DIST += \
+	Documentation/architecture.rst \
+	Documentation/transfer.svg \
+	Documentation/wire-protocol.rst

@@ -16,6 +16,7 @@ UNIT_TESTS += tests/unit/test-policy
 UNIT_TESTS += tests/unit/test-record
 UNIT_TESTS += tests/unit/test-seal
 UNIT_TESTS += tests/unit/test-session-flows
+UNIT_TESTS += tests/unit/test-socket-state
 UNIT_TESTS += tests/unit/test-state-seal
 UNIT_TESTS += tests/unit/test-stream-count
 UNIT_TESTS += tests/unit/test-ticket
@@ -120,6 +121,13 @@ tests_unit_test_timeline_draw_SOURCES = \
 tests_unit_test_timeline_draw_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(srcdir)/utilities
 tests_unit_test_timeline_draw_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_socket_state_SOURCES = tests/unit/test-socket-state.c \
+	tests/unit/unit.h
+tests_unit_test_socket_state_CPPFLAGS = -D_GNU_SOURCE \
+	-I$(srcdir)/lib/socket-state
+tests_unit_test_socket_state_LDADD = $(CUNIT_LIBS) \
+	lib/socket-state/libsocketstate.la
 
 include tests/fuzz/automake.mk
 include tests/sandbox/automake.mk

@@ -17,6 +17,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz-attachment-frame \
 	tests/fuzz/fuzz-late-packets \
 	tests/fuzz/fuzz-policy \
+	tests/fuzz/fuzz-socket-state \
 	tests/fuzz/fuzz-ticket
 
 FUZZ_RUNS = 20000

@@ -23,15 +23,15 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 60);
 
 /* Connections that have not yet said whose they are: how many, how long. */
 #define MAX_CANDIDATES 64
-#define CANDIDATE_TIMEOUT 5000  /* ms */
+#define CANDIDATE_TIMEOUT 5000 /* ms */
 /* Taken in one run. */
 #define MAX_ACCEPTS 16
 
 struct candidate {
-    struct ovs_list list_node;  /* In 'candidates'. */
+    struct ovs_list list_node; /* In 'candidates'. */
     struct openflow_link *link;
-    bool asked;                 /* For its features. */
-    long long int deadline;     /* time_msec(). */
+    bool asked;             /* For its features. */
+    long long int deadline; /* time_msec(). */
 };
 
 struct bridge_listener {
@@ -76,7 +76,7 @@ bridge_listener_close(struct bridge_listener *listener)
     struct candidate *c;
 
     if (listener) {
-        LIST_FOR_EACH_SAFE (c, list_node, &listener->candidates) {
+        LIST_FOR_EACH_SAFE(c, list_node, &listener->candidates) {
             remove_candidate(listener, c);
         }
         pstream_close(listener->pstream);
@@ -104,8 +104,8 @@ accept_connections(struct bridge_listener *listener)
         if (listener->n_candidates >= MAX_CANDIDATES) {
             struct ovs_list *oldest = ovs_list_front(&listener->candidates);
 
-            remove_candidate(listener, CONTAINER_OF(oldest, struct candidate,
-                                                    list_node));
+            remove_candidate(
+                listener, CONTAINER_OF(oldest, struct candidate, list_node));
         }
 
         struct candidate *c = xzalloc(sizeof *c);
@@ -141,18 +141,21 @@ find_bridge(const struct bridge_listener *listener,
             if (names_bridge(listener, link, bridge_get_name(br))) {
                 return br;
             }
-            VLOG_WARN_RL(&rl, "%s: refused: datapath id %016" PRIx64 " is "
+            VLOG_WARN_RL(&rl,
+                         "%s: refused: datapath id %016" PRIx64 " is "
                          "bridge %s, but the certificate names \"%s\"",
                          openflow_link_get_name(link), datapath_id,
                          bridge_get_name(br),
                          openflow_link_get_peer_id(link)
-                         ? openflow_link_get_peer_id(link) : "");
+                             ? openflow_link_get_peer_id(link)
+                             : "");
             return NULL;
         }
     }
-    VLOG_WARN_RL(&rl, "%s: refused: datapath id %016" PRIx64 " is of no "
-                 "bridge that connects to us", openflow_link_get_name(link),
-                 datapath_id);
+    VLOG_WARN_RL(&rl,
+                 "%s: refused: datapath id %016" PRIx64 " is of no "
+                 "bridge that connects to us",
+                 openflow_link_get_name(link), datapath_id);
     return NULL;
 }
 
@@ -166,9 +169,8 @@ handle_features(struct bridge_listener *listener, struct candidate *c,
     struct ofputil_switch_features features;
 
     if (!ofputil_pull_switch_features(&msg, &features)) {
-        struct bridge *br = find_bridge(listener, c->link,
-                                        features.datapath_id, bridges,
-                                        n_bridges);
+        struct bridge *br = find_bridge(
+            listener, c->link, features.datapath_id, bridges, n_bridges);
         if (br) {
             bridge_take_link(br, c->link);
             c->link = NULL;
@@ -185,10 +187,9 @@ run_candidate(struct bridge_listener *listener, struct candidate *c,
     openflow_link_run(c->link);
     if (openflow_link_is_connected(c->link) && !c->asked) {
         c->asked = true;
-        openflow_link_send(c->link,
-                           ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST,
-                                        openflow_link_get_version(c->link),
-                                        0));
+        openflow_link_send(
+            c->link, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST,
+                                  openflow_link_get_version(c->link), 0));
         openflow_link_flush(c->link);
     }
 
@@ -223,7 +224,7 @@ bridge_listener_run(struct bridge_listener *listener, struct bridge **bridges,
     struct candidate *c;
 
     accept_connections(listener);
-    LIST_FOR_EACH_SAFE (c, list_node, &listener->candidates) {
+    LIST_FOR_EACH_SAFE(c, list_node, &listener->candidates) {
         run_candidate(listener, c, bridges, n_bridges);
     }
 }
@@ -234,7 +235,7 @@ bridge_listener_wait(struct bridge_listener *listener)
     struct candidate *c;
 
     pstream_wait(listener->pstream);
-    LIST_FOR_EACH (c, list_node, &listener->candidates) {
+    LIST_FOR_EACH(c, list_node, &listener->candidates) {
         openflow_link_wait(c->link);
         poll_timer_wait_until(c->deadline);
     }

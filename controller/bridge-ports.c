@@ -29,7 +29,7 @@ bridge_ports_clear(struct bridge_ports *ports)
     struct bridge_port *port;
 
     shash_clear(&ports->by_name);
-    HMAP_FOR_EACH_POP (port, node, &ports->by_number) {
+    HMAP_FOR_EACH_POP(port, node, &ports->by_number) {
         free(port->name);
         free(port);
     }
@@ -80,8 +80,8 @@ bridge_ports_find(const struct bridge_ports *ports, ofp_port_t number)
 {
     const struct bridge_port *port;
 
-    HMAP_FOR_EACH_WITH_HASH (port, node, hash_ofp_port(number),
-                             &ports->by_number) {
+    HMAP_FOR_EACH_WITH_HASH(port, node, hash_ofp_port(number),
+                            &ports->by_number) {
         if (port->number == number) {
             return port;
         }

@@ -11,16 +11,16 @@
 #include "openvswitch/shash.h"
 
 struct bridge_port {
-    struct hmap_node node;      /* In 'by_number'. */
+    struct hmap_node node; /* In 'by_number'. */
     ofp_port_t number;
     char *name;
-    bool is_up;                 /* Link and administrator say so. */
+    bool is_up; /* Link and administrator say so. */
 };
 
 struct bridge_ports {
-    struct hmap by_number;      /* Of "struct bridge_port"s, owned. */
-    struct shash by_name;       /* The same. */
-    unsigned int seqno;         /* Changes with any change. */
+    struct hmap by_number; /* Of "struct bridge_port"s, owned. */
+    struct shash by_name;  /* The same. */
+    unsigned int seqno;    /* Changes with any change. */
 };
 
 void bridge_ports_init(struct bridge_ports *);

@@ -23,50 +23,55 @@ VLOG_DEFINE_THIS_MODULE(bridge_sync);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
 
 /* A switch that does not answer for so long gets a new connection. */
-#define ANSWER_TIMEOUT 10000    /* ms */
+#define ANSWER_TIMEOUT 10000 /* ms */
+/* How long what a connection that is gone still held may be done late. */
+#define RECHECK_DELAY 1000 /* ms */
 /* After how long what was refused is tried again. */
-#define MIN_RETRY 1000          /* ms */
-#define MAX_RETRY 60000         /* ms */
+#define MIN_RETRY 1000  /* ms */
+#define MAX_RETRY 60000 /* ms */
 
 /* Sent with a barrier that is not answered yet. */
 struct batch {
-    struct ovs_list list_node;  /* In 'batches'. */
-    uint32_t open_xid;          /* Of the bundle's opening; 0: no bundle. */
+    struct ovs_list list_node; /* In 'batches'. */
+    uint32_t open_xid;         /* Of the bundle's opening; 0: no bundle. */
     uint32_t barrier_xid;
-    uint32_t first_xid, last_xid;       /* Of flow-mods. */
+    uint32_t first_xid, last_xid; /* Of flow-mods. */
     size_t n_mods;
-    uint64_t seqno;             /* Acknowledged by the barrier; 0: none. */
-    long long int sent;         /* time_msec(). */
+    uint64_t seqno;     /* Acknowledged by the barrier; 0: none. */
+    long long int sent; /* time_msec(). */
     bool failed;
 };
 
 enum sync_state {
-    SYNC_STOPPED,               /* No connection. */
-    SYNC_DUMPING,               /* Waiting for the switch's flows. */
+    SYNC_STOPPED, /* No connection. */
+    SYNC_DUMPING, /* Waiting for the switch's flows. */
     SYNC_RUNNING,
 };
 
 struct bridge_sync {
     char *name;
     uint64_t cookie, cookie_mask;
-    struct flow_ledger ledger;  /* 'changed' are those not flushed. */
-    struct ovs_list backlog;    /* Entries that are flushed, not sent. */
-    struct ovs_list batches;    /* Sent, not answered, oldest first. */
-    size_t n_outstanding;       /* Flow-mods in 'batches'. */
-    uint64_t flushed;           /* Number of the last flush. */
+    struct flow_ledger ledger; /* 'changed' are those not flushed. */
+    struct ovs_list backlog;   /* Entries that are flushed, not sent. */
+    struct ovs_list batches;   /* Sent, not answered, oldest first. */
+    size_t n_outstanding;      /* Flow-mods in 'batches'. */
+    uint64_t flushed;          /* Number of the last flush. */
     uint64_t acked;
-    uint64_t synchronised_at;   /* 'acked' that ends the resynchronisation. */
+    uint64_t synchronised_at; /* 'acked' that ends the resynchronisation. */
 
     enum sync_state state;
     struct openflow_link *link; /* Not owned; NULL: none. */
     enum ofp_version version;
     bool use_bundles, use_meters;
     uint32_t next_bundle_id;
-    uint64_t n_flow_mods;       /* Of this connection. */
+    uint64_t n_flow_mods; /* Of this connection. */
 
     uint32_t dump_xid;
     unsigned int dump_gen;      /* Number of the last dump. */
     long long int dump_time;    /* Of the last sign of it. */
+    bool unanswered;            /* The connection before this one was lost
+                                 * with flow-mods on their way. */
+    long long int recheck_time; /* When to dump once more; LLONG_MAX: not. */
     long long int retry_time;   /* When what was refused is sent again. */
     int retry_interval;
 };
@@ -168,13 +173,11 @@ send_batch(struct bridge_sync *sync)
         }
     }
     if (sync->use_bundles) {
-        send_msg(sync, flow_message_bundle_ctrl(bundle_id,
-                                                OFPBCT_COMMIT_REQUEST,
-                                                sync->version));
+        send_msg(sync, flow_message_bundle_ctrl(
+                           bundle_id, OFPBCT_COMMIT_REQUEST, sync->version));
     }
-    batch->barrier_xid = send_msg(sync,
-                                  ofputil_encode_barrier_request(
-                                      sync->version));
+    batch->barrier_xid = send_msg(
+        sync, ofputil_encode_barrier_request(sync->version));
     batch->seqno = ovs_list_is_empty(&sync->backlog) ? sync->flushed : 0;
     batch->sent = time_msec();
     ovs_list_push_back(&sync->batches, &batch->list_node);
@@ -193,8 +196,8 @@ pump(struct bridge_sync *sync)
            && sync->n_outstanding < BRIDGE_SYNC_BUNDLE) {
         send_batch(sync);
     }
-    if (ovs_list_is_empty(&sync->backlog)
-        && ovs_list_is_empty(&sync->batches) && !sync->ledger.n_refused) {
+    if (ovs_list_is_empty(&sync->backlog) && ovs_list_is_empty(&sync->batches)
+        && !sync->ledger.n_refused) {
         sync->acked = sync->flushed;
         sync->retry_interval = MIN_RETRY;
     }
@@ -214,8 +217,8 @@ bridge_sync_flush(struct bridge_sync *sync)
     if (ovs_list_is_empty(&sync->backlog)
         && !ovs_list_is_empty(&sync->batches)) {
         /* Nothing more to send: done when what was sent is. */
-        CONTAINER_OF(ovs_list_back(&sync->batches), struct batch,
-                     list_node)->seqno = sync->flushed;
+        CONTAINER_OF(ovs_list_back(&sync->batches), struct batch, list_node)
+            ->seqno = sync->flushed;
     }
     pump(sync);
     return sync->flushed;
@@ -234,7 +237,7 @@ drop_batches(struct bridge_sync *sync)
 {
     struct batch *batch;
 
-    LIST_FOR_EACH_POP (batch, list_node, &sync->batches) {
+    LIST_FOR_EACH_POP(batch, list_node, &sync->batches) {
         free(batch);
     }
     sync->n_outstanding = 0;
@@ -259,6 +262,7 @@ bridge_sync_stop(struct bridge_sync *sync)
 {
     sync->state = SYNC_STOPPED;
     sync->link = NULL;
+    sync->unanswered |= !ovs_list_is_empty(&sync->batches);
     drop_batches(sync);
     flow_ledger_track(&sync->ledger, false);
     flow_ledger_drop_list(&sync->ledger, &sync->backlog);
@@ -294,9 +298,9 @@ start_dump(struct bridge_sync *sync)
     sync->synchronised_at = UINT64_MAX;
     sync->dump_gen++;
     sync->dump_time = time_msec();
-    sync->dump_xid = send_msg(sync, flow_message_dump(sync->cookie,
-                                                      sync->cookie_mask,
-                                                      sync->version));
+    sync->dump_xid = send_msg(
+        sync,
+        flow_message_dump(sync->cookie, sync->cookie_mask, sync->version));
     openflow_link_flush(sync->link);
 }
 
@@ -316,9 +320,8 @@ note_flow(struct bridge_sync *sync, const struct ofputil_flow_stats *stats)
         flow_ledger_add_stray(&sync->ledger, stats->table_id, stats->priority,
                               &match);
     } else if (entry->n_refs
-               && flow_message_matches_stats(entry->flow, stats,
-                                             sync->use_meters,
-                                             sync->version)) {
+               && flow_message_matches_stats(
+                   entry->flow, stats, sync->use_meters, sync->version)) {
         entry->seen = sync->dump_gen;
     }
     minimatch_destroy(&match);
@@ -332,13 +335,14 @@ gather_differences(struct bridge_sync *sync)
     uint8_t first_table = UINT8_MAX;
     struct ledger_entry *entry;
 
-    HMAP_FOR_EACH (entry, node, &sync->ledger.entries) {
+    HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
         if (entry->n_refs) {
             first_table = MIN(first_table, entry->flow->table_id);
         }
     }
-    HMAP_FOR_EACH (entry, node, &sync->ledger.entries) {
-        if (!entry->n_refs || entry->refused || !ovs_list_is_empty(&entry->list_node)
+    HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
+        if (!entry->n_refs || entry->refused
+            || !ovs_list_is_empty(&entry->list_node)
             || entry->seen == sync->dump_gen) {
             continue;
         } else if (entry->flow->table_id == first_table) {
@@ -355,10 +359,14 @@ finish_dump(struct bridge_sync *sync)
     take_changes(sync);
     gather_differences(sync);
     VLOG_INFO("%s: %" PRIuSIZE " flows wanted, %" PRIuSIZE " flow-mods to "
-              "send", sync->name, sync->ledger.n_wanted,
+              "send",
+              sync->name, sync->ledger.n_wanted,
               ovs_list_size(&sync->backlog));
     sync->state = SYNC_RUNNING;
     sync->synchronised_at = ++sync->flushed;
+    sync->recheck_time = sync->unanswered ? time_msec() + RECHECK_DELAY
+                                          : LLONG_MAX;
+    sync->unanswered = false;
     pump(sync);
 }
 
@@ -406,7 +414,7 @@ handle_barrier(struct bridge_sync *sync, uint32_t xid)
 {
     struct batch *batch;
 
-    LIST_FOR_EACH (batch, list_node, &sync->batches) {
+    LIST_FOR_EACH(batch, list_node, &sync->batches) {
         if (batch->barrier_xid == xid) {
             uint64_t seqno = batch->seqno;
             bool failed = batch->failed, bundled = batch->open_xid;
@@ -431,7 +439,7 @@ note_refusal(struct bridge_sync *sync, uint32_t xid, enum ofperr error)
 {
     struct ledger_entry *entry;
 
-    HMAP_FOR_EACH (entry, node, &sync->ledger.entries) {
+    HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
         if (entry->n_refs && entry->xid == xid) {
             struct ds s = DS_EMPTY_INITIALIZER;
 
@@ -440,7 +448,8 @@ note_refusal(struct bridge_sync *sync, uint32_t xid, enum ofperr error)
                         sync->name, ofperr_get_name(error), ds_cstr(&s));
             ds_destroy(&s);
             /* Something else may be wanted by now. */
-            flow_ledger_set_refused(&sync->ledger, entry, ovs_list_is_empty(&entry->list_node));
+            flow_ledger_set_refused(&sync->ledger, entry,
+                                    ovs_list_is_empty(&entry->list_node));
             sync->retry_time = time_msec() + sync->retry_interval;
             return;
         }
@@ -454,7 +463,7 @@ handle_error(struct bridge_sync *sync, const struct ofp_header *oh)
     uint32_t xid = ntohl(oh->xid);
     struct batch *batch;
 
-    LIST_FOR_EACH (batch, list_node, &sync->batches) {
+    LIST_FOR_EACH(batch, list_node, &sync->batches) {
         if (xid < (batch->open_xid ? batch->open_xid : batch->first_xid)
             || xid > batch->barrier_xid) {
             continue;
@@ -497,7 +506,7 @@ retry_refused(struct bridge_sync *sync)
 {
     struct ledger_entry *entry;
 
-    HMAP_FOR_EACH (entry, node, &sync->ledger.entries) {
+    HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
         if (entry->refused) {
             flow_ledger_set_refused(&sync->ledger, entry, false);
             if (ovs_list_is_empty(&entry->list_node)) {
@@ -515,7 +524,9 @@ answer_deadline(const struct bridge_sync *sync)
         return sync->dump_time + ANSWER_TIMEOUT;
     } else if (!ovs_list_is_empty(&sync->batches)) {
         return CONTAINER_OF(ovs_list_front(&sync->batches), struct batch,
-                            list_node)->sent + ANSWER_TIMEOUT;
+                            list_node)
+                   ->sent
+               + ANSWER_TIMEOUT;
     }
     return LLONG_MAX;
 }
@@ -531,6 +542,9 @@ bridge_sync_run(struct bridge_sync *sync)
         if (sync->ledger.n_refused && time_msec() >= sync->retry_time) {
             retry_refused(sync);
         }
+        if (time_msec() >= sync->recheck_time) {
+            start_dump(sync);
+        }
         pump(sync);
     }
 }
@@ -540,8 +554,11 @@ bridge_sync_wait(const struct bridge_sync *sync)
 {
     long long int deadline = answer_deadline(sync);
 
-    if (sync->state == SYNC_RUNNING && sync->ledger.n_refused) {
-        deadline = MIN(deadline, sync->retry_time);
+    if (sync->state == SYNC_RUNNING) {
+        deadline = MIN(deadline, sync->recheck_time);
+        if (sync->ledger.n_refused) {
+            deadline = MIN(deadline, sync->retry_time);
+        }
     }
     if (sync->state != SYNC_STOPPED && deadline != LLONG_MAX) {
         poll_timer_wait_until(deadline);

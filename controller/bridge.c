@@ -39,7 +39,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 60);
 /* Messages taken in one run. */
 #define MAX_MESSAGES 500
 /* How long a bridge that is let go may take to delete our flows. */
-#define DETACH_TIMEOUT 1000     /* ms */
+#define DETACH_TIMEOUT 1000 /* ms */
 
 /*
  *     +--> DISCONNECTED
@@ -55,13 +55,13 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 60);
 enum bridge_state { BRIDGE_DISCONNECTED, BRIDGE_GREETING, BRIDGE_READY };
 
 struct queued_packet {
-    struct ovs_list list_node;  /* In 'packets'. */
+    struct ovs_list list_node; /* In 'packets'. */
     struct bridge_packet packet;
 };
 
 struct bridge {
     char *name;
-    char *target;               /* NULL: the bridge connects to us. */
+    char *target; /* NULL: the bridge connects to us. */
     uint64_t datapath_id;
     struct flow_layout layout;
 
@@ -69,21 +69,21 @@ struct bridge {
     unsigned int link_seqno;    /* Of 'link', when last looked at. */
     enum bridge_state state;
     enum ofp_version version;
-    bool features_ok;           /* GREETING: the datapath id is right. */
-    uint32_t meter_xids[2];     /* Of the meters' additions; 0: none. */
+    bool features_ok;       /* GREETING: the datapath id is right. */
+    uint32_t meter_xids[2]; /* Of the meters' additions; 0: none. */
 
     struct bridge_sync *sync;
-    bool synchronised;          /* When last looked at. */
+    bool synchronised; /* When last looked at. */
     unsigned int seqno;
     struct bridge_ports ports;
 
-    struct ovs_list packets;    /* Of "struct queued_packet"s. */
+    struct ovs_list packets; /* Of "struct queued_packet"s. */
     size_t n_packets;
     uint64_t n_violations;
-    uint64_t n_dropped;         /* Packets that found the queue full. */
+    uint64_t n_dropped; /* Packets that found the queue full. */
 
-    char *error;                /* Why there is no connection, or NULL. */
-    char *status;               /* What bridge_get_status() returned last. */
+    char *error;  /* Why there is no connection, or NULL. */
+    char *status; /* What bridge_get_status() returned last. */
 };
 
 struct bridge *
@@ -126,8 +126,11 @@ send_meters(struct bridge *br, uint16_t command)
                              br->layout.attachment_meter_id };
 
     for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
-        br->meter_xids[i] = ids[i] ? send_msg(br, flow_message_meter(
-            ids[i], br->layout.packet_ins, command, br->version)) : 0;
+        br->meter_xids[i] = ids[i] ? send_msg(
+                                br, flow_message_meter(ids[i],
+                                                       br->layout.packet_ins,
+                                                       command, br->version))
+                                   : 0;
     }
 }
 
@@ -155,7 +158,8 @@ wait_for_barrier(struct bridge *br)
         poll_block();
     }
     VLOG_WARN("%s: our flows may not all be deleted: no answer from the "
-              "switch", br->name);
+              "switch",
+              br->name);
 }
 
 void
@@ -329,9 +333,9 @@ handle_features(struct bridge *br, const struct ofp_header *oh)
         if (features.datapath_id == br->datapath_id) {
             br->features_ok = true;
         } else {
-            char *reason = xasprintf(
-                "refused: its datapath id is %016" PRIx64 ", not %016" PRIx64,
-                features.datapath_id, br->datapath_id);
+            char *reason = xasprintf("refused: its datapath id is %016" PRIx64
+                                     ", not %016" PRIx64,
+                                     features.datapath_id, br->datapath_id);
             openflow_link_drop(br->link, reason);
             free(reason);
         }
@@ -346,9 +350,11 @@ send_async_config(struct bridge *br)
 
     config.primary[OAM_FLOW_REMOVED] = 0;
     config.secondary[OAM_FLOW_REMOVED] = 0;
-    send_msg(br, ofputil_encode_set_async_config(
-        &config, 1u << OAM_PACKET_IN | 1u << OAM_PORT_STATUS
-                 | 1u << OAM_FLOW_REMOVED, br->version));
+    send_msg(br, ofputil_encode_set_async_config(&config,
+                                                 1u << OAM_PACKET_IN
+                                                     | 1u << OAM_PORT_STATUS
+                                                     | 1u << OAM_FLOW_REMOVED,
+                                                 br->version));
 }
 
 static void
@@ -366,8 +372,8 @@ handle_config(struct bridge *br, const struct ofp_header *oh)
     config.invalid_ttl_to_controller = -1;
     send_msg(br, ofputil_encode_set_config(&config, br->version));
     send_async_config(br);
-    send_msg(br, ofputil_encode_port_desc_stats_request(br->version,
-                                                        OFPP_ANY));
+    send_msg(br,
+             ofputil_encode_port_desc_stats_request(br->version, OFPP_ANY));
     send_meters(br, OFPMC13_ADD);
 
     br->state = BRIDGE_READY;
@@ -435,8 +441,9 @@ queue_packet(struct bridge *br, enum baton_flow_kind kind, ofp_port_t in_port,
 {
     if (br->n_packets >= MAX_PACKETS) {
         br->n_dropped++;
-        VLOG_WARN_RL(&rl, "%s: too many packets from the switch, %" PRIu64
-                     " dropped", br->name, br->n_dropped);
+        VLOG_WARN_RL(
+            &rl, "%s: too many packets from the switch, %" PRIu64 " dropped",
+            br->name, br->n_dropped);
         return;
     }
 
@@ -507,7 +514,7 @@ send_packet_out__(struct bridge *br, ofp_port_t in_port,
     match_init_catchall(&po.flow_metadata);
     match_set_in_port(&po.flow_metadata, in_port);
     send_msg(br, ofputil_encode_packet_out(
-        &po, ofputil_protocol_from_ofp_version(br->version)));
+                     &po, ofputil_protocol_from_ofp_version(br->version)));
     openflow_link_flush(br->link);
 }
 
@@ -563,13 +570,15 @@ handle_meter_error(struct bridge *br, const struct ofp_header *oh)
         enum ofperr error = ofperr_decode_msg(oh, NULL);
         br->meter_xids[i] = 0;
         if (error == OFPERR_OFPMMFC_METER_EXISTS) {
-            send_msg(br, flow_message_meter(
-                i ? br->layout.attachment_meter_id : br->layout.meter_id,
-                br->layout.packet_ins, OFPMC13_MODIFY, br->version));
+            send_msg(br, flow_message_meter(i ? br->layout.attachment_meter_id
+                                              : br->layout.meter_id,
+                                            br->layout.packet_ins,
+                                            OFPMC13_MODIFY, br->version));
             openflow_link_flush(br->link);
         } else {
             VLOG_WARN("%s: no meters (%s): packets to the controller are not "
-                      "limited", br->name, ofperr_get_name(error));
+                      "limited",
+                      br->name, ofperr_get_name(error));
             bridge_sync_forgo_meters(br->sync);
         }
         return true;
@@ -644,8 +653,8 @@ bridge_run(struct bridge *br)
     if (br->synchronised != bridge_is_synchronised(br)) {
         br->synchronised = !br->synchronised;
         br->seqno++;
-        VLOG_INFO("%s: %s", br->name, br->synchronised ? "synchronised"
-                                                       : bridge_get_status(br));
+        VLOG_INFO("%s: %s", br->name,
+                  br->synchronised ? "synchronised" : bridge_get_status(br));
     }
 }
 

@@ -33,8 +33,7 @@ struct openflow_link;
  * or "ssl:..." to connect to, or NULL if the bridge connects to us.
  * 'datapath_id': what it must turn out to be. */
 struct bridge *bridge_create(const char *name, const char *target,
-                             uint64_t datapath_id,
-                             const struct flow_layout *);
+                             uint64_t datapath_id, const struct flow_layout *);
 /* With 'detach', deletes all flows under our cookie first, as far as the
  * connection takes them. */
 void bridge_destroy(struct bridge *, bool detach);
@@ -71,7 +70,7 @@ unsigned int bridge_get_port_seqno(const struct bridge *); /* any change. */
 struct bridge_packet {
     enum baton_flow_kind kind;
     ofp_port_t in_port;
-    uint8_t *data;              /* Ethernet frame; malloc'd. */
+    uint8_t *data; /* Ethernet frame; malloc'd. */
     size_t size;
 };
 bool bridge_next_packet(struct bridge *, struct bridge_packet *);
@@ -87,9 +86,9 @@ void bridge_send_past_guard(struct bridge *, ofp_port_t in_port, const void *,
 
 /* Counters, for `baton-ctl show`: of this connection. */
 struct bridge_stats {
-    size_t n_flows;             /* Desired. */
-    uint64_t n_flow_mods;       /* Sent. */
-    uint64_t n_violations;      /* Guard violations seen. */
+    size_t n_flows;        /* Desired. */
+    uint64_t n_flow_mods;  /* Sent. */
+    uint64_t n_violations; /* Guard violations seen. */
 };
 void bridge_get_stats(const struct bridge *, struct bridge_stats *);
 

@@ -93,7 +93,7 @@ act_controller(struct flow_builder *b, uint32_t meter_id)
 
     struct ofpact_output *output = ofpact_put_OUTPUT(&b->ofpacts);
     output->port = OFPP_CONTROLLER;
-    output->max_len = UINT16_MAX;       /* All of it, and no buffer. */
+    output->max_len = UINT16_MAX; /* All of it, and no buffer. */
 }
 
 void
@@ -113,19 +113,19 @@ act_set(struct flow_builder *b, enum mf_field_id id,
 void
 act_set_mac(struct flow_builder *b, enum mf_field_id id, struct eth_addr mac)
 {
-    act_set(b, id, &(union mf_value) { .mac = mac });
+    act_set(b, id, &(union mf_value){ .mac = mac });
 }
 
 void
 act_set_be32(struct flow_builder *b, enum mf_field_id id, ovs_be32 value)
 {
-    act_set(b, id, &(union mf_value) { .be32 = value });
+    act_set(b, id, &(union mf_value){ .be32 = value });
 }
 
 void
 act_set_u8(struct flow_builder *b, enum mf_field_id id, uint8_t value)
 {
-    act_set(b, id, &(union mf_value) { .u8 = value });
+    act_set(b, id, &(union mf_value){ .u8 = value });
 }
 
 void
@@ -136,8 +136,8 @@ act_move(struct flow_builder *b, enum mf_field_id src, enum mf_field_id dst)
     int n_bits = MIN(src_field->n_bits, dst_field->n_bits);
     struct ofpact_reg_move *move = ofpact_put_REG_MOVE(&b->ofpacts);
 
-    move->src = (struct mf_subfield) { src_field, 0, n_bits };
-    move->dst = (struct mf_subfield) { dst_field, 0, n_bits };
+    move->src = (struct mf_subfield){ src_field, 0, n_bits };
+    move->dst = (struct mf_subfield){ dst_field, 0, n_bits };
 }
 
 void

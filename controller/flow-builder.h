@@ -25,7 +25,7 @@ struct flow_builder {
     struct flow_set *set;
     struct match match;
     struct ofpbuf ofpacts;
-    uint64_t stub[256 / 8];     /* Behind 'ofpacts'. */
+    uint64_t stub[256 / 8]; /* Behind 'ofpacts'. */
 };
 
 void flow_builder_init(struct flow_builder *, const struct flow_layout *,
@@ -43,8 +43,7 @@ void act_output_reg(struct flow_builder *, enum mf_field_id);
 /* Whole packets to the controller, if the meter (0: none) lets them.  A
  * meter must be a flow's first action. */
 void act_controller(struct flow_builder *, uint32_t meter_id);
-void act_set(struct flow_builder *, enum mf_field_id,
-             const union mf_value *);
+void act_set(struct flow_builder *, enum mf_field_id, const union mf_value *);
 void act_set_mac(struct flow_builder *, enum mf_field_id, struct eth_addr);
 void act_set_be32(struct flow_builder *, enum mf_field_id, ovs_be32);
 void act_set_u8(struct flow_builder *, enum mf_field_id, uint8_t);

@@ -7,9 +7,9 @@
 #include "uuid.h"
 
 struct piece {
-    struct hmap_node node;      /* In 'pieces'. */
+    struct hmap_node node; /* In 'pieces'. */
     struct uuid key;
-    struct ledger_entry **entries;      /* Each holds a reference. */
+    struct ledger_entry **entries; /* Each holds a reference. */
     size_t n;
 };
 
@@ -29,12 +29,12 @@ flow_ledger_destroy(struct flow_ledger *ledger)
     struct ledger_entry *entry;
     struct piece *piece;
 
-    HMAP_FOR_EACH_POP (piece, node, &ledger->pieces) {
+    HMAP_FOR_EACH_POP(piece, node, &ledger->pieces) {
         free(piece->entries);
         free(piece);
     }
     hmap_destroy(&ledger->pieces);
-    HMAP_FOR_EACH_POP (entry, node, &ledger->entries) {
+    HMAP_FOR_EACH_POP(entry, node, &ledger->entries) {
         baton_flow_destroy(entry->flow);
         free(entry);
     }
@@ -47,7 +47,7 @@ find(const struct flow_ledger *ledger, uint32_t hash, uint8_t table_id,
 {
     struct ledger_entry *entry;
 
-    HMAP_FOR_EACH_WITH_HASH (entry, node, hash, &ledger->entries) {
+    HMAP_FOR_EACH_WITH_HASH(entry, node, hash, &ledger->entries) {
         if (flow_key_equal(entry->flow, table_id, priority, match)) {
             return entry;
         }
@@ -106,9 +106,8 @@ flow_ledger_add_stray(struct flow_ledger *ledger, uint8_t table_id,
     flow->table_id = table_id;
     flow->priority = priority;
     minimatch_clone(&flow->match, match);
-    mark_changed(ledger,
-                 insert(ledger, flow,
-                        flow_key_hash(table_id, priority, match)));
+    mark_changed(ledger, insert(ledger, flow,
+                                flow_key_hash(table_id, priority, match)));
 }
 
 void
@@ -169,7 +168,7 @@ find_piece(const struct flow_ledger *ledger, const struct uuid *key)
 {
     struct piece *piece;
 
-    HMAP_FOR_EACH_WITH_HASH (piece, node, hash_key(key), &ledger->pieces) {
+    HMAP_FOR_EACH_WITH_HASH(piece, node, hash_key(key), &ledger->pieces) {
         if (uuid_equals(&piece->key, key)) {
             return piece;
         }
@@ -186,7 +185,7 @@ add_piece(struct flow_ledger *ledger, const struct uuid *key,
 
     piece->key = *key;
     piece->entries = xmalloc(flow_set_count(flows) * sizeof *piece->entries);
-    HMAP_FOR_EACH_POP (flow, node, &flows->flows) {
+    HMAP_FOR_EACH_POP(flow, node, &flows->flows) {
         piece->entries[piece->n++] = ref(ledger, flow);
     }
     hmap_insert(&ledger->pieces, &piece->node, hash_key(key));
@@ -251,7 +250,7 @@ flow_ledger_track(struct flow_ledger *ledger, bool tracking)
         struct ledger_entry *entry;
 
         flow_ledger_drop_list(ledger, &ledger->changed);
-        HMAP_FOR_EACH (entry, node, &ledger->entries) {
+        HMAP_FOR_EACH(entry, node, &ledger->entries) {
             flow_ledger_set_refused(ledger, entry, false);
         }
     }

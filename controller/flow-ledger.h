@@ -22,25 +22,25 @@
 /* A flow that should be on the switch ('n_refs' > 0), or that should not but
  * may be ('n_refs' is 0 and it is in a list). */
 struct ledger_entry {
-    struct hmap_node node;      /* In 'entries'. */
-    struct ovs_list list_node;  /* In 'changed' or a list of the user's, or
+    struct hmap_node node;     /* In 'entries'. */
+    struct ovs_list list_node; /* In 'changed' or a list of the user's, or
                                  * empty. */
     struct baton_flow *flow;
-    size_t n_refs;              /* Pieces that have it. */
-    bool refused;               /* The switch did not want it. */
+    size_t n_refs; /* Pieces that have it. */
+    bool refused;  /* The switch did not want it. */
 
     /* For the user. */
-    uint32_t xid;               /* Of the last flow-mod for it. */
-    unsigned int seen;          /* The dump in which it was found right. */
+    uint32_t xid;      /* Of the last flow-mod for it. */
+    unsigned int seen; /* The dump in which it was found right. */
 };
 
 struct flow_ledger {
-    struct hmap entries;        /* Of "struct ledger_entry"s. */
-    struct hmap pieces;         /* By key. */
-    struct ovs_list changed;    /* Entries, by 'list_node'. */
-    bool tracking;              /* False: nothing goes in 'changed'. */
-    size_t n_wanted;            /* Entries with references. */
-    size_t n_refused;           /* Of those, refused. */
+    struct hmap entries;     /* Of "struct ledger_entry"s. */
+    struct hmap pieces;      /* By key. */
+    struct ovs_list changed; /* Entries, by 'list_node'. */
+    bool tracking;           /* False: nothing goes in 'changed'. */
+    size_t n_wanted;         /* Entries with references. */
+    size_t n_refused;        /* Of those, refused. */
 };
 
 void flow_ledger_init(struct flow_ledger *);

@@ -17,7 +17,7 @@ static struct ofpbuf *
 encode(const struct baton_flow *flow, struct ofputil_flow_mod *fm,
        enum ofp_version version)
 {
-    fm->match = flow->match;        /* Shallow: only looked at. */
+    fm->match = flow->match; /* Shallow: only looked at. */
     fm->priority = flow->priority;
     fm->table_id = flow->table_id;
     fm->buffer_id = UINT32_MAX;
@@ -32,7 +32,8 @@ static size_t
 meter_length(const struct baton_flow *flow)
 {
     return flow->ofpacts_len && flow->ofpacts->type == OFPACT_METER
-           ? OFPACT_ALIGN(flow->ofpacts->len) : 0;
+               ? OFPACT_ALIGN(flow->ofpacts->len)
+               : 0;
 }
 
 static struct ofpact *
@@ -104,11 +105,11 @@ flow_message_dump(uint64_t cookie, uint64_t cookie_mask,
 
 bool
 flow_message_matches_stats(const struct baton_flow *flow,
-                           const struct ofputil_flow_stats *stats,
-                           bool meters, enum ofp_version version)
+                           const struct ofputil_flow_stats *stats, bool meters,
+                           enum ofp_version version)
 {
-    if (stats->cookie != htonll(flow->cookie) || stats->idle_timeout ||
-        stats->hard_timeout) {
+    if (stats->cookie != htonll(flow->cookie) || stats->idle_timeout
+        || stats->hard_timeout) {
         return false;
     }
 
@@ -118,9 +119,8 @@ flow_message_matches_stats(const struct baton_flow *flow,
     struct ofpbuf ours, theirs;
     ofpbuf_init(&ours, 256);
     ofpbuf_init(&theirs, 256);
-    ofpacts_put_openflow_instructions(skip_ofpacts(flow, skip),
-                                      flow->ofpacts_len - skip, &ours,
-                                      version);
+    ofpacts_put_openflow_instructions(
+        skip_ofpacts(flow, skip), flow->ofpacts_len - skip, &ours, version);
     ofpacts_put_openflow_instructions(stats->ofpacts, stats->ofpacts_len,
                                       &theirs, version);
     bool same = ofpbuf_equal(&ours, &theirs);

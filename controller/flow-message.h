@@ -28,8 +28,8 @@ struct ofpbuf *flow_message_dump(uint64_t cookie, uint64_t cookie_mask,
 /* Is what the switch told what we would send it, but for table, priority and
  * match? */
 bool flow_message_matches_stats(const struct baton_flow *,
-                                const struct ofputil_flow_stats *,
-                                bool meters, enum ofp_version);
+                                const struct ofputil_flow_stats *, bool meters,
+                                enum ofp_version);
 
 /* A meter that lets through 'rate' packets a second.  'command' is
  * OFPMC13_*. */

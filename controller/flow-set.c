@@ -20,8 +20,8 @@ bool
 flow_key_equal(const struct baton_flow *flow, uint8_t table_id,
                uint16_t priority, const struct minimatch *match)
 {
-    return flow->table_id == table_id && flow->priority == priority &&
-           minimatch_equal(&flow->match, match);
+    return flow->table_id == table_id && flow->priority == priority
+           && minimatch_equal(&flow->match, match);
 }
 
 static uint32_t
@@ -43,9 +43,9 @@ baton_flow_destroy(struct baton_flow *flow)
 bool
 baton_flow_does_same(const struct baton_flow *a, const struct baton_flow *b)
 {
-    return a->cookie == b->cookie &&
-           ofpacts_equal(a->ofpacts, a->ofpacts_len, b->ofpacts,
-                         b->ofpacts_len);
+    return a->cookie == b->cookie
+           && ofpacts_equal(a->ofpacts, a->ofpacts_len, b->ofpacts,
+                            b->ofpacts_len);
 }
 
 void
@@ -71,7 +71,7 @@ flow_set_destroy(struct flow_set *set)
 {
     struct baton_flow *flow;
 
-    HMAP_FOR_EACH_POP (flow, node, &set->flows) {
+    HMAP_FOR_EACH_POP(flow, node, &set->flows) {
         baton_flow_destroy(flow);
     }
     hmap_destroy(&set->flows);
@@ -88,7 +88,7 @@ flow_set_find(const struct flow_set *set, const struct baton_flow *key)
 {
     struct baton_flow *flow;
 
-    HMAP_FOR_EACH_WITH_HASH (flow, node, baton_flow_hash(key), &set->flows) {
+    HMAP_FOR_EACH_WITH_HASH(flow, node, baton_flow_hash(key), &set->flows) {
         if (flow_key_equal(flow, key->table_id, key->priority, &key->match)) {
             return flow;
         }
@@ -109,7 +109,8 @@ init_match(struct minimatch *dst, const struct match *match)
 {
     const struct flow *masks = &match->wc.masks;
 
-    if (masks->dl_type || masks->vlans[0].tci || !eth_addr_is_zero(masks->dl_src)
+    if (masks->dl_type || masks->vlans[0].tci
+        || !eth_addr_is_zero(masks->dl_src)
         || !eth_addr_is_zero(masks->dl_dst)) {
         struct match copy = *match;
 

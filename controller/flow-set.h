@@ -17,12 +17,12 @@
 
 /* One flow that a bridge should have. */
 struct baton_flow {
-    struct hmap_node node;      /* In struct flow_set. */
-    uint8_t table_id;           /* Absolute. */
+    struct hmap_node node; /* In struct flow_set. */
+    uint8_t table_id;      /* Absolute. */
     uint16_t priority;
     struct minimatch match;
     uint64_t cookie;
-    struct ofpact *ofpacts;     /* Owned. */
+    struct ofpact *ofpacts; /* Owned. */
     size_t ofpacts_len;
 };
 
@@ -41,7 +41,7 @@ bool baton_flow_does_same(const struct baton_flow *,
 void baton_flow_format(const struct baton_flow *, struct ds *);
 
 struct flow_set {
-    struct hmap flows;          /* Of "struct baton_flow"s, owned. */
+    struct hmap flows; /* Of "struct baton_flow"s, owned. */
 };
 
 void flow_set_init(struct flow_set *);
@@ -54,8 +54,8 @@ size_t flow_set_count(const struct flow_set *);
 /* Adds a flow with copies of 'match' and of the n bytes of actions; one with
  * the same key that was there goes. */
 void flow_set_add(struct flow_set *, uint8_t table_id, uint16_t priority,
-                  uint64_t cookie, const struct match *,
-                  const struct ofpact *, size_t ofpacts_len);
+                  uint64_t cookie, const struct match *, const struct ofpact *,
+                  size_t ofpacts_len);
 /* Takes a flow out of the set and hands it to the caller. */
 struct baton_flow *flow_set_steal(struct flow_set *, struct baton_flow *);
 

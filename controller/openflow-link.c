@@ -21,8 +21,8 @@
 
 VLOG_DEFINE_THIS_MODULE(openflow_link);
 
-#define VERSIONS (1u << OFP13_VERSION | 1u << OFP14_VERSION \
-                  | 1u << OFP15_VERSION)
+#define VERSIONS \
+    (1u << OFP13_VERSION | 1u << OFP14_VERSION | 1u << OFP15_VERSION)
 
 /* Backoff, in milliseconds. */
 #define MIN_BACKOFF 200
@@ -30,11 +30,11 @@ VLOG_DEFINE_THIS_MODULE(openflow_link);
 
 struct openflow_link {
     struct reconnect *reconnect;
-    char *target;               /* NULL: passive. */
-    char *name;                 /* For logs. */
-    char *peer_id;              /* That the certificate must have, or NULL. */
-    struct vconn *vconn;        /* NULL: no connection. */
-    bool connected;             /* 'vconn' has agreed on a version. */
+    char *target;        /* NULL: passive. */
+    char *name;          /* For logs. */
+    char *peer_id;       /* That the certificate must have, or NULL. */
+    struct vconn *vconn; /* NULL: no connection. */
+    bool connected;      /* 'vconn' has agreed on a version. */
     unsigned int seqno;
     char *error;
 };
@@ -153,7 +153,8 @@ check_peer(struct openflow_link *link)
     }
 
     char *reason = xasprintf("the peer's certificate names \"%s\", not "
-                             "\"%s\"", peer_id ? peer_id : "", link->peer_id);
+                             "\"%s\"",
+                             peer_id ? peer_id : "", link->peer_id);
     openflow_link_drop(link, reason);
     free(reason);
     return false;
@@ -204,12 +205,11 @@ openflow_link_run(struct openflow_link *link)
 
     case RECONNECT_PROBE:
         openflow_link_send(link, ofputil_encode_echo_request(
-                               openflow_link_get_version(link)));
+                                     openflow_link_get_version(link)));
         openflow_link_flush(link);
         break;
 
-    default:
-        break;
+    default: break;
     }
 }
 

@@ -11,17 +11,23 @@
 #include "util.h"
 
 /* What the pipeline keeps in registers. */
-#define REG_VIOLATION MFF_REG12     /* 1: the guard said no. */
+#define REG_VIOLATION MFF_REG12 /* 1: the guard said no. */
 #define REG_VIOLATION_IDX 12
-#define REG_PORT MFF_REG13          /* A place: its port... */
+#define REG_PORT MFF_REG13 /* A place: its port... */
 #define REG_PORT_IDX 13
-#define REG_MAC MFF_XREG7           /* ...MAC << 16 | VLAN's TCI. */
+#define REG_MAC MFF_XREG7 /* ...MAC << 16 | VLAN's TCI. */
 #define REG_MAC_IDX 7
-#define REG_VLAN MFF_REG15          /* The end of REG_MAC. */
+#define REG_VLAN MFF_REG15 /* The end of REG_MAC. */
 
 /* Priorities in GUARD, GUARD_ND and REDIRECT: the more special, the more. */
-enum { PRIO_DEFAULT = 0, PRIO_POOL = 100, PRIO_BLOCK = 200,
-       PRIO_SESSION = 300, PRIO_EXCEPTION = 400, PRIO_VIOLATION = 1000 };
+enum {
+    PRIO_DEFAULT = 0,
+    PRIO_POOL = 100,
+    PRIO_BLOCK = 200,
+    PRIO_SESSION = 300,
+    PRIO_EXCEPTION = 400,
+    PRIO_VIOLATION = 1000
+};
 
 /* Flags of an advertisement, from the top of its reserved word. */
 #define ND_SOLICITED_OVERRIDE 0x60000000
@@ -29,9 +35,8 @@ enum { PRIO_DEFAULT = 0, PRIO_POOL = 100, PRIO_BLOCK = 200,
 
 static const struct eth_addr eth_all_nodes = ETH_ADDR_C(33, 33, 00, 00, 00,
                                                         01);
-static const struct in6_addr in6_all_nodes = {
-    .s6_addr = { 0xff, 0x02, [15] = 1 }
-};
+static const struct in6_addr in6_all_nodes = { .s6_addr = { 0xff,
+                                                            0x02, [15] = 1 } };
 
 static bool
 place_is_somewhere(const struct flow_place *place)
@@ -57,7 +62,7 @@ place_mac_reg(const struct flow_place *place)
 static struct flow_prefix
 host_prefix(const struct in6_addr *addr)
 {
-    return (struct flow_prefix) { *addr, 128 };
+    return (struct flow_prefix){ *addr, 128 };
 }
 
 static bool
@@ -118,7 +123,7 @@ act_load_place(struct flow_builder *b, const struct flow_place *place)
 {
     act_set_be32(b, REG_PORT, htonl(ofp_to_u16(place->port)));
     act_set(b, REG_MAC,
-            &(union mf_value) { .be64 = htonll(place_mac_reg(place)) });
+            &(union mf_value){ .be64 = htonll(place_mac_reg(place)) });
 }
 
 static void
@@ -313,12 +318,11 @@ add_nd_answer(struct flow_builder *b, bool to_unspecified)
     match_nd(&b->match, ND_NEIGHBOR_ADVERT);
     if (to_unspecified) {
         match_set_ipv6_dst(&b->match, &in6addr_any);
-        act_set(b, MFF_IPV6_DST, &(union mf_value) { .ipv6 = in6_all_nodes });
+        act_set(b, MFF_IPV6_DST, &(union mf_value){ .ipv6 = in6_all_nodes });
         act_set_mac(b, MFF_ETH_DST, eth_all_nodes);
     }
-    act_set_be32(b, MFF_ND_RESERVED, htonl(to_unspecified
-                                           ? ND_OVERRIDE
-                                           : ND_SOLICITED_OVERRIDE));
+    act_set_be32(b, MFF_ND_RESERVED,
+                 htonl(to_unspecified ? ND_OVERRIDE : ND_SOLICITED_OVERRIDE));
     act_set_u8(b, MFF_ND_OPTIONS_TYPE, ND_OPT_TARGET_LINKADDR);
     act_move(b, MFF_ETH_SRC, MFF_ND_TLL);
     act_output(b, OFPP_IN_PORT);
@@ -463,7 +467,7 @@ add_arp_proxy(struct flow_builder *b, ovs_be32 ip,
     flow_builder_start(b);
     match_arp_request(&b->match, ip);
     start_answer(b, inbound);
-    act_set(b, MFF_ARP_OP, &(union mf_value) { .be16 = htons(ARP_OP_REPLY) });
+    act_set(b, MFF_ARP_OP, &(union mf_value){ .be16 = htons(ARP_OP_REPLY) });
     act_move(b, MFF_ARP_SHA, MFF_ARP_THA);
     act_move(b, MFF_ARP_SPA, MFF_ARP_TPA);
     act_set_mac(b, MFF_ARP_SHA, inbound->mac);
@@ -481,7 +485,7 @@ add_nd_proxy(struct flow_builder *b, const struct in6_addr *ip,
     match_set_nd_target(&b->match, ip);
     start_answer(b, inbound);
     act_move(b, MFF_IPV6_SRC, MFF_IPV6_DST);
-    act_set(b, MFF_IPV6_SRC, &(union mf_value) { .ipv6 = *ip });
+    act_set(b, MFF_IPV6_SRC, &(union mf_value){ .ipv6 = *ip });
     act_set_u8(b, MFF_ICMPV6_TYPE, ND_NEIGHBOR_ADVERT);
     act_resubmit(b, BATON_TABLE_PROXY_ND);
     finish_answer(b, inbound);
@@ -510,7 +514,7 @@ add_redirect(struct flow_builder *b, const struct flow_prefix *host,
     /* Both ends may be behind one port, an uplink: without this the packet
      * would not go out where it came in. */
     act_set(b, MFF_IN_PORT,
-            &(union mf_value) { .be16 = htons(ofp_to_u16(OFPP_NONE)) });
+            &(union mf_value){ .be16 = htons(ofp_to_u16(OFPP_NONE)) });
     act_goto(b, BATON_TABLE_EGRESS);
     flow_builder_add(b, BATON_TABLE_REDIRECT, PRIO_SESSION,
                      BATON_FLOW_REDIRECT);
@@ -518,8 +522,8 @@ add_redirect(struct flow_builder *b, const struct flow_prefix *host,
 
 void
 flows_session(const struct flow_layout *layout, const struct in6_addr *addr,
-              const struct flow_place *guard,
-              const struct flow_place *inbound, struct flow_set *set)
+              const struct flow_place *guard, const struct flow_place *inbound,
+              struct flow_set *set)
 {
     struct flow_prefix host = host_prefix(addr);
     bool ip4 = prefix_is_ip4(&host);

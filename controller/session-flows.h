@@ -73,26 +73,26 @@ enum baton_flow_kind {
 
 /* Where a device is on a bridge. */
 struct flow_place {
-    ofp_port_t port;            /* OFPP_NONE: nowhere. */
+    ofp_port_t port; /* OFPP_NONE: nowhere. */
     struct eth_addr mac;
-    uint16_t vlan_tci;          /* 0: untagged.  Otherwise its VLAN's id. */
+    uint16_t vlan_tci; /* 0: untagged.  Otherwise its VLAN's id. */
 };
 
 /* How the operator wants Baton's tables to lie. */
 struct flow_layout {
-    uint8_t first_table;        /* BATON_TABLE_ATTACHMENT's number. */
-    int forward_table;          /* -1: NORMAL. */
-    uint32_t meter_id;          /* For guard violations; 0: none. */
+    uint8_t first_table; /* BATON_TABLE_ATTACHMENT's number. */
+    int forward_table;   /* -1: NORMAL. */
+    uint32_t meter_id;   /* For guard violations; 0: none. */
     /* For attachment frames, so that a flood of violations does not keep
      * devices from attaching; 0: none. */
     uint32_t attachment_meter_id;
-    uint32_t packet_ins;        /* A second, that each meter lets through. */
+    uint32_t packet_ins; /* A second, that each meter lets through. */
 };
 
 /* Sources inside a prefix. */
 struct flow_prefix {
-    struct in6_addr addr;       /* IPv4 as IPv4-mapped. */
-    unsigned int plen;          /* Counted in the mapped form. */
+    struct in6_addr addr; /* IPv4 as IPv4-mapped. */
+    unsigned int plen;    /* Counted in the mapped form. */
 };
 
 /* The pipeline itself, and the guard's floor: sources inside 'prefixes' (the

@@ -21,9 +21,9 @@ VLOG_DEFINE_THIS_MODULE(stream_vconn);
 struct stream_vconn {
     struct vconn vconn;
     struct stream *stream;
-    struct ofpbuf rx;           /* Received and not yet parsed. */
-    struct ofpbuf tx;           /* Gathered and not yet written. */
-    int tx_error;               /* Of the last write; 0: none. */
+    struct ofpbuf rx; /* Received and not yet parsed. */
+    struct ofpbuf tx; /* Gathered and not yet written. */
+    int tx_error;     /* Of the last write; 0: none. */
 };
 
 static const struct vconn_class stream_vconn_class;
@@ -32,8 +32,8 @@ static struct stream_vconn *
 stream_vconn_cast(const struct vconn *vconn)
 {
     vconn_assert_class(vconn, &stream_vconn_class);
-    return CONTAINER_OF(CONST_CAST(struct vconn *, vconn),
-                        struct stream_vconn, vconn);
+    return CONTAINER_OF(CONST_CAST(struct vconn *, vconn), struct stream_vconn,
+                        vconn);
 }
 
 struct vconn *
@@ -132,7 +132,8 @@ pull_message(struct stream_vconn *s, struct ofpbuf **msgp)
         return EAGAIN;
     } else if (length < sizeof(struct ofp_header)) {
         VLOG_WARN("%s: OpenFlow message of %" PRIuSIZE " bytes, less than its "
-                  "header", vconn_get_name(&s->vconn), length);
+                  "header",
+                  vconn_get_name(&s->vconn), length);
         return EPROTO;
     } else if (s->rx.size < length) {
         return EAGAIN;
@@ -211,9 +212,7 @@ stream_vconn_wait(struct vconn *vconn, enum vconn_wait_type wait)
     struct stream_vconn *s = stream_vconn_cast(vconn);
 
     switch (wait) {
-    case WAIT_CONNECT:
-        stream_connect_wait(s->stream);
-        break;
+    case WAIT_CONNECT: stream_connect_wait(s->stream); break;
 
     case WAIT_SEND:
         /* It takes everything at any time. */
@@ -228,19 +227,14 @@ stream_vconn_wait(struct vconn *vconn, enum vconn_wait_type wait)
         }
         break;
 
-    default:
-        OVS_NOT_REACHED();
+    default: OVS_NOT_REACHED();
     }
 }
 
 static const struct vconn_class stream_vconn_class = {
-    "stream",
-    NULL,                       /* Made by stream_vconn_create() only. */
-    stream_vconn_close,
-    stream_vconn_connect,
-    stream_vconn_recv,
-    stream_vconn_send,
-    stream_vconn_run,
-    stream_vconn_run_wait,
+    "stream",           NULL, /* Made by stream_vconn_create() only. */
+    stream_vconn_close, stream_vconn_connect,
+    stream_vconn_recv,  stream_vconn_send,
+    stream_vconn_run,   stream_vconn_run_wait,
     stream_vconn_wait,
 };

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "bridge.h"
+#include "dummy.h"
 #include "fatal-signal.h"
 #include "flow.h"
 #include "openvswitch/dynamic-string.h"
@@ -25,10 +26,11 @@
 #include "stream-ssl.h"
 #include "svec.h"
 #include "timeval.h"
+#include "unixctl.h"
 #include "util.h"
 #include "uuid.h"
 
-#define TIMEOUT 5000            /* ms */
+#define TIMEOUT 5000 /* ms */
 
 static struct flow_layout layout = {
     .forward_table = -1,
@@ -38,12 +40,14 @@ static struct flow_layout layout = {
 };
 static struct bridge *bridge;
 static struct bridge_listener *listener;
+static struct unixctl_server *unixctl; /* For time/warp. */
 
 /* One turn of the main loop. */
 static void
 turn(long long int deadline)
 {
     poll_timer_wait_until(deadline);
+    unixctl_server_wait(unixctl);
     if (listener) {
         bridge_listener_wait(listener);
     }
@@ -51,6 +55,7 @@ turn(long long int deadline)
         bridge_wait(bridge);
     }
     poll_block();
+    unixctl_server_run(unixctl);
     if (listener) {
         bridge_listener_run(listener, &bridge, bridge ? 1 : 0);
     }
@@ -101,7 +106,8 @@ parse_place(const char *s)
 
     if (strcmp(s, "none")) {
         ovs_assert(sscanf(s, "%u," ETH_ADDR_SCAN_FMT ",%u", &port,
-                          ETH_ADDR_SCAN_ARGS(place.mac), &vlan) >= 7);
+                          ETH_ADDR_SCAN_ARGS(place.mac), &vlan)
+                   >= 7);
         place.port = u16_to_ofp(port);
         place.vlan_tci = vlan;
     }
@@ -256,7 +262,7 @@ cmd_bad(const struct svec *args)
     flow_set_init(&set);
     match_set_in_port(&match, u16_to_ofp(77));
     ofpact_init_GOTO_TABLE(&bad);
-    bad.table_id = 0;           /* Backwards. */
+    bad.table_id = 0; /* Backwards. */
     flow_set_add(&set, 3, 7, BATON_COOKIE, &match, &bad.ofpact, sizeof bad);
     bridge_set(bridge, &key, &set);
     flow_set_destroy(&set);
@@ -316,8 +322,9 @@ cmd_stats(const struct svec *args OVS_UNUSED)
 
     bridge_get_stats(bridge, &stats);
     printf("n_flows %" PRIuSIZE "\nn_flow_mods %" PRIu64 "\n"
-           "n_violations %" PRIu64 "\nstatus %s\n", stats.n_flows,
-           stats.n_flow_mods, stats.n_violations, bridge_get_status(bridge));
+           "n_violations %" PRIu64 "\nstatus %s\n",
+           stats.n_flows, stats.n_flow_mods, stats.n_violations,
+           bridge_get_status(bridge));
     return NULL;
 }
 
@@ -403,8 +410,8 @@ cmd_bench(const struct svec *args)
     }
     qsort(us, n, sizeof *us, compare_u64);
     printf("guard_us p50 %" PRIu64 " p99 %" PRIu64 " max %" PRIu64
-           " set %.1f\n", us[n / 2], us[n * 99 / 100], us[n - 1],
-           (double) set_us / n);
+           " set %.1f\n",
+           us[n / 2], us[n * 99 / 100], us[n - 1], (double) set_us / n);
     free(us);
     return NULL;
 }
@@ -414,24 +421,24 @@ static const struct {
     size_t n_args;
     char *(*run)(const struct svec *);
 } commands[] = {
-    { "open", 2, cmd_open },            /* TARGET|none DPID */
-    { "listen", 1, cmd_listen },        /* PTARGET */
-    { "close", 1, cmd_close },          /* detach|leave */
-    { "layout", 3, cmd_layout },        /* FIRST-TABLE FORWARD METER */
-    { "pipeline", 0, cmd_pipeline },    /* PREFIX... */
-    { "block", 2, cmd_block },          /* PREFIX PLACE */
-    { "session", 3, cmd_session },      /* ADDR GUARD INBOUND */
-    { "sessions", 3, cmd_sessions },    /* ADDR N PLACE */
-    { "unset", 1, cmd_unset },          /* KEY */
-    { "bad", 1, cmd_bad },              /* KEY */
-    { "flush", 0, cmd_flush },          /* [nowait] */
-    { "wait", 1, cmd_wait },            /* synchronised|lost */
-    { "sleep", 1, cmd_sleep },          /* MS */
+    { "open", 2, cmd_open },         /* TARGET|none DPID */
+    { "listen", 1, cmd_listen },     /* PTARGET */
+    { "close", 1, cmd_close },       /* detach|leave */
+    { "layout", 3, cmd_layout },     /* FIRST-TABLE FORWARD METER */
+    { "pipeline", 0, cmd_pipeline }, /* PREFIX... */
+    { "block", 2, cmd_block },       /* PREFIX PLACE */
+    { "session", 3, cmd_session },   /* ADDR GUARD INBOUND */
+    { "sessions", 3, cmd_sessions }, /* ADDR N PLACE */
+    { "unset", 1, cmd_unset },       /* KEY */
+    { "bad", 1, cmd_bad },           /* KEY */
+    { "flush", 0, cmd_flush },       /* [nowait] */
+    { "wait", 1, cmd_wait },         /* synchronised|lost */
+    { "sleep", 1, cmd_sleep },       /* MS */
     { "stats", 0, cmd_stats },
-    { "port", 1, cmd_port },            /* NAME */
+    { "port", 1, cmd_port }, /* NAME */
     { "packet", 0, cmd_packet },
-    { "send", 3, cmd_send },            /* to|through PORT HEX */
-    { "bench", 4, cmd_bench },          /* ADDR PLACE PLACE N */
+    { "send", 3, cmd_send },   /* to|through PORT HEX */
+    { "bench", 4, cmd_bench }, /* ADDR PLACE PLACE N */
 };
 
 static char *
@@ -440,7 +447,8 @@ run_command(const struct svec *args)
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         if (!strcmp(commands[i].name, args->names[0])) {
             return args->n - 1 >= commands[i].n_args
-                   ? commands[i].run(args) : xstrdup("too few arguments");
+                       ? commands[i].run(args)
+                       : xstrdup("too few arguments");
         }
     }
     return xstrdup("no such command");
@@ -490,9 +498,9 @@ wait_for_line(int fd, struct ds *line)
 int
 main(int argc, char *argv[])
 {
-    enum { OPT_BOOTSTRAP = UCHAR_MAX + 1, VLOG_OPTION_ENUMS,
-           SSL_OPTION_ENUMS };
+    enum { OPT_UNIXCTL = UCHAR_MAX + 1, VLOG_OPTION_ENUMS, SSL_OPTION_ENUMS };
     static const struct option options[] = {
+        { "unixctl", required_argument, NULL, OPT_UNIXCTL },
         VLOG_LONG_OPTIONS,
         STREAM_SSL_LONG_OPTIONS,
         { NULL, 0, NULL, 0 },
@@ -504,10 +512,15 @@ main(int argc, char *argv[])
     fatal_ignore_sigpipe();
     while ((c = getopt_long(argc, argv, "v::", options, NULL)) != -1) {
         switch (c) {
+        case OPT_UNIXCTL:
+            /* The clock must run before it can be warped. */
+            time_msec();
+            timeval_dummy_register();
+            ovs_assert(!unixctl_server_create(optarg, &unixctl));
+            break;
             VLOG_OPTION_HANDLERS
             STREAM_SSL_OPTION_HANDLERS
-        default:
-            return EXIT_FAILURE;
+        default: return EXIT_FAILURE;
         }
     }
 
@@ -519,6 +532,7 @@ main(int argc, char *argv[])
     }
     bridge_listener_close(listener);
     bridge_destroy(bridge, false);
+    unixctl_server_destroy(unixctl);
     ds_destroy(&line);
     return EXIT_SUCCESS;
 }

@@ -24,7 +24,7 @@ static const struct flow_layout layout = {
 static struct flow_place
 make_place(uint16_t port, uint16_t vlan_tci)
 {
-    return (struct flow_place) {
+    return (struct flow_place){
         .port = u16_to_ofp(port),
         .mac = ETH_ADDR_C(02, 00, 00, 00, 00, 00 + port),
         .vlan_tci = vlan_tci,
@@ -78,7 +78,7 @@ count_changes(const struct flow_set *a, const struct flow_set *b)
     const struct baton_flow *flow;
     size_t n = 0;
 
-    HMAP_FOR_EACH (flow, node, &a->flows) {
+    HMAP_FOR_EACH(flow, node, &a->flows) {
         const struct baton_flow *other = flow_set_find(b, flow);
         n += !other || !baton_flow_does_same(flow, other);
     }
@@ -92,7 +92,7 @@ has_flow(const struct flow_set *set, const char *start, const char *end)
     const struct baton_flow *flow;
     bool found = false;
 
-    HMAP_FOR_EACH (flow, node, &set->flows) {
+    HMAP_FOR_EACH(flow, node, &set->flows) {
         struct ds s = DS_EMPTY_INITIALIZER;
 
         baton_flow_format(flow, &s);
@@ -162,7 +162,7 @@ test_cookies(void)
     bool violation = false, attachment = false;
 
     flows_session(&layout, &addr, &a, &a, &set);
-    HMAP_FOR_EACH (flow, node, &set.flows) {
+    HMAP_FOR_EACH(flow, node, &set.flows) {
         uint64_t kind = flow->cookie & ~BATON_COOKIE_MASK;
 
         CU_ASSERT_EQUAL(flow->cookie & BATON_COOKIE_MASK, BATON_COOKIE);
@@ -171,7 +171,7 @@ test_cookies(void)
         /* Packet-ins are told by their flow's cookie: who outputs to the
          * controller must have the kind that says what it is. */
         const struct ofpact *a_;
-        OFPACT_FOR_EACH (a_, flow->ofpacts, flow->ofpacts_len) {
+        OFPACT_FOR_EACH(a_, flow->ofpacts, flow->ofpacts_len) {
             if (a_->type == OFPACT_OUTPUT
                 && ofpact_get_OUTPUT(a_)->port == OFPP_CONTROLLER) {
                 CU_ASSERT(kind == BATON_FLOW_GUARD_VIOLATION
@@ -193,11 +193,10 @@ test_layout(void)
     struct flow_set set = make_pipeline(&other);
     const struct baton_flow *flow;
 
-    HMAP_FOR_EACH (flow, node, &set.flows) {
+    HMAP_FOR_EACH(flow, node, &set.flows) {
         CU_ASSERT(flow->table_id >= 40
                   && flow->table_id < 40 + BATON_N_TABLES);
-        CU_ASSERT(!flow->ofpacts_len
-                  || flow->ofpacts->type != OFPACT_METER);
+        CU_ASSERT(!flow->ofpacts_len || flow->ofpacts->type != OFPACT_METER);
     }
     CU_ASSERT(has_flow(&set, "cookie=0xba70000000000000, table=49,",
                        "actions=resubmit(,3)"));
@@ -206,10 +205,12 @@ test_layout(void)
     set = make_pipeline(&layout);
     CU_ASSERT(has_flow(&set, "cookie=0xba70000000000000, table=9,",
                        "actions=NORMAL"));
-    CU_ASSERT(has_flow(&set, "cookie=0xba70000000000003, table=1, "
+    CU_ASSERT(has_flow(&set,
+                       "cookie=0xba70000000000003, table=1, "
                        "priority=100,ip,nw_src=10.0.0.0/24",
                        "actions=set_field:0x1->reg12,goto_table:4"));
-    CU_ASSERT(has_flow(&set, "cookie=0xba70000000000003, table=4, "
+    CU_ASSERT(has_flow(&set,
+                       "cookie=0xba70000000000003, table=4, "
                        "priority=1000,reg12=0x1",
                        "actions=meter:7,CONTROLLER:65535"));
     flow_set_destroy(&set);
@@ -225,10 +226,12 @@ test_nowhere(void)
         struct flow_set set = make_session("10.0.0.5", none[i], none[i]);
 
         CU_ASSERT_EQUAL(flow_set_count(&set), 2);
-        CU_ASSERT(has_flow(&set, "cookie=0xba70000000000003, table=1, "
+        CU_ASSERT(has_flow(&set,
+                           "cookie=0xba70000000000003, table=1, "
                            "priority=300,ip,nw_src=10.0.0.5",
                            "actions=set_field:0x1->reg12,goto_table:4"));
-        CU_ASSERT(has_flow(&set, "cookie=0xba70000000000003, table=1, "
+        CU_ASSERT(has_flow(&set,
+                           "cookie=0xba70000000000003, table=1, "
                            "priority=300,arp,arp_spa=10.0.0.5",
                            "actions=set_field:0x1->reg12,goto_table:4"));
         flow_set_destroy(&set);
@@ -267,8 +270,8 @@ check_roundtrip(const struct baton_flow *flow, enum ofp_version version)
     struct ofputil_flow_mod fm;
 
     ofpbuf_init(&ofpacts, 0);
-    if (ofputil_decode_flow_mod(&fm, msg->data, protocol, NULL, NULL,
-                                &ofpacts, OFPP_MAX, UINT8_MAX)) {
+    if (ofputil_decode_flow_mod(&fm, msg->data, protocol, NULL, NULL, &ofpacts,
+                                OFPP_MAX, UINT8_MAX)) {
         CU_FAIL("not decoded");
     } else {
         struct ofputil_flow_stats stats = {
@@ -302,7 +305,7 @@ test_roundtrip(void)
         flows_session(&layout, &addr, &a, &b, &set);
         flows_block(&layout, &block, &b, &set);
     }
-    HMAP_FOR_EACH (flow, node, &set.flows) {
+    HMAP_FOR_EACH(flow, node, &set.flows) {
         check_roundtrip(flow, OFP13_VERSION);
         check_roundtrip(flow, OFP14_VERSION);
         check_roundtrip(flow, OFP15_VERSION);
@@ -319,7 +322,7 @@ test_without_meters(void)
     struct flow_set without = make_pipeline(&unmetered);
     const struct baton_flow *flow;
 
-    HMAP_FOR_EACH (flow, node, &with.flows) {
+    HMAP_FOR_EACH(flow, node, &with.flows) {
         const struct baton_flow *other = flow_set_find(&without, flow);
         CU_ASSERT_PTR_NOT_NULL_FATAL(other);
         struct ofpbuf *a = flow_message_add(flow, false, OFP15_VERSION);

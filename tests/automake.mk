@@ -4,6 +4,7 @@
 if HAVE_CUNIT
 UNIT_TESTS =
 UNIT_TESTS += tests/unit/test-app-link
+UNIT_TESTS += tests/unit/test-attachment
 UNIT_TESTS += tests/unit/test-attachment-frame
 UNIT_TESTS += tests/unit/test-baton-ctl
 UNIT_TESTS += tests/unit/test-block
@@ -12,6 +13,7 @@ UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-late-packets
 UNIT_TESTS += tests/unit/test-lease
 UNIT_TESTS += tests/unit/test-libbaton
+UNIT_TESTS += tests/unit/test-methods
 UNIT_TESTS += tests/unit/test-policy
 UNIT_TESTS += tests/unit/test-record
 UNIT_TESTS += tests/unit/test-seal
@@ -75,6 +77,35 @@ tests_unit_test_state_seal_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_ticket_SOURCES = tests/unit/test-ticket.c tests/unit/unit.h
 tests_unit_test_ticket_LDADD = $(UNIT_LDADD)
+
+# A controller without wires: see the top of controller-world.h.
+CONTROLLER_WORLD = tests/unit/controller-world.c \
+	tests/unit/controller-world.h tests/unit/unit.h
+CONTROLLER_WORLD_WRAPS = $(AM_LDFLAGS) -Wl,--wrap=time_msec \
+	-Wl,--wrap=link_notify -Wl,--wrap=link_reply -Wl,--wrap=link_reply_error \
+	-Wl,--wrap=link_reply_error_object -Wl,--wrap=link_get_peer \
+	-Wl,--wrap=link_get_name -Wl,--wrap=link_drop -Wl,--wrap=link_get_backlog \
+	-Wl,--wrap=device_conn_link -Wl,--wrap=device_conn_device \
+	-Wl,--wrap=device_conn_bind -Wl,--wrap=device_conn_drop \
+	-Wl,--wrap=identity_verify -Wl,--wrap=network_find \
+	-Wl,--wrap=network_next -Wl,--wrap=network_set_block \
+	-Wl,--wrap=network_set_session -Wl,--wrap=network_unset \
+	-Wl,--wrap=network_flush -Wl,--wrap=network_flush_all \
+	-Wl,--wrap=bridge_get_name -Wl,--wrap=bridge_is_synchronised \
+	-Wl,--wrap=bridge_port_to_name -Wl,--wrap=bridge_acked \
+	-Wl,--wrap=bridge_send_to_port -Wl,--wrap=bridge_send_through
+
+tests_unit_test_attachment_SOURCES = tests/unit/test-attachment.c \
+	$(CONTROLLER_WORLD)
+tests_unit_test_attachment_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_attachment_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
+tests_unit_test_attachment_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_methods_SOURCES = tests/unit/test-methods.c \
+	$(CONTROLLER_WORLD)
+tests_unit_test_methods_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_methods_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
+tests_unit_test_methods_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 tests_unit_test_lease_SOURCES = tests/unit/test-lease.c tests/unit/unit.h
 tests_unit_test_lease_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller

@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "controller-world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge.h"
+#include "lease.h"
+#include "network.h"
+#include "mediator.h"
+#include "openvswitch/json.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "record.h"
+#include "transfer.h"
+#include "unit.h"
+#include "util.h"
+
+/* What devices may ask, and what they get who ask for more. */
+
+static const char policy[]
+    = "controller: {devices: [\"pssl:6654\"]}\n"
+      "bridges:\n"
+      "  br0: {datapath-id: \"0000000000000001\", subnets: [10.1.0.0/24]}\n"
+      "pools:\n"
+      "  p4: {bridge: br0, prefix: 10.1.0.128/25, block: 29, lease: 600,"
+      " rest: 10}\n"
+      "devices:\n"
+      "  laptop: {}\n"
+      "  tv: {}\n"
+      "  phone: {groups: [guests]}\n"
+      "services:\n"
+      "  play: {devices: [\"*\"], user: root}\n"
+      "moves:\n"
+      "  - {from: \"@guests\", to: laptop, allow: false}\n"
+      "  - {from: \"*\", to: \"*\", allow: true}\n"
+      "limits: {introductions: 2, offers: 2, sessions: 4}\n"
+      "associations: {lifetime: 100}\n";
+
+static struct agent *laptop, *tv, *phone;
+static struct world_session film;
+
+static void
+begin(void)
+{
+    world_begin(policy);
+    laptop = world_connect("laptop", 1);
+    tv = world_connect("tv", 2);
+    phone = world_connect("phone", 3);
+    world_open(laptop, &film);
+}
+
+static void
+check_error(struct agent *agent, const char *code)
+{
+    CU_ASSERT_STRING_EQUAL(world_string(world_expect(agent, "error"), "code"),
+                           code);
+}
+
+static void
+check_refused(struct agent *from, struct agent *to, uint64_t epoch,
+              const char *code)
+{
+    struct world_transfer wt;
+
+    CU_ASSERT_FALSE(world_introduce(&wt, from, to, &film, epoch));
+    check_error(from, code);
+    world_expect_none(to, "expect");
+}
+
+static void
+go(struct world_transfer *wt, struct agent *from, struct agent *to,
+   uint64_t epoch)
+{
+    CU_ASSERT_TRUE_FATAL(world_introduce(wt, from, to, &film, epoch));
+    world_seal(wt, ONWARD_ANY, UINT8_MAX);
+    world_prepare(wt);
+    world_prove(wt);
+    CU_ASSERT_STRING_EQUAL(world_string(world_expect(from, "result"),
+                                        "transfer"), wt->id_text);
+}
+
+static void
+check_owner(const char *owner, uint64_t epoch)
+{
+    const struct record *record = record_find(world->records, &film.id);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(record);
+    CU_ASSERT_STRING_EQUAL(record->owner, owner);
+    CU_ASSERT_EQUAL(record->epoch, epoch);
+}
+
+static void
+check_aborted(struct world_transfer *wt)
+{
+    CU_ASSERT_EQUAL(world_integer(world_expect(wt->from, "aborted"), "epoch"),
+                    wt->epoch + 1);
+    CU_ASSERT_EQUAL(world_integer(world_expect(wt->to, "aborted"), "epoch"),
+                    wt->epoch + 1);
+    CU_ASSERT_EQUAL(world_guard.port, wt->from->port);
+    CU_ASSERT_EQUAL(world_inbound.port, wt->from->port);
+    check_owner(wt->from->name, wt->epoch + 1);
+}
+
+static void
+test_register(void)
+{
+    struct agent *stranger, *again;
+
+    world_begin(policy);
+    stranger = world_new_agent("stranger", 4);
+    world_request(stranger, "register",
+                  "{'version': 1, 'certificate': 'PEM', 'endpoint': 'ssl:x',"
+                  " 'highest': [], 'sessions': []}");
+    check_error(stranger, "unknown-device");
+    laptop = world_new_agent("laptop", 1);
+    world_request(laptop, "register",
+                  "{'version': 2, 'certificate': 'PEM', 'endpoint': 'ssl:x',"
+                  " 'highest': [], 'sessions': []}");
+    check_error(laptop, "version");
+    world_certificate_good = false;
+    world_request(laptop, "register",
+                  "{'version': 1, 'certificate': 'PEM', 'endpoint': 'ssl:x',"
+                  " 'highest': [], 'sessions': []}");
+    check_error(laptop, "name");
+    world_certificate_good = true;
+
+    /* Nothing else goes before registration. */
+    world_request(laptop, "lease", "{'family': 4}");
+    CU_ASSERT_TRUE(laptop->dropped);
+
+    laptop = world_new_agent("laptop", 1);
+    world_register(laptop);
+    again = world_new_agent("laptop", 1);
+    world_register(again);
+    CU_ASSERT_TRUE(laptop->dropped);
+    CU_ASSERT_FALSE(again->dropped);
+    CU_ASSERT_NOT_EQUAL(again->sa_id, laptop->sa_id);
+    CU_ASSERT(memcmp(again->sa_key, laptop->sa_key, sizeof again->sa_key));
+    CU_ASSERT(memcmp(again->nonce, laptop->nonce, sizeof again->nonce));
+    world_end();
+}
+
+/* Messages of the wrong form end the connection, and do nothing else. */
+static void
+test_malformed(void)
+{
+    static const struct {
+        const char *method, *params;
+    } messages[] = {
+        { "announce", "{}" },
+        { "announce", "{'session': 'x', 'address': '10.1.0.129', 'epoch': 0,"
+                      " 'name': '', 'service': '', 'state': 'owner'}" },
+        { "announce", "{'session': 1}" },
+        { "ended", "{'session': '00000000-0000-0000-0000-000000000000',"
+                   " 'address': '10.1.0.129', 'epoch': -1}" },
+        { "attach-echo", "{'nonce': '!!!!'}" },
+        { "attach-echo", "{'nonce': 'AAAA'}" },
+        { "claim", "{'transfer': 'nonsense', 'proof': ''}" },
+        { "relay", "{'transfer': '00000000-0000-0000-0000-000000000000'}" },
+        { "timeline", "{'transfer': '00000000-0000-0000-0000-000000000000',"
+                      " 'boot': '', 'role': '', 'steps': [['x']]}" },
+        { "log", "{'transfer': '00000000-0000-0000-0000-000000000000',"
+                 " 'counters': {'x': 'y'}}" },
+        { "unheard-of", "{}" },
+        { "lease", "{'family': 4}" },           /* A request, not this. */
+    };
+
+    world_begin(policy);
+    for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
+        laptop = world_new_agent("laptop", 1);
+        world_register(laptop);
+        world_notify(laptop, messages[i].method, messages[i].params);
+        CU_ASSERT_TRUE(laptop->dropped);
+    }
+    world_end();
+}
+
+static void
+test_move(void)
+{
+    struct world_transfer wt;
+    const struct json *msg;
+
+    begin();
+    CU_ASSERT_TRUE_FATAL(world_introduce(&wt, laptop, tv, &film, 0));
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX);
+    world_prepare(&wt);
+
+    /* Inbound is on its way to G when go leaves; the guard is T's. */
+    CU_ASSERT_EQUAL(world_guard.port, laptop->port);
+    CU_ASSERT_EQUAL(world_inbound.port, tv->port);
+    msg = laptop->inbox[laptop->n_inbox - 1];
+    CU_ASSERT_STRING_EQUAL(world_string(msg, "method"), "result");
+    CU_ASSERT(world_integer(msg, "clock") > world_last_flush_at);
+    world_expect(laptop, "result");
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+
+    world_prove(&wt);
+    world_claim(&wt, tv);
+    CU_ASSERT_EQUAL(world_guard.port, tv->port);
+    CU_ASSERT_EQUAL(world_inbound.port, tv->port);
+    check_owner("tv", 1);
+    world_expect(laptop, "released");
+    world_expect_none(tv, "owned");
+    world_run();
+    world_expect_none(tv, "owned");     /* Not before the barrier. */
+    world_ask(&wt, tv, "target");
+    world_expect(tv, "pending");
+    world_ack();
+    world_expect(tv, "owned");
+
+    /* Back, and on, and back again. */
+    world_move(tv, laptop, &film, 1);
+    world_move(laptop, phone, &film, 2);
+    world_move(phone, tv, &film, 3);
+    world_move(tv, laptop, &film, 4);
+    check_owner("laptop", 5);
+    world_end();
+}
+
+static void
+test_introduce_refused(void)
+{
+    struct world_session other, third;
+    struct world_transfer wt;
+    struct agent stranger = { .name = "stranger" };
+
+    begin();
+    check_refused(laptop, tv, 1, "not-owner");
+    check_refused(tv, phone, 0, "not-owner");
+    check_refused(laptop, laptop, 0, "policy");
+    check_refused(laptop, &stranger, 0, "unknown-device");
+    world_synchronised = false;
+    check_refused(laptop, tv, 0, "not-attached");
+    world_synchronised = true;
+
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
+    check_refused(laptop, phone, 0, "busy");
+    world_open(laptop, &other);
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &other, 0));
+    world_open(laptop, &third);
+    CU_ASSERT_FALSE(world_introduce(&wt, laptop, phone, &third, 0));
+    check_error(laptop, "limit");
+
+    world_disconnect(tv);
+    CU_ASSERT_FALSE(world_introduce(&wt, laptop, tv, &third, 0));
+    check_error(laptop, "not-connected");
+    world_end();
+
+    /* Policy: guests move nothing to the laptop. */
+    begin();
+    world_move(laptop, phone, &film, 0);
+    check_refused(phone, laptop, 1, "policy");
+    world_end();
+}
+
+static void
+test_withdraw(void)
+{
+    struct world_transfer wt;
+    char *params;
+
+    begin();
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
+    params = xasprintf("{'transfer': '%s', 'reason': 'refused'}", wt.id_text);
+    world_notify(tv, "withdraw", params);       /* Not its to withdraw. */
+    world_expect_none(tv, "unexpect");
+    world_notify(laptop, "withdraw", params);
+    CU_ASSERT_STRING_EQUAL(world_string(world_expect(tv, "unexpect"),
+                                        "reason"), "refused");
+    free(params);
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX);
+    world_prepare(&wt);
+    check_error(laptop, "unknown-transfer");
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    world_end();
+}
+
+/* A ticket: once, in time, for this transfer, with this device's key. */
+static void
+test_ticket(void)
+{
+    struct world_transfer wt, other;
+
+    begin();
+    go(&wt, laptop, tv, 0);
+    world_prepare(&wt);
+    check_error(laptop, "ticket");
+    world_claim(&wt, tv);
+    world_ack();
+    world_expect(tv, "owned");
+    world_prepare(&wt);
+    check_error(laptop, "ticket");
+    world_end();
+
+    /* Late. */
+    begin();
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX);
+    world_advance(TRANSFER_OFFER_MS);
+    world_expect(tv, "unexpect");
+    world_prepare(&wt);
+    check_error(laptop, "unknown-transfer");
+    world_end();
+
+    /* Of another transfer; then the transfer is over. */
+    begin();
+    CU_ASSERT_TRUE(world_introduce(&other, laptop, phone, &film, 0));
+    world_seal(&other, ONWARD_ANY, UINT8_MAX);
+    world_disconnect(phone);
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
+    memcpy(wt.ticket, other.ticket, sizeof wt.ticket);
+    wt.ticket_len = other.ticket_len;
+    world_prepare(&wt);
+    check_error(laptop, "ticket");
+    world_expect(tv, "unexpect");
+    world_end();
+
+    /* By another device than the one that was introduced. */
+    begin();
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX);
+    wt.from = phone;
+    world_prepare(&wt);
+    check_error(phone, "unknown-transfer");
+    world_end();
+
+    /* Under an SA that is over: the renewed one's grace is a minute. */
+    begin();
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX);
+    device_renew_sa(&world->devices, laptop->device, 100, world_now);
+    world_advance(10 * 1000);
+    world_prepare(&wt);
+    world_expect(laptop, "result");
+    world_advance(TRANSFER_GONE_MS);
+    check_aborted(&wt);
+    device_renew_sa(&world->devices, laptop->device, 100, world_now);
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 1));
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX);     /* The SA before the last. */
+    world_prepare(&wt);
+    check_error(laptop, "ticket");
+    world_end();
+}
+
+static void
+test_prepare_refused(void)
+{
+    struct world_transfer wt;
+
+    begin();
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX);
+    world_synchronised = false;
+    world_prepare(&wt);
+    check_error(laptop, "bridge");
+    world_expect(tv, "unexpect");
+    world_synchronised = true;
+
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX);
+    tv->device->place.known = false;
+    world_prepare(&wt);
+    check_error(laptop, "target-away");
+    world_end();
+}
+
+/* A claim: right proof, right connection, right device, in time, once. */
+static void
+test_claim(void)
+{
+    struct world_transfer wt;
+    struct agent *again;
+
+    begin();
+    go(&wt, laptop, tv, 0);
+    wt.proof[0] ^= 1;
+    world_claim(&wt, tv);
+    wt.proof[0] ^= 1;
+    world_claim(&wt, phone);
+    world_claim(&wt, laptop);
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    world_advance(TRANSFER_GONE_MS - 1);
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    world_advance(1);
+    check_aborted(&wt);
+    world_claim(&wt, tv);               /* Too late. */
+    check_owner("laptop", 1);
+    world_end();
+
+    /* A proof is bound to the connection. */
+    begin();
+    go(&wt, laptop, tv, 0);
+    again = world_connect("tv", 2);
+    world_claim(&wt, again);
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    wt.to = again;
+    world_prove(&wt);
+    world_claim(&wt, again);
+    check_owner("tv", 1);
+    world_end();
+
+    /* Before go. */
+    begin();
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX);
+    world_prove(&wt);
+    world_claim(&wt, tv);
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    world_end();
+}
+
+static void
+test_bridge_lost(void)
+{
+    struct world_transfer wt;
+    struct network_event event = { NETWORK_LOST, "br0" };
+
+    begin();
+    go(&wt, laptop, tv, 0);
+    mediator_bridge_event(world, &event);
+    check_aborted(&wt);
+    world_end();
+}
+
+static void
+test_write_lost(void)
+{
+    struct world_transfer wt;
+
+    begin();
+    go(&wt, laptop, tv, 0);
+    record_store_lose(world->records, 2, false);
+    world_claim(&wt, tv);
+    world_ack();
+    world_expect_none(laptop, "released");
+    world_ask(&wt, laptop, "transferring");
+    world_expect(laptop, "pending");
+    world_advance(TRANSFER_RETRY_MS);
+    world_expect_none(laptop, "released");
+    world_advance(TRANSFER_RETRY_MS);
+    world_expect(laptop, "released");
+    world_expect(tv, "owned");
+    check_owner("tv", 1);
+    world_end();
+}
+
+/* Asked: by the rule. */
+static void
+test_ask(void)
+{
+    struct world_transfer wt, unknown;
+
+    begin();
+    go(&wt, laptop, tv, 0);
+    world_ask(&wt, laptop, "transferring");
+    world_expect(laptop, "pending");
+    world_claim(&wt, tv);
+    world_ack();
+    world_expect(laptop, "released");
+    world_expect(tv, "owned");
+    world_ask(&wt, laptop, "transferring");
+    world_expect(laptop, "released");
+    world_ask(&wt, tv, "target");
+    world_expect(tv, "owned");
+
+    /* Of another transfer begun at the same epoch, G does not own by it. */
+    unknown = wt;
+    uuid_generate(&unknown.id);
+    snprintf(unknown.id_text, sizeof unknown.id_text, UUID_FMT,
+             UUID_ARGS(&unknown.id));
+    world_ask(&unknown, tv, "target");
+    world_expect(tv, "aborted");
+    world_ask(&unknown, phone, "target");
+    world_expect(phone, "aborted");
+
+    /* Unknown and undecided: aborted, at the owner's question only. */
+    unknown.epoch = 1;
+    world_ask(&unknown, laptop, "transferring");
+    world_expect_none(laptop, "released");
+    check_owner("tv", 1);
+    world_ask(&unknown, tv, "transferring");
+    CU_ASSERT_EQUAL(world_integer(world_expect(tv, "aborted"), "epoch"), 2);
+    check_owner("tv", 2);
+
+    /* The same of a session that no record knows. */
+    world_open(laptop, &film);
+    unknown.epoch = 0;
+    unknown.session = &film;
+    uuid_generate(&unknown.id);
+    world_ask(&unknown, laptop, "transferring");
+    CU_ASSERT_EQUAL(world_integer(world_expect(laptop, "aborted"), "epoch"),
+                    1);
+    check_owner("laptop", 1);
+    world_end();
+}
+
+static void
+test_onward(void)
+{
+    struct world_transfer wt;
+
+    begin();
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
+    world_seal(&wt, ONWARD_BACK, UINT8_MAX);
+    world_prepare(&wt);
+    world_expect(laptop, "result");
+    world_prove(&wt);
+    world_claim(&wt, tv);
+    world_ack();
+    world_expect(tv, "owned");
+    check_refused(tv, phone, 1, "onward");
+    world_move(tv, laptop, &film, 1);
+
+    CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 2));
+    world_seal(&wt, ONWARD_NONE, 0);
+    world_prepare(&wt);
+    world_expect(laptop, "result");
+    world_prove(&wt);
+    world_claim(&wt, tv);
+    world_ack();
+    world_expect(tv, "owned");
+    check_refused(tv, phone, 3, "onward");
+    check_refused(tv, laptop, 3, "onward");
+    world_end();
+}
+
+/* An address is released, rests, and is free again. */
+static void
+test_ended(void)
+{
+    const struct json *msg;
+    char *params;
+
+    begin();
+    world_move(laptop, tv, &film, 0);
+    world_request(laptop, "lease", "{'family': 4}");
+    msg = shash_find_data(json_object(world_expect(laptop, "result")),
+                          "in_use");
+    CU_ASSERT_EQUAL(json_array(msg)->n, 1);
+
+    params = xasprintf("{'session': '%s', 'address': '%s', 'epoch': 1}",
+                       film.id_text, film.address_text);
+    world_notify(laptop, "ended", params);      /* Not its any more. */
+    CU_ASSERT_STRING_EQUAL(world_string(world_expect(laptop, "epoch"),
+                                        "owner"), "tv");
+    world_notify(tv, "ended", params);
+    free(params);
+    CU_ASSERT_PTR_NULL(record_find_address(world->records, &film.address));
+    CU_ASSERT_EQUAL(world_guard.port, OFPP_NONE);
+    world_advance(9999);
+    world_expect_none(laptop, "address-free");
+    world_advance(1);
+    CU_ASSERT_STRING_EQUAL(world_string(world_expect(laptop, "address-free"),
+                                        "address"), film.address_text);
+    world_end();
+}
+
+/* Sessions whose owner never speaks of them again are over. */
+static void
+test_reclaim(void)
+{
+    struct agent *again;
+
+    begin();
+    world_move(laptop, tv, &film, 0);
+    again = world_connect("tv", 2);
+    CU_ASSERT_FALSE(again->dropped);
+    world_advance(119999);
+    CU_ASSERT_FALSE(record_find(world->records, &film.id)->ended);
+    world_advance(1);
+    CU_ASSERT_TRUE(record_find(world->records, &film.id)->ended);
+    world_end();
+}
+
+static void
+test_relay(void)
+{
+    struct world_transfer wt;
+    char *params;
+
+    begin();
+    go(&wt, laptop, tv, 0);
+    params = xasprintf("{'transfer': '%s', 'frame': 'AAAA'}", wt.id_text);
+    world_notify(laptop, "relay", params);
+    CU_ASSERT_STRING_EQUAL(world_string(world_expect(tv, "relay"), "frame"),
+                           "AAAA");
+    world_notify(tv, "relay", params);
+    world_expect(laptop, "relay");
+    world_notify(phone, "relay", params);
+    world_expect_none(laptop, "relay");
+    world_expect_none(tv, "relay");
+    free(params);
+    world_end();
+}
+
+/* A packet that the guard refused: passed on only from the owner's place. */
+static void
+test_guard_violation(void)
+{
+    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+    struct bridge_packet packet = { .kind = BATON_FLOW_GUARD_VIOLATION,
+                                    .data = frame, .size = sizeof frame };
+    struct world_transfer wt;
+    ovs_be32 src;
+
+    begin();
+    frame[12] = 0x08;
+    frame[14] = 0x45;
+    frame[17] = 46;
+    frame[22] = 64;
+    frame[23] = 17;
+    src = in6_addr_get_mapped_ipv4(&film.address);
+    memcpy(&frame[26], &src, sizeof src);
+
+    go(&wt, laptop, tv, 0);
+    memcpy(&frame[6], &tv->mac, 6);
+    packet.in_port = tv->port;
+    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    CU_ASSERT_EQUAL(world_n_sent_through, 0);
+    world_claim(&wt, tv);
+    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    CU_ASSERT_EQUAL(world_n_sent_through, 1);
+    memcpy(&frame[6], &laptop->mac, 6);         /* Another MAC address. */
+    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    packet.in_port = laptop->port;              /* The former owner. */
+    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    CU_ASSERT_EQUAL(world_n_sent_through, 1);
+    CU_ASSERT_EQUAL(world->n_violations, 3);
+    packet.size = 14;                           /* Cut short. */
+    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    world_end();
+}
+
+int
+main(void)
+{
+    static const struct unit_test tests[] = {
+        { "register", test_register },
+        { "malformed", test_malformed },
+        { "move", test_move },
+        { "introduce, refused", test_introduce_refused },
+        { "withdraw", test_withdraw },
+        { "ticket", test_ticket },
+        { "prepare, refused", test_prepare_refused },
+        { "claim", test_claim },
+        { "bridge lost", test_bridge_lost },
+        { "write lost", test_write_lost },
+        { "ask", test_ask },
+        { "onward", test_onward },
+        { "ended", test_ended },
+        { "reclaim", test_reclaim },
+        { "relay", test_relay },
+        { "guard violation", test_guard_violation },
+    };
+
+    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
+    return unit_run("methods", tests, ARRAY_SIZE(tests));
+}

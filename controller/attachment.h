@@ -22,10 +22,10 @@
 struct bridge;
 struct bridge_packet;
 struct device;
-struct uuid;
 struct devices;
 struct network;
 struct policy;
+struct uuid;
 
 /* A connection was made or something changed: challenges soon. */
 void attachment_restart(struct device *, long long int now);
@@ -34,8 +34,6 @@ void attachment_hurry(struct device *, long long int now);
 void attachment_run(struct device *, struct network *, long long int now);
 long long int attachment_next_deadline(const struct device *);
 
-/* Returns the device that lost its place to the one that sent the frame, or
- * NULL. */
 /* If 'packet' is a device's word, from where it is attached, that all it sent
  * before has passed: returns the device, and stores which transfer it says so
  * for.  Otherwise NULL. */
@@ -43,6 +41,8 @@ struct device *attachment_parse_flush(struct devices *, struct bridge *,
                                       const struct bridge_packet *,
                                       long long int now, struct uuid *);
 
+/* Returns the device that lost its place to the one that sent the frame, or
+ * NULL. */
 struct device *attachment_handle_frame(struct devices *, struct network *,
                                        const struct policy *, struct bridge *,
                                        const struct bridge_packet *,

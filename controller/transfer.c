@@ -306,6 +306,7 @@ decide(struct transfers *ts, struct transfer *t,
     t->deadline = LLONG_MAX;
     t->writing = true;
     t->acked = false;
+    t->flush_seqno = UINT64_MAX;        /* Until the flows are sent. */
     act(ts, t, TRANSFER_DO_WRITE);
     act(ts, t, TRANSFER_DO_SETTLE);
 }

@@ -93,7 +93,8 @@ CONTROLLER_WORLD_WRAPS = $(AM_LDFLAGS) -Wl,--wrap=time_msec \
 	-Wl,--wrap=network_flush -Wl,--wrap=network_flush_all \
 	-Wl,--wrap=bridge_get_name -Wl,--wrap=bridge_is_synchronised \
 	-Wl,--wrap=bridge_port_to_name -Wl,--wrap=bridge_acked \
-	-Wl,--wrap=bridge_send_to_port -Wl,--wrap=bridge_send_through
+	-Wl,--wrap=bridge_send_to_port -Wl,--wrap=bridge_send_through \
+	-Wl,--wrap=bridge_send_past_guard
 
 tests_unit_test_attachment_SOURCES = tests/unit/test-attachment.c \
 	$(CONTROLLER_WORLD)

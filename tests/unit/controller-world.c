@@ -37,7 +37,7 @@ bool world_synchronised;
 uint64_t world_flushed, world_acked;
 bool world_certificate_good;
 struct flow_place world_guard, world_inbound;
-unsigned int world_n_sent_through;
+unsigned int world_n_sent_through, world_n_sent_past_guard;
 uint8_t world_frame[ATTACHMENT_FRAME_LEN];
 ofp_port_t world_frame_port;
 unsigned int world_clock, world_last_flush_at;
@@ -95,6 +95,8 @@ void __wrap_bridge_send_to_port(struct bridge *, ofp_port_t, const void *,
                                 size_t);
 void __wrap_bridge_send_through(struct bridge *, ofp_port_t, const void *,
                                 size_t);
+void __wrap_bridge_send_past_guard(struct bridge *, ofp_port_t, const void *,
+                                   size_t);
 
 long long int
 __wrap_time_msec(void)
@@ -328,6 +330,15 @@ __wrap_bridge_send_through(struct bridge *bridge OVS_UNUSED,
     world_n_sent_through++;
 }
 
+void
+__wrap_bridge_send_past_guard(struct bridge *bridge OVS_UNUSED,
+                              ofp_port_t port OVS_UNUSED,
+                              const void *data OVS_UNUSED,
+                              size_t n OVS_UNUSED)
+{
+    world_n_sent_past_guard++;
+}
+
 /* The world. */
 
 void
@@ -344,7 +355,7 @@ world_begin(const char *policy)
     world_now = 100 * 1000;
     world_synchronised = world_certificate_good = true;
     world_flushed = world_acked = 0;
-    world_n_sent_through = world_clock = 0;
+    world_n_sent_through = world_n_sent_past_guard = world_clock = 0;
 
     world = xzalloc(sizeof *world);
     world->policy = policy_load(file_name, &error);
@@ -742,6 +753,39 @@ world_prepare(struct world_transfer *wt)
 }
 
 void
+world_flush(struct world_transfer *wt, ofp_port_t port)
+{
+    struct attachment_frame frame;
+    uint8_t bytes[ATTACHMENT_FRAME_LEN];
+    struct bridge_packet packet = { .kind = BATON_FLOW_ATTACHMENT,
+                                    .in_port = port, .data = bytes,
+                                    .size = sizeof bytes };
+    struct device *device;
+    struct uuid transfer;
+
+    memset(&frame, 0, sizeof frame);
+    frame.kind = ATTACHMENT_FLUSH;
+    frame.src = wt->from->mac;
+    frame.sa_id = wt->from->sa_id;
+    for (int i = 0; i < 16; i++) {
+        frame.nonce[i] = wt->id.parts[i / 4] >> (24 - i % 4 * 8);
+    }
+    attachment_frame_compose(&frame, wt->from->sa_key, bytes);
+    device = attachment_parse_flush(&world->devices, the_bridge, &packet,
+                                    world_now, &transfer);
+    if (device) {
+        struct transfer *t = transfers_find(world->transfers, &transfer);
+
+        CU_ASSERT_TRUE(uuid_equals(&transfer, &wt->id));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+        if (!strcmp(t->from, device->name)) {
+            transfer_flushed(world->transfers, t);
+            world_run();
+        }
+    }
+}
+
+void
 world_prove(struct world_transfer *wt)
 {
     struct iovec iov = { wt->ticket, wt->ticket_len };
@@ -789,6 +833,7 @@ world_move(struct agent *from, struct agent *to,
     world_seal(&wt, ONWARD_ANY, UINT8_MAX);
     world_prepare(&wt);
     world_expect(from, "result");
+    world_flush(&wt, from->port);
     world_prove(&wt);
     world_claim(&wt, to);
     msg = world_expect(from, "released");

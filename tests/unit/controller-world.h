@@ -50,7 +50,7 @@ extern uint64_t world_flushed, world_acked;
 extern bool world_certificate_good;
 /* What was last set for a session, and how often anything was. */
 extern struct flow_place world_guard, world_inbound;
-extern unsigned int world_n_sent_through;
+extern unsigned int world_n_sent_through, world_n_sent_past_guard;
 /* The last frame out of a port. */
 extern uint8_t world_frame[ATTACHMENT_FRAME_LEN];
 extern ofp_port_t world_frame_port;
@@ -122,6 +122,8 @@ bool world_introduce(struct world_transfer *, struct agent *from,
 /* Seals the ticket, with 'from's SA. */
 void world_seal(struct world_transfer *, enum onward, uint8_t depth);
 void world_prepare(struct world_transfer *);
+/* T's frame after its last packet, in at 'port'. */
+void world_flush(struct world_transfer *, ofp_port_t port);
 /* Makes the proof for 'to's connection, and claims by it. */
 void world_prove(struct world_transfer *);
 void world_claim(struct world_transfer *, struct agent *by);

@@ -219,6 +219,7 @@ test_moves(void)
     world_advance(200);
     CU_ASSERT_EQUAL(world_frame_port, tv->port);
     world_prepare(&wt);
+    world_flush(&wt, laptop->port);
     echo(tv, world_frame);
     CU_ASSERT_EQUAL(tv->device->place.port, u16_to_ofp(2));
     world_prove(&wt);

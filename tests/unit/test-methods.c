@@ -76,6 +76,7 @@ go(struct world_transfer *wt, struct agent *from, struct agent *to,
     CU_ASSERT_TRUE_FATAL(world_introduce(wt, from, to, &film, epoch));
     world_seal(wt, ONWARD_ANY, UINT8_MAX);
     world_prepare(wt);
+    world_flush(wt, from->port);
     world_prove(wt);
     CU_ASSERT_STRING_EQUAL(world_string(world_expect(from, "result"),
                                         "transfer"), wt->id_text);
@@ -197,8 +198,15 @@ test_move(void)
     world_expect(laptop, "result");
     CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
 
+    /* The guard turns when G has claimed, and T's last packets passed. */
     world_prove(&wt);
     world_claim(&wt, tv);
+    CU_ASSERT_EQUAL(world_guard.port, laptop->port);
+    world_flush(&wt, phone->port);      /* Not from where T is. */
+    CU_ASSERT_EQUAL(world_guard.port, laptop->port);
+    world_ask(&wt, tv, "target");
+    world_expect(tv, "pending");
+    world_flush(&wt, laptop->port);
     CU_ASSERT_EQUAL(world_guard.port, tv->port);
     CU_ASSERT_EQUAL(world_inbound.port, tv->port);
     check_owner("tv", 1);
@@ -412,6 +420,25 @@ test_claim(void)
     world_end();
 }
 
+/* Without T's flush the commit waits 100 ms, and no longer. */
+static void
+test_flush_lost(void)
+{
+    struct world_transfer wt;
+
+    begin();
+    CU_ASSERT_TRUE_FATAL(world_introduce(&wt, laptop, tv, &film, 0));
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX);
+    world_prepare(&wt);
+    world_prove(&wt);
+    world_claim(&wt, tv);
+    world_advance(TRANSFER_FLUSH_MS - 1);
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    world_advance(1);
+    check_owner("tv", 1);
+    world_end();
+}
+
 static void
 test_bridge_lost(void)
 {
@@ -507,6 +534,7 @@ test_onward(void)
     world_seal(&wt, ONWARD_BACK, UINT8_MAX);
     world_prepare(&wt);
     world_expect(laptop, "result");
+    world_flush(&wt, laptop->port);
     world_prove(&wt);
     world_claim(&wt, tv);
     world_ack();
@@ -518,6 +546,7 @@ test_onward(void)
     world_seal(&wt, ONWARD_NONE, 0);
     world_prepare(&wt);
     world_expect(laptop, "result");
+    world_flush(&wt, laptop->port);
     world_prove(&wt);
     world_claim(&wt, tv);
     world_ack();
@@ -625,8 +654,15 @@ test_guard_violation(void)
     CU_ASSERT_EQUAL(world_n_sent_through, 1);
     memcpy(&frame[6], &laptop->mac, 6);         /* Another MAC address. */
     mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
-    packet.in_port = laptop->port;              /* The former owner. */
+    CU_ASSERT_EQUAL(world->n_violations, 2);
+
+    /* The former owner's: what was on its way, for a moment. */
+    packet.in_port = laptop->port;
     mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    CU_ASSERT_EQUAL(world_n_sent_past_guard, 1);
+    world_advance(TRANSFER_LATE_MS);
+    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    CU_ASSERT_EQUAL(world_n_sent_past_guard, 1);
     CU_ASSERT_EQUAL(world_n_sent_through, 1);
     CU_ASSERT_EQUAL(world->n_violations, 3);
     packet.size = 14;                           /* Cut short. */
@@ -646,6 +682,7 @@ main(void)
         { "ticket", test_ticket },
         { "prepare, refused", test_prepare_refused },
         { "claim", test_claim },
+        { "flush lost", test_flush_lost },
         { "bridge lost", test_bridge_lost },
         { "write lost", test_write_lost },
         { "ask", test_ask },

@@ -137,7 +137,7 @@ announcements_end(struct controller *c, struct device *device)
     struct session *session;
 
     /* The addresses of those that are gone rest. */
-    HMAP_FOR_EACH (session, node, &c->sessions.sessions) {
+    HMAP_FOR_EACH(session, node, &c->sessions.sessions) {
         if (session->marked && !strcmp(session->device, device->name)
             && !record_find(c->records, &session->id)) {
             leases_rest(c->leases, &session->address, time_msec());
@@ -159,7 +159,7 @@ reclaim(struct controller *c, const struct device *device)
             || transfers_find_session(c->transfers, &record->session)) {
             continue;
         }
-        VLOG_INFO("%s: session "UUID_FMT" is gone, with its application",
+        VLOG_INFO("%s: session " UUID_FMT " is gone, with its application",
                   device->name, UUID_ARGS(&record->session));
         mediator_session_ended(c, &record->session, &record->address);
     }
@@ -170,7 +170,7 @@ announcements_run(struct controller *c)
 {
     struct device *device;
 
-    HMAP_FOR_EACH (device, node, &c->devices.devices) {
+    HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link && device->reclaim_at
             && time_msec() >= device->reclaim_at) {
             device->reclaim_at = 0;

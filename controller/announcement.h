@@ -17,7 +17,7 @@ struct device;
 struct message;
 
 #define EPOCH_MAX (UINT64_C(1) << 53)
-#define SESSION_NAME_MAX 255    /* Bytes of text for people. */
+#define SESSION_NAME_MAX 255 /* Bytes of text for people. */
 
 struct announcement {
     /* What the device says.  Strings belong to the message. */
@@ -25,12 +25,12 @@ struct announcement {
     struct in6_addr address;
     uint64_t epoch;
     const char *name;
-    const char *service;        /* May be empty. */
+    const char *service; /* May be empty. */
 
     /* What we know, from announcement_check(). */
     uint64_t known_epoch;
-    bool known_owned;           /* Owned by that device, at 'known_epoch'. */
-    const char *known_owner;    /* Device; "" if nobody. */
+    bool known_owned;        /* Owned by that device, at 'known_epoch'. */
+    const char *known_owner; /* Device; "" if nobody. */
 };
 
 /* Reads the members; the caller then looks at message_finish(). */

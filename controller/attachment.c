@@ -50,8 +50,8 @@ VLOG_DEFINE_THIS_MODULE(attachment);
 #define ATTACHMENT_BACKOFF_MAX 8000
 
 /* From whom probes come: a local address nobody else uses. */
-static const struct eth_addr probe_src
-    = { { { 0x02, 0x00, 0x00, 0xba, 0x70, 0x00 } } };
+static const struct eth_addr probe_src = { { { 0x02, 0x00, 0x00, 0xba, 0x70,
+                                               0x00 } } };
 
 void
 attachment_restart(struct device *device, long long int now)
@@ -135,8 +135,8 @@ miss(struct device *device, const char *what, long long int now)
     a->next_at = now + a->backoff;
     a->backoff = MIN(a->backoff * 2, ATTACHMENT_BACKOFF_MAX);
     if (++a->misses == 3) {
-        VLOG_INFO("%s: does not prove where it is attached: %s",
-                  device->name, what);
+        VLOG_INFO("%s: does not prove where it is attached: %s", device->name,
+                  what);
     }
 }
 
@@ -182,7 +182,7 @@ attachment_next_deadline(const struct device *device)
     const struct attachment *a = &device->attachment;
 
     /* While no bridge is synchronised, its synchronisation will wake us. */
-    return !device->link                ? LLONG_MAX
+    return !device->link                 ? LLONG_MAX
            : a->state == ATTACHMENT_IDLE ? a->next_at
                                          : a->deadline;
 }
@@ -191,8 +191,7 @@ static bool
 same_place(const struct device_place *a, const struct device_place *b)
 {
     return (a->known && b->known && a->port == b->port
-            && eth_addr_equals(a->mac, b->mac)
-            && !strcmp(a->bridge, b->bridge)
+            && eth_addr_equals(a->mac, b->mac) && !strcmp(a->bridge, b->bridge)
             && !strcmp(a->port_name, b->port_name));
 }
 
@@ -202,7 +201,7 @@ find_holder(const struct devices *devices, const struct device *but,
 {
     struct device *device;
 
-    HMAP_FOR_EACH (device, node, &devices->devices) {
+    HMAP_FOR_EACH(device, node, &devices->devices) {
         if (device != but && device->place.known
             && device->place.port == place->port
             && !strcmp(device->place.bridge, place->bridge)) {
@@ -231,8 +230,9 @@ find_answerer(struct devices *devices, const struct attachment_frame *frame,
               long long int now)
 {
     struct device *device = device_find_sa(devices, frame->sa_id);
-    const struct device_sa *sa = device ? device_get_sa(device, frame->sa_id,
-                                                        now) : NULL;
+    const struct device_sa *sa = device
+                                     ? device_get_sa(device, frame->sa_id, now)
+                                     : NULL;
     const struct attachment *a;
 
     if (!sa || !device->link || frame->kind != ATTACHMENT_ANSWER
@@ -240,10 +240,11 @@ find_answerer(struct devices *devices, const struct attachment_frame *frame,
         return NULL;
     }
     a = &device->attachment;
-    return ((a->state == ATTACHMENT_CHALLENGED
-             || a->state == ATTACHMENT_CANDIDATE)
-            && seal_equal(frame->nonce, a->nonce, sizeof a->nonce)
-            ? device : NULL);
+    return (
+        (a->state == ATTACHMENT_CHALLENGED || a->state == ATTACHMENT_CANDIDATE)
+                && seal_equal(frame->nonce, a->nonce, sizeof a->nonce)
+            ? device
+            : NULL);
 }
 
 struct device *
@@ -267,8 +268,8 @@ attachment_parse_flush(struct devices *devices, struct bridge *bridge,
         return NULL;
     }
     for (int i = 0; i < 4; i++) {
-        transfer->parts[i]
-            = ntohl(get_unaligned_be32((ovs_be32 *) (frame.nonce + 4 * i)));
+        transfer->parts[i] = ntohl(
+            get_unaligned_be32((ovs_be32 *) (frame.nonce + 4 * i)));
     }
     return device;
 }
@@ -317,8 +318,8 @@ attachment_handle_frame(struct devices *devices, struct network *network,
     holder = find_holder(devices, device, &place);
     if (holder && holder->link && !holder->attachment.misses) {
         attachment_hurry(holder, now);
-        refuse(device, &place, "the port is another device's: ",
-               holder->name, now);
+        refuse(device, &place, "the port is another device's: ", holder->name,
+               now);
         return NULL;
     }
     if (holder) {
@@ -375,7 +376,7 @@ attachment_handle_echo(struct device *device,
     a->next_at = now + ATTACHMENT_PERIOD;
     if (changed) {
         device->place = a->candidate;
-        VLOG_INFO("%s: attached to port %s of %s, MAC address "ETH_ADDR_FMT,
+        VLOG_INFO("%s: attached to port %s of %s, MAC address " ETH_ADDR_FMT,
                   device->name, device->place.port_name, device->place.bridge,
                   ETH_ADDR_ARGS(device->place.mac));
     }
@@ -393,8 +394,7 @@ attachment_recheck(struct device *device, const struct policy *policy,
     if (device->place.known
         && !place_is_allowed(policy, device, &device->place)) {
         VLOG_INFO("%s: policy no longer lets it be at port %s of %s",
-                  device->name, device->place.port_name,
-                  device->place.bridge);
+                  device->name, device->place.port_name, device->place.bridge);
         device->place.known = false;
         attachment_hurry(device, now);
         return true;

@@ -58,16 +58,15 @@ parse_options(int argc, char *argv[], struct options *options)
         SSL_OPTION_ENUMS,
     };
     static const struct option long_options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {"unixctl", required_argument, NULL, OPT_UNIXCTL},
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        { "unixctl", required_argument, NULL, OPT_UNIXCTL },
         VLOG_LONG_OPTIONS,
         DAEMON_LONG_OPTIONS,
         STREAM_SSL_LONG_OPTIONS,
-        {NULL, 0, NULL, 0},
+        { NULL, 0, NULL, 0 },
     };
-    char *short_options
-        = ovs_cmdl_long_options_to_short_options(long_options);
+    char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
 
     memset(options, 0, sizeof *options);
     for (;;) {
@@ -92,44 +91,34 @@ parse_options(int argc, char *argv[], struct options *options)
             stream_ssl_set_ca_cert_file(optarg, false);
             break;
 
-        case OPT_SSL_PROTOCOLS:
-            stream_ssl_set_protocols(optarg);
-            break;
+        case OPT_SSL_PROTOCOLS: stream_ssl_set_protocols(optarg); break;
 
-        case OPT_SSL_CIPHERS:
-            stream_ssl_set_ciphers(optarg);
-            break;
+        case OPT_SSL_CIPHERS: stream_ssl_set_ciphers(optarg); break;
 
-        case OPT_UNIXCTL:
-            options->unixctl_path = optarg;
-            break;
+        case OPT_UNIXCTL: options->unixctl_path = optarg; break;
 
-        case 'h':
-            usage();
+        case 'h': usage();
 
         case 'V':
             printf("%s (Baton) %s\n", program_name, PACKAGE_VERSION);
             exit(EXIT_SUCCESS);
 
-        VLOG_OPTION_HANDLERS
-        DAEMON_OPTION_HANDLERS
+            VLOG_OPTION_HANDLERS
+            DAEMON_OPTION_HANDLERS
 
-        case '?':
-            exit(EXIT_FAILURE);
+        case '?': exit(EXIT_FAILURE);
 
-        default:
-            abort();
+        default: abort();
         }
     }
     free(short_options);
 
     if (argc - optind != 1) {
         ovs_fatal(0, "exactly one policy file is needed; "
-                  "use --help for usage");
+                     "use --help for usage");
     }
     options->policy_file = argv[optind];
-    if (!options->private_key || !options->certificate
-        || !options->ca_cert) {
+    if (!options->private_key || !options->certificate || !options->ca_cert) {
         ovs_fatal(0, "--private-key, --certificate and --ca-cert are needed");
     }
 }

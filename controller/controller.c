@@ -37,12 +37,12 @@ configure(struct controller *c)
     const struct shash_node *node;
     struct device *device;
 
-    SHASH_FOR_EACH (node, &c->policy->devices) {
+    SHASH_FOR_EACH(node, &c->policy->devices) {
         if (!device_find(&c->devices, node->name)) {
             device_add(&c->devices, node->name);
         }
     }
-    HMAP_FOR_EACH_SAFE (device, node, &c->devices.devices) {
+    HMAP_FOR_EACH_SAFE(device, node, &c->devices.devices) {
         if (!shash_find(&c->policy->devices, device->name)) {
             const char *reason = "policy no longer has the device";
 
@@ -85,8 +85,8 @@ controller_create(const char *policy_file, const char *private_key,
     }
     if (strcmp(identity_get_role(identity), "controller")) {
         *errorp = xasprintf("%s: the certificate names %s/%s, where "
-                            "controller/NAME is needed", certificate,
-                            identity_get_role(identity),
+                            "controller/NAME is needed",
+                            certificate, identity_get_role(identity),
                             identity_get_name(identity));
         identity_destroy(identity);
         policy_destroy(policy);
@@ -224,7 +224,7 @@ run_devices(struct controller *c)
     unsigned int lifetime = c->policy->sa_lifetime_s;
     struct device *device;
 
-    HMAP_FOR_EACH (device, node, &c->devices.devices) {
+    HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link && device->sa.expires - now < lifetime * 250LL) {
             device_renew_sa(&c->devices, device, lifetime, now);
             methods_send_sa(c, device);
@@ -252,7 +252,7 @@ controller_wait(struct controller *c)
     network_wait(c->network);
     device_links_wait(c->links);
     mediator_wait(c);
-    HMAP_FOR_EACH (device, node, &c->devices.devices) {
+    HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {
             deadline = MIN(deadline, attachment_next_deadline(device));
             deadline = MIN(deadline, device->sa.expires

@@ -42,11 +42,11 @@ struct controller {
     struct transfers *transfers;
 
     /* Counters. */
-    uint64_t n_passed_on;       /* Owners' packets that a stale megaflow sent
+    uint64_t n_passed_on;  /* Owners' packets that a stale megaflow sent
                                  * us. */
-    uint64_t n_violations;      /* Other guard violations. */
-    uint64_t n_relayed;         /* Peer frames passed between devices. */
-    long long int started;      /* Wall clock, milliseconds. */
+    uint64_t n_violations; /* Other guard violations. */
+    uint64_t n_relayed;    /* Peer frames passed between devices. */
+    long long int started; /* Wall clock, milliseconds. */
 };
 
 /* NULL and a message in '*errorp' if the policy or the identity is no good. */

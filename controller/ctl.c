@@ -51,7 +51,7 @@ show_bridge(const struct bridge *bridge)
 {
     struct json *object = json_object_create();
     struct bridge_stats stats;
-    char *dpid = xasprintf("%016"PRIx64, bridge_get_datapath_id(bridge));
+    char *dpid = xasprintf("%016" PRIx64, bridge_get_datapath_id(bridge));
 
     bridge_get_stats(bridge, &stats);
     message_put_string(object, "name", bridge_get_name(bridge));
@@ -77,8 +77,8 @@ show_lease(const struct lease *lease)
     message_put_string(object, "pool", lease->pool);
     message_put_string(object, "bridge", lease->bridge);
     message_put_string(object, "device", lease->device);
-    message_put_string(object, "state", lease->state == LEASE_LEASED
-                                            ? "leased" : "resting");
+    message_put_string(object, "state",
+                       lease->state == LEASE_LEASED ? "leased" : "resting");
     message_put_integer(object, "seconds_left", MAX(left, 0) / 1000);
     return object;
 }
@@ -117,7 +117,7 @@ ctl_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
     while ((lease = leases_next(c->leases, lease))) {
         json_array_add(leases, show_lease(lease));
     }
-    HMAP_FOR_EACH (device, node, &c->devices.devices) {
+    HMAP_FOR_EACH(device, node, &c->devices.devices) {
         n_connected += device->link != NULL;
     }
     message_put_string(object, "name", identity_get_name(c->identity));
@@ -129,8 +129,7 @@ ctl_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
     json_object_put(object, "leases", leases);
     message_put_integer(object, "devices", hmap_count(&c->devices.devices));
     message_put_integer(object, "devices_connected", n_connected);
-    message_put_integer(object, "sessions",
-                        hmap_count(&c->sessions.sessions));
+    message_put_integer(object, "sessions", hmap_count(&c->sessions.sessions));
     message_put_integer(object, "records", record_count(c->records));
     json_object_put(object, "transfers", show_totals(c));
     message_put_integer(object, "violations", c->n_violations);
@@ -226,7 +225,7 @@ ctl_sessions(struct unixctl_conn *conn, int argc OVS_UNUSED,
     const struct record *record = NULL;
     const struct session *session;
 
-    HMAP_FOR_EACH (session, node, &c->sessions.sessions) {
+    HMAP_FOR_EACH(session, node, &c->sessions.sessions) {
         if (!record_find(c->records, &session->id)) {
             json_array_add(array,
                            show_session(c, &session->id, &session->address,
@@ -237,11 +236,10 @@ ctl_sessions(struct unixctl_conn *conn, int argc OVS_UNUSED,
     }
     while ((record = record_next(c->records, record))) {
         if (!record->ended) {
-            json_array_add(array,
-                           show_session(c, &record->session, &record->address,
-                                        record->name, record->service,
-                                        record->owner, record->epoch,
-                                        record->home));
+            json_array_add(array, show_session(c, &record->session,
+                                               &record->address, record->name,
+                                               record->service, record->owner,
+                                               record->epoch, record->home));
         }
     }
     reply_array(conn, "sessions", array);
@@ -265,8 +263,9 @@ gone_for(const struct transfer *t)
     for (size_t i = 0; i < t->n_steps; i++) {
         if (!strcmp(t->steps[i].name, "go")) {
             go = t->steps[i].usec;
-        } else if (go && (!strcmp(t->steps[i].name, "owned")
-                          || !strcmp(t->steps[i].name, "aborted"))) {
+        } else if (go
+                   && (!strcmp(t->steps[i].name, "owned")
+                       || !strcmp(t->steps[i].name, "aborted"))) {
             return t->steps[i].usec - go;
         }
     }
@@ -322,9 +321,9 @@ show_steps(const struct transfer *t)
     struct json *array = json_array_create_empty();
 
     for (size_t i = 0; i < t->n_steps; i++) {
-        json_array_add(array, json_array_create_2(
-                                  json_string_create(t->steps[i].name),
-                                  json_integer_create(t->steps[i].usec)));
+        json_array_add(
+            array, json_array_create_2(json_string_create(t->steps[i].name),
+                                       json_integer_create(t->steps[i].usec)));
     }
     return array;
 }
@@ -455,10 +454,9 @@ ctl_register(struct controller *c, struct ctl_exit *ending)
     unixctl_command_register("baton/show", "", 0, 0, ctl_show, c);
     unixctl_command_register("baton/devices", "", 0, 0, ctl_devices, c);
     unixctl_command_register("baton/sessions", "", 0, 0, ctl_sessions, c);
-    unixctl_command_register("baton/transfers", "[N]", 0, 1, ctl_transfers,
+    unixctl_command_register("baton/transfers", "[N]", 0, 1, ctl_transfers, c);
+    unixctl_command_register("baton/timeline", "TRANSFER", 1, 1, ctl_timeline,
                              c);
-    unixctl_command_register("baton/timeline", "TRANSFER", 1, 1,
-                             ctl_timeline, c);
     unixctl_command_register("baton/trace", "ADDRESS", 1, 1, ctl_trace, c);
     unixctl_command_register("baton/policy-reload", "", 0, 0,
                              ctl_policy_reload, c);

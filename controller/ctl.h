@@ -21,7 +21,7 @@ struct controller;
 
 struct ctl_exit {
     bool exiting;
-    bool detach;                /* Delete Baton's flows first. */
+    bool detach; /* Delete Baton's flows first. */
 };
 
 void ctl_register(struct controller *, struct ctl_exit *);

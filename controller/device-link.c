@@ -32,27 +32,27 @@ VLOG_DEFINE_THIS_MODULE(device_link);
 #define LISTEN_RETRY 1000
 
 struct device_conn {
-    struct ovs_list node;       /* In struct device_links. */
+    struct ovs_list node; /* In struct device_links. */
     struct link *link;
-    struct device *device;      /* NULL until bound. */
-    long long int deadline;     /* To register; milliseconds. */
-    unsigned int n_messages;    /* In this turn. */
-    bool replaced;              /* Its device has another connection. */
+    struct device *device;   /* NULL until bound. */
+    long long int deadline;  /* To register; milliseconds. */
+    unsigned int n_messages; /* In this turn. */
+    bool replaced;           /* Its device has another connection. */
 };
 
 struct listening {
-    struct ovs_list node;       /* In struct device_links. */
+    struct ovs_list node; /* In struct device_links. */
     char *target;
-    struct pstream *pstream;    /* NULL: could not be opened. */
-    long long int retry_at;     /* Milliseconds, while NULL. */
-    bool keep;                  /* For device_links_configure(). */
+    struct pstream *pstream; /* NULL: could not be opened. */
+    long long int retry_at;  /* Milliseconds, while NULL. */
+    bool keep;               /* For device_links_configure(). */
 };
 
 struct device_links {
-    struct ovs_list listening;  /* struct listening */
-    struct ovs_list conns;      /* struct device_conn */
-    struct device_conn *next;   /* Where device_links_next() goes on. */
-    bool more;                  /* Somebody had more than MESSAGES_MAX. */
+    struct ovs_list listening; /* struct listening */
+    struct ovs_list conns;     /* struct device_conn */
+    struct device_conn *next;  /* Where device_links_next() goes on. */
+    bool more;                 /* Somebody had more than MESSAGES_MAX. */
 };
 
 struct device_links *
@@ -92,10 +92,10 @@ device_links_destroy(struct device_links *links)
         struct listening *listening;
         struct device_conn *conn;
 
-        LIST_FOR_EACH_SAFE (conn, node, &links->conns) {
+        LIST_FOR_EACH_SAFE(conn, node, &links->conns) {
             conn_destroy(links, conn);
         }
-        LIST_FOR_EACH_SAFE (listening, node, &links->listening) {
+        LIST_FOR_EACH_SAFE(listening, node, &links->listening) {
             listening_destroy(listening);
         }
         free(links);
@@ -107,7 +107,7 @@ configure_target(struct device_links *links, const char *target)
 {
     struct listening *listening;
 
-    LIST_FOR_EACH (listening, node, &links->listening) {
+    LIST_FOR_EACH(listening, node, &links->listening) {
         if (!strcmp(listening->target, target)) {
             listening->keep = true;
             return;
@@ -120,19 +120,18 @@ configure_target(struct device_links *links, const char *target)
 }
 
 void
-device_links_configure(struct device_links *links,
-                       const struct policy *policy)
+device_links_configure(struct device_links *links, const struct policy *policy)
 {
     struct listening *listening;
     const char *target;
 
-    LIST_FOR_EACH (listening, node, &links->listening) {
+    LIST_FOR_EACH(listening, node, &links->listening) {
         listening->keep = false;
     }
-    SSET_FOR_EACH (target, &policy->devices_listen) {
+    SSET_FOR_EACH(target, &policy->devices_listen) {
         configure_target(links, target);
     }
-    LIST_FOR_EACH_SAFE (listening, node, &links->listening) {
+    LIST_FOR_EACH_SAFE(listening, node, &links->listening) {
         if (!listening->keep) {
             listening_destroy(listening);
         }
@@ -145,7 +144,7 @@ count_strangers(const struct device_links *links)
     const struct device_conn *conn;
     size_t n = 0;
 
-    LIST_FOR_EACH (conn, node, &links->conns) {
+    LIST_FOR_EACH(conn, node, &links->conns) {
         n += !conn->device;
     }
     return n;
@@ -207,10 +206,10 @@ device_links_run(struct device_links *links)
     struct listening *listening;
     struct device_conn *conn;
 
-    LIST_FOR_EACH (listening, node, &links->listening) {
+    LIST_FOR_EACH(listening, node, &links->listening) {
         run_listening(links, listening);
     }
-    LIST_FOR_EACH_SAFE (conn, node, &links->conns) {
+    LIST_FOR_EACH_SAFE(conn, node, &links->conns) {
         if (conn->replaced) {
             conn_destroy(links, conn);
             continue;
@@ -235,14 +234,14 @@ device_links_wait(struct device_links *links)
     struct listening *listening;
     struct device_conn *conn;
 
-    LIST_FOR_EACH (listening, node, &links->listening) {
+    LIST_FOR_EACH(listening, node, &links->listening) {
         if (listening->pstream) {
             pstream_wait(listening->pstream);
         } else {
             poll_timer_wait_until(listening->retry_at);
         }
     }
-    LIST_FOR_EACH (conn, node, &links->conns) {
+    LIST_FOR_EACH(conn, node, &links->conns) {
         link_wait(conn->link);
         if (!conn->device) {
             poll_timer_wait_until(conn->deadline);
@@ -296,7 +295,7 @@ device_links_next_lost(struct device_links *links)
 {
     struct device_conn *conn;
 
-    LIST_FOR_EACH_SAFE (conn, node, &links->conns) {
+    LIST_FOR_EACH_SAFE(conn, node, &links->conns) {
         if (conn->device && !conn->replaced && !link_is_alive(conn->link)) {
             struct device *device = conn->device;
 
@@ -326,7 +325,7 @@ drop_conns(struct device_links *links, const struct device *device,
 {
     struct device_conn *conn;
 
-    LIST_FOR_EACH (conn, node, &links->conns) {
+    LIST_FOR_EACH(conn, node, &links->conns) {
         if (conn->device == device && conn != keep && !conn->replaced) {
             link_drop(conn->link, reason);
             conn->replaced = true;

@@ -42,7 +42,7 @@ services_of(const struct controller *c, const char *device)
     struct json *array = json_array_create_empty();
     const struct shash_node *node;
 
-    SHASH_FOR_EACH (node, &c->policy->services) {
+    SHASH_FOR_EACH(node, &c->policy->services) {
         const struct policy_service *service = node->data;
         const struct shash_node *other;
         struct json *object, *from;
@@ -67,7 +67,7 @@ services_of(const struct controller *c, const char *device)
             json_object_put(object, "command", json_null_create());
         }
         from = json_array_create_empty();
-        SHASH_FOR_EACH (other, &c->policy->devices) {
+        SHASH_FOR_EACH(other, &c->policy->devices) {
             if (policy_may_move(c->policy, other->name, device, service->name,
                                 NULL)) {
                 json_array_add(from, json_string_create(other->name));
@@ -85,15 +85,14 @@ pools_of(const struct controller *c)
     struct json *array = json_array_create_empty();
     const struct shash_node *node;
 
-    SHASH_FOR_EACH (node, &c->policy->pools) {
+    SHASH_FOR_EACH(node, &c->policy->pools) {
         const struct policy_pool *pool = node->data;
         struct json *object = json_object_create();
 
         /* The text of a prefix, as message_put_prefix() writes it. */
-        message_put_prefix(object, "p", &pool->prefix.addr,
-                           pool->prefix.plen);
+        message_put_prefix(object, "p", &pool->prefix.addr, pool->prefix.plen);
         json_array_add(array, json_string_create(json_string(
-            shash_find_data(json_object(object), "p"))));
+                                  shash_find_data(json_object(object), "p"))));
         json_destroy(object);
     }
     return array;
@@ -105,10 +104,9 @@ put_sa(const struct controller *c, const struct device *device,
 {
     char id[17];
 
-    snprintf(id, sizeof id, "%016"PRIx64, device->sa.id);
+    snprintf(id, sizeof id, "%016" PRIx64, device->sa.id);
     message_put_string(object, "sa_id", id);
-    message_put_bytes(object, "sa_key", device->sa.key,
-                      sizeof device->sa.key);
+    message_put_bytes(object, "sa_key", device->sa.key, sizeof device->sa.key);
     message_put_integer(object, "sa_lifetime", c->policy->sa_lifetime_s);
 }
 
@@ -224,10 +222,10 @@ method_register(struct controller *c, struct device_conn *conn,
     uint64_t version = message_get_integer(&m, "version", 0, UINT32_MAX);
     const char *pem = message_get_string(&m, "certificate", CERTIFICATE_MAX);
     const char *endpoint = message_get_string(&m, "endpoint", ENDPOINT_MAX);
-    const struct json_array *sessions
-        = message_get_array(&m, "sessions", SESSIONS_MAX);
-    const struct json_array *highest
-        = message_get_array(&m, "highest", SESSIONS_MAX);
+    const struct json_array *sessions = message_get_array(&m, "sessions",
+                                                          SESSIONS_MAX);
+    const struct json_array *highest = message_get_array(&m, "highest",
+                                                         SESSIONS_MAX);
     char *error = message_finish(&m);
     struct device *device;
     struct json *epochs;
@@ -258,7 +256,7 @@ method_register(struct controller *c, struct device_conn *conn,
     device_conn_bind(c->links, conn, device);
     device_connected(&c->devices, device, link, pem, endpoint,
                      c->policy->sa_lifetime_s, time_msec());
-    VLOG_INFO("%s: registered from %s, with %"PRIuSIZE" sessions",
+    VLOG_INFO("%s: registered from %s, with %" PRIuSIZE " sessions",
               device->name, link_get_name(link), sessions->n);
 
     /* What it began before is over; what it had gone with, it asks about. */
@@ -323,7 +321,7 @@ method_ended(struct controller *c, struct device *device,
     t = transfers_find_session(c->transfers, &a.session);
     if (t && t->state != TRANSFER_SETTLED) {
         /* After go it is not the device's to end. */
-        VLOG_INFO("%s: session "UUID_FMT" cannot end while it moves",
+        VLOG_INFO("%s: session " UUID_FMT " cannot end while it moves",
                   device->name, UUID_ARGS(&a.session));
         return;
     } else if (t) {
@@ -343,10 +341,9 @@ method_attach_echo(struct controller *c, struct device *device,
 
     message_get_bytes(m, "nonce", nonce, sizeof nonce);
     if (method_is_good(device, msg, m)
-        && attachment_handle_echo(device, nonce,
-                                  transfers_involve(c->transfers,
-                                                    device->name),
-                                  time_msec())) {
+        && attachment_handle_echo(
+            device, nonce, transfers_involve(c->transfers, device->name),
+            time_msec())) {
         mediator_place_changed(c, device);
     }
 }
@@ -376,8 +373,8 @@ static void
 add_reserved(const struct controller *c, const struct lease *lease,
              struct json *array)
 {
-    const struct policy_bridge *bridge
-        = shash_find_data(&c->policy->bridges, lease->bridge);
+    const struct policy_bridge *bridge = shash_find_data(&c->policy->bridges,
+                                                         lease->bridge);
 
     for (size_t i = 0; bridge && i < bridge->n_subnets; i++) {
         const struct policy_prefix *subnet = &bridge->subnets[i];
@@ -426,8 +423,10 @@ named_lease(const struct controller *c, const struct device *device,
     const struct lease *named = leases_find(c->leases, prefix);
 
     return (named && named->state == LEASE_LEASED && named->plen == plen
-            && !strcmp(named->device, device->name)
-            && !strcmp(named->bridge, device->place.bridge) ? named : lease);
+                    && !strcmp(named->device, device->name)
+                    && !strcmp(named->bridge, device->place.bridge)
+                ? named
+                : lease);
 }
 
 void
@@ -461,18 +460,20 @@ method_lease(struct controller *c, struct device *device,
         lease = named_lease(c, device, &prefix, plen, lease);
     }
     if (lease) {
-        mediator_run(c);        /* The block's guard goes first. */
+        mediator_run(c); /* The block's guard goes first. */
         link_reply(device->link, msg, lease_result(c, lease));
     } else if (error == LEASE_NO_POOL) {
         link_reply_error(device->link, msg, "no-pool",
-                         "policy has no pool of IPv%"PRIu64" addresses for "
-                         "bridge %s", family, device->place.bridge);
+                         "policy has no pool of IPv%" PRIu64 " addresses for "
+                         "bridge %s",
+                         family, device->place.bridge);
     } else {
-        VLOG_WARN("%s: no block is left in the IPv%"PRIu64" pools of %s",
+        VLOG_WARN("%s: no block is left in the IPv%" PRIu64 " pools of %s",
                   device->name, family, device->place.bridge);
         link_reply_error(device->link, msg, "exhausted",
-                         "no block is left in the IPv%"PRIu64" pools of "
-                         "bridge %s", family, device->place.bridge);
+                         "no block is left in the IPv%" PRIu64 " pools of "
+                         "bridge %s",
+                         family, device->place.bridge);
     }
 }
 
@@ -487,7 +488,7 @@ may_move_something(const struct controller *c, const char *from,
     if (policy_may_move(c->policy, from, to, "", NULL)) {
         return true;
     }
-    SHASH_FOR_EACH (node, &c->policy->services) {
+    SHASH_FOR_EACH(node, &c->policy->services) {
         if (policy_may_move(c->policy, from, to, node->name, NULL)) {
             return true;
         }
@@ -532,9 +533,10 @@ method_devices(struct controller *c, struct device *device,
         }
         free(names);
         json_object_put(object, "groups", groups);
-        message_put_boolean(object, "can_move_to",
-                            strcmp(pd->name, device->name)
-                            && may_move_something(c, device->name, pd->name));
+        message_put_boolean(
+            object, "can_move_to",
+            strcmp(pd->name, device->name)
+                && may_move_something(c, device->name, pd->name));
         json_array_add(array, object);
     }
     free(nodes);

@@ -24,7 +24,7 @@ devices_destroy(struct devices *devices)
 {
     struct device *device;
 
-    HMAP_FOR_EACH_SAFE (device, node, &devices->devices) {
+    HMAP_FOR_EACH_SAFE(device, node, &devices->devices) {
         device_remove(devices, device);
     }
     hmap_destroy(&devices->devices);
@@ -35,8 +35,8 @@ device_find(const struct devices *devices, const char *name)
 {
     struct device *device;
 
-    HMAP_FOR_EACH_WITH_HASH (device, node, hash_string(name, 0),
-                             &devices->devices) {
+    HMAP_FOR_EACH_WITH_HASH(device, node, hash_string(name, 0),
+                            &devices->devices) {
         if (!strcmp(device->name, name)) {
             return device;
         }
@@ -50,7 +50,7 @@ device_find_sa(const struct devices *devices, uint64_t sa_id)
     struct device *device;
 
     if (sa_id) {
-        HMAP_FOR_EACH (device, node, &devices->devices) {
+        HMAP_FOR_EACH(device, node, &devices->devices) {
             if (device->sa.id == sa_id || device->old_sa.id == sa_id) {
                 return device;
             }

@@ -21,14 +21,14 @@
 struct link;
 struct policy;
 
-#define DEVICE_NONCE_LEN 16     /* What a connection's claims are bound to. */
-#define DEVICE_SA_GRACE 60      /* Seconds that a renewed SA lives on. */
+#define DEVICE_NONCE_LEN 16 /* What a connection's claims are bound to. */
+#define DEVICE_SA_GRACE 60  /* Seconds that a renewed SA lives on. */
 
 /* A security association. */
 struct device_sa {
-    uint64_t id;                /* 0: none. */
+    uint64_t id; /* 0: none. */
     uint8_t key[SEAL_KEY_LEN];
-    long long int expires;      /* Milliseconds, monotonic. */
+    long long int expires; /* Milliseconds, monotonic. */
 };
 
 /* Where a device is attached. */
@@ -43,9 +43,9 @@ struct device_place {
 /* How far the proof of its place has come: see attachment.c. */
 enum attachment_state {
     ATTACHMENT_IDLE,
-    ATTACHMENT_CHALLENGED,      /* Waits for the answer frame. */
-    ATTACHMENT_CANDIDATE,       /* Answered from elsewhere: waits a little. */
-    ATTACHMENT_PROBED,          /* Waits for the probe's echo over TLS. */
+    ATTACHMENT_CHALLENGED, /* Waits for the answer frame. */
+    ATTACHMENT_CANDIDATE,  /* Answered from elsewhere: waits a little. */
+    ATTACHMENT_PROBED,     /* Waits for the probe's echo over TLS. */
 };
 
 struct attachment {
@@ -53,36 +53,36 @@ struct attachment {
     uint8_t nonce[ATTACHMENT_NONCE_LEN];
     uint8_t probe_nonce[ATTACHMENT_NONCE_LEN];
     struct device_place candidate;
-    long long int deadline;     /* Milliseconds; of 'state'. */
-    long long int next_at;      /* Of the next challenge; while IDLE. */
-    long long int backoff;      /* Milliseconds. */
-    unsigned int misses;        /* In a row. */
-    bool told;                  /* This connection knows its place. */
+    long long int deadline; /* Milliseconds; of 'state'. */
+    long long int next_at;  /* Of the next challenge; while IDLE. */
+    long long int backoff;  /* Milliseconds. */
+    unsigned int misses;    /* In a row. */
+    bool told;              /* This connection knows its place. */
 };
 
 struct device {
-    struct hmap_node node;      /* In struct devices, by 'name'. */
+    struct hmap_node node; /* In struct devices, by 'name'. */
     char *name;
 
     /* Of the connection, while registered. */
-    struct link *link;          /* NULL: not connected.  Not owned. */
-    char *certificate;          /* PEM. */
-    char *endpoint;             /* "ssl:IP:PORT" for peers. */
+    struct link *link; /* NULL: not connected.  Not owned. */
+    char *certificate; /* PEM. */
+    char *endpoint;    /* "ssl:IP:PORT" for peers. */
     uint8_t nonce[DEVICE_NONCE_LEN];
     struct device_sa sa;
-    struct device_sa old_sa;    /* Renewed; lives on for what began before. */
+    struct device_sa old_sa;     /* Renewed; lives on for what began before. */
     long long int registered_at; /* Wall clock, milliseconds. */
 
     /* Stays. */
     struct device_place place;
     struct attachment attachment;
-    long long int reclaim_at;   /* Milliseconds; 0: not due.  When sessions
+    long long int reclaim_at; /* Milliseconds; 0: not due.  When sessions
                                  * that it does not announce are over. */
     unsigned int n_registrations;
 };
 
 struct devices {
-    struct hmap devices;        /* struct device */
+    struct hmap devices; /* struct device */
     uint64_t last_sa_id;
 };
 
@@ -111,7 +111,6 @@ const struct device_sa *device_get_sa(const struct device *, uint64_t id,
 
 /* Where its flows point on 'bridge': OFPP_NONE if it is not there.  'device'
  * may be NULL. */
-struct flow_place device_flow_place(const struct device *,
-                                    const char *bridge);
+struct flow_place device_flow_place(const struct device *, const char *bridge);
 
 #endif /* controller/device.h */

@@ -14,20 +14,20 @@
 
 /* A pool, copied from policy so that a reload cannot pull it away. */
 struct lease_pool {
-    struct ovs_list node;       /* In struct leases. */
+    struct ovs_list node; /* In struct leases. */
     char *name;
     char *bridge;
     struct in6_addr addr;
     unsigned int plen, block_plen;
     unsigned int lease_s, rest_s;
-    struct in6_addr next;       /* Where the search for a block begins. */
+    struct in6_addr next; /* Where the search for a block begins. */
 };
 
 /* An address that is not to be given although its block is leased. */
 struct lease_address {
-    struct hmap_node node;      /* In struct leases, by 'addr'. */
+    struct hmap_node node; /* In struct leases, by 'addr'. */
     struct in6_addr addr;
-    long long int until;        /* End of its rest; LLONG_MAX: in use. */
+    long long int until; /* End of its rest; LLONG_MAX: in use. */
 };
 
 struct lease_event {
@@ -36,13 +36,13 @@ struct lease_event {
 };
 
 struct leases {
-    struct ovs_list pools;      /* struct lease_pool */
-    struct hmap blocks;         /* struct lease */
-    struct hmap addresses;      /* struct lease_address */
-    struct ovs_list changes;    /* struct lease_event */
-    struct ovs_list freed;      /* struct lease_event; only 'addr' counts. */
+    struct ovs_list pools;   /* struct lease_pool */
+    struct hmap blocks;      /* struct lease */
+    struct hmap addresses;   /* struct lease_address */
+    struct ovs_list changes; /* struct lease_event */
+    struct ovs_list freed;   /* struct lease_event; only 'addr' counts. */
     uint64_t n_grants;
-    long long int next;         /* Nothing ends before that. */
+    long long int next; /* Nothing ends before that. */
 };
 
 struct leases *
@@ -64,7 +64,7 @@ clear_pools(struct leases *ls)
 {
     struct lease_pool *pool;
 
-    LIST_FOR_EACH_POP (pool, node, &ls->pools) {
+    LIST_FOR_EACH_POP(pool, node, &ls->pools) {
         free(pool->name);
         free(pool->bridge);
         free(pool);
@@ -86,7 +86,7 @@ clear_events(struct ovs_list *events)
 {
     struct lease_event *event;
 
-    LIST_FOR_EACH_POP (event, node, events) {
+    LIST_FOR_EACH_POP(event, node, events) {
         free(event);
     }
 }
@@ -98,11 +98,11 @@ leases_destroy(struct leases *ls)
         struct lease *lease;
         struct lease_address *la;
 
-        HMAP_FOR_EACH_SAFE (lease, node, &ls->blocks) {
+        HMAP_FOR_EACH_SAFE(lease, node, &ls->blocks) {
             free_lease(ls, lease);
         }
         hmap_destroy(&ls->blocks);
-        HMAP_FOR_EACH_POP (la, node, &ls->addresses) {
+        HMAP_FOR_EACH_POP(la, node, &ls->addresses) {
             free(la);
         }
         hmap_destroy(&ls->addresses);
@@ -134,7 +134,7 @@ find_pool(const struct leases *ls, const struct in6_addr *addr)
 {
     struct lease_pool *pool;
 
-    LIST_FOR_EACH (pool, node, &ls->pools) {
+    LIST_FOR_EACH(pool, node, &ls->pools) {
         if (prefix_contains(&pool->addr, pool->plen, addr)) {
             return pool;
         }
@@ -147,7 +147,7 @@ find_block(const struct leases *ls, const struct in6_addr *block)
 {
     struct lease *lease;
 
-    HMAP_FOR_EACH_WITH_HASH (lease, node, hash_address(block), &ls->blocks) {
+    HMAP_FOR_EACH_WITH_HASH(lease, node, hash_address(block), &ls->blocks) {
         if (ipv6_addr_equals(&lease->addr, block)) {
             return lease;
         }
@@ -189,7 +189,7 @@ leases_configure(struct leases *ls, const struct policy *policy,
     struct lease *lease;
 
     clear_pools(ls);
-    SHASH_FOR_EACH (node, &policy->pools) {
+    SHASH_FOR_EACH(node, &policy->pools) {
         const struct policy_pool *pp = node->data;
         struct lease_pool *pool = xzalloc(sizeof *pool);
 
@@ -204,7 +204,7 @@ leases_configure(struct leases *ls, const struct policy *policy,
         ovs_list_push_back(&ls->pools, &pool->node);
     }
 
-    HMAP_FOR_EACH (lease, node, &ls->blocks) {
+    HMAP_FOR_EACH(lease, node, &ls->blocks) {
         const struct lease_pool *pool = find_pool(ls, &lease->addr);
 
         if (!pool || strcmp(pool->bridge, lease->bridge)
@@ -257,7 +257,7 @@ overlaps(const struct leases *ls, const struct lease_pool *pool,
 {
     const struct lease *lease;
 
-    HMAP_FOR_EACH (lease, node, &ls->blocks) {
+    HMAP_FOR_EACH(lease, node, &ls->blocks) {
         if (lease->plen != pool->block_plen
             && (prefix_contains(&lease->addr, lease->plen, block)
                 || prefix_contains(block, pool->block_plen, &lease->addr))) {
@@ -268,8 +268,8 @@ overlaps(const struct leases *ls, const struct lease_pool *pool,
 }
 
 static struct lease *
-add_lease(struct leases *ls, const struct lease_pool *pool,
-          const char *device, const struct in6_addr *block, long long int now)
+add_lease(struct leases *ls, const struct lease_pool *pool, const char *device,
+          const struct in6_addr *block, long long int now)
 {
     struct lease *lease = xzalloc(sizeof *lease);
 
@@ -324,7 +324,7 @@ renew(struct leases *ls, const char *device, const char *bridge, int family,
     struct lease *newest = NULL;
     struct lease *lease;
 
-    HMAP_FOR_EACH (lease, node, &ls->blocks) {
+    HMAP_FOR_EACH(lease, node, &ls->blocks) {
         if (lease->state == LEASE_LEASED && !strcmp(lease->device, device)
             && !strcmp(lease->bridge, bridge)
             && family_matches(&lease->addr, family)) {
@@ -339,8 +339,7 @@ renew(struct leases *ls, const char *device, const char *bridge, int family,
 
 const struct lease *
 leases_grant(struct leases *ls, const char *device, const char *bridge,
-             int family, bool more, long long int now,
-             enum lease_error *error)
+             int family, bool more, long long int now, enum lease_error *error)
 {
     struct lease_pool *pool;
     struct lease *lease;
@@ -353,7 +352,7 @@ leases_grant(struct leases *ls, const char *device, const char *bridge,
     }
 
     *error = LEASE_NO_POOL;
-    LIST_FOR_EACH (pool, node, &ls->pools) {
+    LIST_FOR_EACH(pool, node, &ls->pools) {
         if (strcmp(pool->bridge, bridge)
             || !family_matches(&pool->addr, family)) {
             continue;
@@ -384,7 +383,7 @@ leases_find(const struct leases *ls, const struct in6_addr *addr)
     }
 
     /* Cut when the pool was another one. */
-    HMAP_FOR_EACH (lease, node, &ls->blocks) {
+    HMAP_FOR_EACH(lease, node, &ls->blocks) {
         if (prefix_contains(&lease->addr, lease->plen, addr)) {
             return lease;
         }
@@ -431,7 +430,7 @@ find_address(const struct leases *ls, const struct in6_addr *addr)
 {
     struct lease_address *la;
 
-    HMAP_FOR_EACH_WITH_HASH (la, node, hash_address(addr), &ls->addresses) {
+    HMAP_FOR_EACH_WITH_HASH(la, node, hash_address(addr), &ls->addresses) {
         if (ipv6_addr_equals(&la->addr, addr)) {
             return la;
         }
@@ -472,9 +471,8 @@ bool
 leases_next_in_use(const struct leases *ls, const struct lease *lease,
                    void **cookie, struct in6_addr *addr)
 {
-    struct hmap_node *node = *cookie
-                                 ? hmap_next(&ls->addresses, *cookie)
-                                 : hmap_first(&ls->addresses);
+    struct hmap_node *node = *cookie ? hmap_next(&ls->addresses, *cookie)
+                                     : hmap_first(&ls->addresses);
 
     for (; node; node = hmap_next(&ls->addresses, node)) {
         const struct lease_address *la = CONTAINER_OF(
@@ -527,10 +525,10 @@ leases_run(struct leases *ls, long long int now)
         return;
     }
     ls->next = LLONG_MAX;
-    HMAP_FOR_EACH_SAFE (lease, node, &ls->blocks) {
+    HMAP_FOR_EACH_SAFE(lease, node, &ls->blocks) {
         run_block(ls, lease, now);
     }
-    HMAP_FOR_EACH_SAFE (la, node, &ls->addresses) {
+    HMAP_FOR_EACH_SAFE(la, node, &ls->addresses) {
         run_address(ls, la, now);
     }
 }

@@ -33,22 +33,22 @@ struct leases;
 struct policy;
 
 enum lease_state {
-    LEASE_LEASED,               /* Until 'until', unless it is renewed. */
-    LEASE_RESTING,              /* Nobody's until 'until'. */
+    LEASE_LEASED,  /* Until 'until', unless it is renewed. */
+    LEASE_RESTING, /* Nobody's until 'until'. */
 };
 
 struct lease {
-    struct hmap_node node;      /* In struct leases, by 'addr'. */
-    struct uuid key;            /* Of its flows on the bridge. */
-    char *pool;                 /* Names, as in policy. */
+    struct hmap_node node; /* In struct leases, by 'addr'. */
+    struct uuid key;       /* Of its flows on the bridge. */
+    char *pool;            /* Names, as in policy. */
     char *bridge;
-    char *device;               /* Lessee; the last one if resting. */
-    struct in6_addr addr;       /* First address. */
-    unsigned int plen;          /* In the mapped form. */
+    char *device;         /* Lessee; the last one if resting. */
+    struct in6_addr addr; /* First address. */
+    unsigned int plen;    /* In the mapped form. */
     enum lease_state state;
-    long long int until;        /* Milliseconds. */
+    long long int until; /* Milliseconds. */
     unsigned int lifetime_s, rest_s;
-    uint64_t order;             /* Counts grants. */
+    uint64_t order; /* Counts grants. */
 };
 
 enum lease_error { LEASE_OK, LEASE_NO_POOL, LEASE_EXHAUSTED };
@@ -80,8 +80,7 @@ bool leases_adopt(struct leases *, const char *device, const char *bridge,
                   const struct in6_addr *addr, long long int now);
 
 /* The home bridge of 'addr' by the pools, or NULL. */
-const char *leases_home_bridge(const struct leases *,
-                               const struct in6_addr *);
+const char *leases_home_bridge(const struct leases *, const struct in6_addr *);
 
 /* A moved session lives on 'addr'. */
 void leases_hold(struct leases *, const struct in6_addr *);
@@ -101,7 +100,7 @@ long long int leases_next_deadline(const struct leases *);
 struct lease_change {
     struct uuid key;
     char bridge[64];
-    char device[64];            /* Empty: nobody. */
+    char device[64]; /* Empty: nobody. */
     struct in6_addr addr;
     unsigned int plen;
 };

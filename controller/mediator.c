@@ -111,8 +111,8 @@ mediator_answer(struct controller *c OVS_UNUSED, struct device *device,
         tell(device, "aborted", transfer, &record->session, &record->address,
              record->epoch, "decided before");
     } else {
-        tell(device, "released", transfer, &record->session,
-             &record->address, record->epoch, NULL);
+        tell(device, "released", transfer, &record->session, &record->address,
+             record->epoch, NULL);
     }
 }
 
@@ -134,10 +134,10 @@ set_session(struct controller *c, const char *bridge,
             const struct uuid *session, const struct in6_addr *address,
             const char *guard, const char *inbound)
 {
-    struct flow_place g
-        = device_flow_place(device_find(&c->devices, guard), bridge);
-    struct flow_place i
-        = device_flow_place(device_find(&c->devices, inbound), bridge);
+    struct flow_place g = device_flow_place(device_find(&c->devices, guard),
+                                            bridge);
+    struct flow_place i = device_flow_place(device_find(&c->devices, inbound),
+                                            bridge);
 
     network_set_session(c->network, bridge, session, address, &g, &i);
 }
@@ -177,8 +177,8 @@ set_block(struct controller *c, const char *bridge, const struct uuid *key,
           const struct in6_addr *addr, unsigned int plen, const char *device)
 {
     if (device && device[0]) {
-        struct flow_place place
-            = device_flow_place(device_find(&c->devices, device), bridge);
+        struct flow_place place = device_flow_place(
+            device_find(&c->devices, device), bridge);
 
         network_set_block(c->network, bridge, key, addr, plen, &place);
     } else {
@@ -195,8 +195,8 @@ refresh_blocks(struct controller *c, const char *bridge, const char *device)
         if (lease->state == LEASE_LEASED
             && (!bridge || !strcmp(lease->bridge, bridge))
             && (!device || !strcmp(lease->device, device))) {
-            set_block(c, lease->bridge, &lease->key, &lease->addr,
-                      lease->plen, lease->device);
+            set_block(c, lease->bridge, &lease->key, &lease->addr, lease->plen,
+                      lease->device);
         }
     }
 }
@@ -254,18 +254,15 @@ mediator_bridge_event(struct controller *c, const struct network_event *event)
         mediator_act(c);
         return;
 
-    case NETWORK_NEW:
-        mediator_refresh_bridge(c, event->bridge);
-        return;
+    case NETWORK_NEW: mediator_refresh_bridge(c, event->bridge); return;
 
     case NETWORK_SYNCHRONISED:
         VLOG_INFO("%s: bridge is synchronised", event->bridge);
         break;
 
-    case NETWORK_PORTS:
-        break;
+    case NETWORK_PORTS: break;
     }
-    HMAP_FOR_EACH (device, node, &c->devices.devices) {
+    HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {
             attachment_hurry(device, time_msec());
         }
@@ -321,14 +318,16 @@ do_log(struct transfer *t)
 
     ipv6_string_mapped(address, &t->address);
     if (t->outcome == TRANSFER_COMMITTED) {
-        VLOG_INFO("transfer "UUID_FMT" of session "UUID_FMT" (%s, \"%s\"): "
-                  "committed, from %s to %s, epoch %"PRIu64,
+        VLOG_INFO("transfer " UUID_FMT " of session " UUID_FMT
+                  " (%s, \"%s\"): "
+                  "committed, from %s to %s, epoch %" PRIu64,
                   UUID_ARGS(&t->id), UUID_ARGS(&t->session), address, t->name,
                   t->from, t->to, t->epoch + 1);
     } else {
-        VLOG_INFO("transfer "UUID_FMT" of session "UUID_FMT" (%s, \"%s\"): "
-                  "%s, stays with %s, not to %s: %s", UUID_ARGS(&t->id),
-                  UUID_ARGS(&t->session), address, t->name,
+        VLOG_INFO("transfer " UUID_FMT " of session " UUID_FMT
+                  " (%s, \"%s\"): "
+                  "%s, stays with %s, not to %s: %s",
+                  UUID_ARGS(&t->id), UUID_ARGS(&t->session), address, t->name,
                   transfer_outcome_to_string(t->outcome), t->from,
                   t->to[0] ? t->to : "another device",
                   t->reason ? t->reason : "no reason given");
@@ -342,25 +341,17 @@ carry_out(struct controller *c, const struct transfer_action *action)
     const struct record *record;
 
     switch (action->type) {
-    case TRANSFER_DO_REDIRECT:
-        do_redirect(c, t);
-        break;
+    case TRANSFER_DO_REDIRECT: do_redirect(c, t); break;
 
     case TRANSFER_DO_GO:
         /* The answer to "prepare": its method sends it. */
         break;
 
-    case TRANSFER_DO_WRITE:
-        do_write(c, t);
-        break;
+    case TRANSFER_DO_WRITE: do_write(c, t); break;
 
-    case TRANSFER_DO_SETTLE:
-        do_settle(c, t);
-        break;
+    case TRANSFER_DO_SETTLE: do_settle(c, t); break;
 
-    case TRANSFER_DO_RESTORE:
-        restore_session(c, t);
-        break;
+    case TRANSFER_DO_RESTORE: restore_session(c, t); break;
 
     case TRANSFER_DO_TELL_OWNED:
         transfer_step(t, "owned");
@@ -384,9 +375,7 @@ carry_out(struct controller *c, const struct transfer_action *action)
                          t->from, t->name, t->service);
         break;
 
-    case TRANSFER_DO_UNEXPECT:
-        tell_unexpect(c, t);
-        break;
+    case TRANSFER_DO_UNEXPECT: tell_unexpect(c, t); break;
 
     case TRANSFER_DO_ANSWER:
         record = record_find(c->records, &t->session);
@@ -396,9 +385,7 @@ carry_out(struct controller *c, const struct transfer_action *action)
         }
         break;
 
-    case TRANSFER_DO_LOG:
-        do_log(t);
-        break;
+    case TRANSFER_DO_LOG: do_log(t); break;
     }
 }
 
@@ -419,13 +406,12 @@ mediator_act(struct controller *c)
                                                       reply.number);
 
             if (t) {
-                transfer_wrote(c->transfers, t,
-                               reply.status == RECORD_WRITTEN
-                                   ? TRANSFER_WRITE_DONE
-                               : reply.status == RECORD_CONFLICT
-                                   ? TRANSFER_WRITE_CONFLICT
-                                   : TRANSFER_WRITE_LOST,
-                               time_msec());
+                transfer_wrote(
+                    c->transfers, t,
+                    reply.status == RECORD_WRITTEN    ? TRANSFER_WRITE_DONE
+                    : reply.status == RECORD_CONFLICT ? TRANSFER_WRITE_CONFLICT
+                                                      : TRANSFER_WRITE_LOST,
+                    time_msec());
             }
             more = true;
         }
@@ -441,8 +427,9 @@ run_barriers(struct controller *c)
         const struct bridge *bridge;
 
         next = transfers_next_live(c->transfers, t);
-        if (t->acked || (t->state != TRANSFER_DECIDING
-                         && t->state != TRANSFER_DECIDED)) {
+        if (t->acked
+            || (t->state != TRANSFER_DECIDING
+                && t->state != TRANSFER_DECIDED)) {
             continue;
         }
         bridge = network_find(c->network, t->bridge);
@@ -552,8 +539,9 @@ is_late(const struct controller *c, const struct bridge *bridge,
         const struct in6_addr *addr)
 {
     const struct record *record = record_find_address(c->records, addr);
-    const struct transfer *t
-        = record ? transfers_find(c->transfers, &record->transfer) : NULL;
+    const struct transfer *t = record ? transfers_find(c->transfers,
+                                                       &record->transfer)
+                                      : NULL;
     const struct device *former;
 
     if (!t || t->outcome != TRANSFER_COMMITTED || !t->decided_at

@@ -17,7 +17,7 @@ VLOG_DEFINE_THIS_MODULE(methods);
 
 struct method {
     const char *name;
-    bool request;               /* Otherwise a notification. */
+    bool request; /* Otherwise a notification. */
     method_function *function;
 };
 
@@ -99,5 +99,5 @@ methods_dispatch(struct controller *c, struct device_conn *conn,
 
     struct message m = MESSAGE_INITIALIZER(link_msg_params(msg));
     method->function(c, device, msg, &m);
-    free(m.error);              /* If the method did not look. */
+    free(m.error); /* If the method did not look. */
 }

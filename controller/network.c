@@ -28,36 +28,36 @@ static const struct uuid pipeline_key = { { 0xba70, 0, 0, 1 } };
 
 /* One bridge, and what policy said of it when it was made. */
 struct site {
-    struct ovs_list node;       /* In struct network. */
+    struct ovs_list node; /* In struct network. */
     struct bridge *bridge;
     char *name;
-    char *target;               /* Or NULL. */
+    char *target; /* Or NULL. */
     struct flow_layout layout;
     struct flow_prefix *prefixes; /* Pools. */
     size_t n_prefixes;
     bool was_synchronised;
     unsigned int port_seqno;
-    bool dirty;                 /* Set since the last flush. */
-    bool keep;                  /* For network_configure(). */
+    bool dirty; /* Set since the last flush. */
+    bool keep;  /* For network_configure(). */
 };
 
 struct listener {
-    struct ovs_list node;       /* In struct network. */
+    struct ovs_list node; /* In struct network. */
     char *target;
     struct bridge_listener *listener; /* NULL: could not be opened. */
-    long long int retry_at;     /* Milliseconds, while NULL. */
-    bool keep;                  /* For network_configure(). */
+    long long int retry_at;           /* Milliseconds, while NULL. */
+    bool keep;                        /* For network_configure(). */
 };
 
 struct queued_event {
-    struct ovs_list node;       /* In struct network. */
+    struct ovs_list node; /* In struct network. */
     struct network_event event;
 };
 
 struct network {
-    struct ovs_list sites;      /* struct site */
-    struct ovs_list listeners;  /* struct listener */
-    struct ovs_list events;     /* struct queued_event */
+    struct ovs_list sites;     /* struct site */
+    struct ovs_list listeners; /* struct listener */
+    struct ovs_list events;    /* struct queued_event */
 };
 
 struct network *
@@ -99,13 +99,13 @@ network_destroy(struct network *network, bool detach)
         struct listener *listener;
         struct site *site;
 
-        LIST_FOR_EACH_SAFE (site, node, &network->sites) {
+        LIST_FOR_EACH_SAFE(site, node, &network->sites) {
             site_destroy(site, detach);
         }
-        LIST_FOR_EACH_SAFE (listener, node, &network->listeners) {
+        LIST_FOR_EACH_SAFE(listener, node, &network->listeners) {
             listener_destroy(listener);
         }
-        LIST_FOR_EACH_POP (event, node, &network->events) {
+        LIST_FOR_EACH_POP(event, node, &network->events) {
             free(event);
         }
         free(network);
@@ -128,7 +128,7 @@ find_site(const struct network *network, const char *name)
 {
     struct site *site;
 
-    LIST_FOR_EACH (site, node, &network->sites) {
+    LIST_FOR_EACH(site, node, &network->sites) {
         if (!strcmp(site->name, name)) {
             return site;
         }
@@ -178,7 +178,7 @@ set_pipeline(struct site *site, const struct policy *policy)
     site->prefixes = xcalloc(shash_count(&policy->pools) + 1,
                              sizeof *site->prefixes);
     site->n_prefixes = 0;
-    SHASH_FOR_EACH (node, &policy->pools) {
+    SHASH_FOR_EACH(node, &policy->pools) {
         const struct policy_pool *pool = node->data;
 
         if (!strcmp(pool->bridge->name, site->name)) {
@@ -224,7 +224,7 @@ configure_listener(struct network *network, const char *target)
 {
     struct listener *listener;
 
-    LIST_FOR_EACH (listener, node, &network->listeners) {
+    LIST_FOR_EACH(listener, node, &network->listeners) {
         if (!strcmp(listener->target, target)) {
             listener->keep = true;
             return;
@@ -244,19 +244,19 @@ network_configure(struct network *network, const struct policy *policy)
     const char *target;
     struct site *site;
 
-    LIST_FOR_EACH (site, node, &network->sites) {
+    LIST_FOR_EACH(site, node, &network->sites) {
         site->keep = false;
     }
-    LIST_FOR_EACH (listener, node, &network->listeners) {
+    LIST_FOR_EACH(listener, node, &network->listeners) {
         listener->keep = false;
     }
-    SHASH_FOR_EACH (node, &policy->bridges) {
+    SHASH_FOR_EACH(node, &policy->bridges) {
         configure_bridge(network, node->data, policy);
     }
-    SSET_FOR_EACH (target, &policy->bridges_listen) {
+    SSET_FOR_EACH(target, &policy->bridges_listen) {
         configure_listener(network, target);
     }
-    LIST_FOR_EACH_SAFE (site, node, &network->sites) {
+    LIST_FOR_EACH_SAFE(site, node, &network->sites) {
         if (site->keep) {
             set_pipeline(site, policy);
         } else {
@@ -264,7 +264,7 @@ network_configure(struct network *network, const struct policy *policy)
             site_destroy(site, true);
         }
     }
-    LIST_FOR_EACH_SAFE (listener, node, &network->listeners) {
+    LIST_FOR_EACH_SAFE(listener, node, &network->listeners) {
         if (!listener->keep) {
             listener_destroy(listener);
         }
@@ -296,7 +296,7 @@ run_listener(struct network *network, struct listener *listener)
     }
 
     bridges = xcalloc(ovs_list_size(&network->sites) + 1, sizeof *bridges);
-    LIST_FOR_EACH (site, node, &network->sites) {
+    LIST_FOR_EACH(site, node, &network->sites) {
         bridges[n++] = site->bridge;
     }
     bridge_listener_run(listener->listener, bridges, n);
@@ -327,10 +327,10 @@ network_run(struct network *network)
     struct listener *listener;
     struct site *site;
 
-    LIST_FOR_EACH (listener, node, &network->listeners) {
+    LIST_FOR_EACH(listener, node, &network->listeners) {
         run_listener(network, listener);
     }
-    LIST_FOR_EACH (site, node, &network->sites) {
+    LIST_FOR_EACH(site, node, &network->sites) {
         run_site(network, site);
     }
 }
@@ -341,14 +341,14 @@ network_wait(struct network *network)
     struct listener *listener;
     struct site *site;
 
-    LIST_FOR_EACH (listener, node, &network->listeners) {
+    LIST_FOR_EACH(listener, node, &network->listeners) {
         if (listener->listener) {
             bridge_listener_wait(listener->listener);
         } else {
             poll_timer_wait_until(listener->retry_at);
         }
     }
-    LIST_FOR_EACH (site, node, &network->sites) {
+    LIST_FOR_EACH(site, node, &network->sites) {
         bridge_wait(site->bridge);
     }
     if (!ovs_list_is_empty(&network->events)) {
@@ -377,7 +377,7 @@ network_next_packet(struct network *network, struct bridge **bridge,
 {
     struct site *site;
 
-    LIST_FOR_EACH (site, node, &network->sites) {
+    LIST_FOR_EACH(site, node, &network->sites) {
         if (bridge_next_packet(site->bridge, packet)) {
             *bridge = site->bridge;
             return true;
@@ -408,7 +408,7 @@ network_next(const struct network *network, const struct bridge *bridge)
     const struct site *site;
     bool next = !bridge;
 
-    LIST_FOR_EACH (site, node, &network->sites) {
+    LIST_FOR_EACH(site, node, &network->sites) {
         if (next) {
             return site->bridge;
         }
@@ -490,7 +490,7 @@ network_flush_all(struct network *network)
 {
     struct site *site;
 
-    LIST_FOR_EACH (site, node, &network->sites) {
+    LIST_FOR_EACH(site, node, &network->sites) {
         if (site->dirty) {
             site->dirty = false;
             bridge_flush(site->bridge);

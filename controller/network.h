@@ -27,10 +27,10 @@ struct network;
 struct policy;
 
 enum network_event_type {
-    NETWORK_LOST,               /* A synchronised bridge no longer is. */
+    NETWORK_LOST, /* A synchronised bridge no longer is. */
     NETWORK_SYNCHRONISED,
-    NETWORK_PORTS,              /* Some port came, went or changed. */
-    NETWORK_NEW,                /* Made by network_configure(): it has no
+    NETWORK_PORTS, /* Some port came, went or changed. */
+    NETWORK_NEW,   /* Made by network_configure(): it has no
                                  * flows but the pipeline yet. */
 };
 

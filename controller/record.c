@@ -13,17 +13,17 @@
 #include "uuid.h"
 
 struct record_answer {
-    struct ovs_list node;       /* In struct record_store. */
+    struct ovs_list node; /* In struct record_store. */
     struct record_reply reply;
 };
 
 struct record_store {
-    struct hmap records;        /* struct record, by session. */
-    struct hmap addresses;      /* struct record, by address. */
-    struct ovs_list replies;    /* struct record_answer */
+    struct hmap records;     /* struct record, by session. */
+    struct hmap addresses;   /* struct record, by address. */
+    struct ovs_list replies; /* struct record_answer */
     uint64_t n_writes;
-    size_t n_ended;             /* Tombstones among 'records'. */
-    unsigned int lose;          /* Replies still to lose. */
+    size_t n_ended;    /* Tombstones among 'records'. */
+    unsigned int lose; /* Replies still to lose. */
     bool lose_applied;
 };
 
@@ -49,8 +49,8 @@ find(const struct record_store *store, const struct uuid *session)
 {
     struct record *record;
 
-    HMAP_FOR_EACH_WITH_HASH (record, node, uuid_hash(session),
-                             &store->records) {
+    HMAP_FOR_EACH_WITH_HASH(record, node, uuid_hash(session),
+                            &store->records) {
         if (uuid_equals(&record->session, session)) {
             return record;
         }
@@ -81,12 +81,12 @@ record_store_destroy(struct record_store *store)
         struct record_answer *answer;
         struct record *record;
 
-        HMAP_FOR_EACH_SAFE (record, node, &store->records) {
+        HMAP_FOR_EACH_SAFE(record, node, &store->records) {
             forget(store, record);
         }
         hmap_destroy(&store->records);
         hmap_destroy(&store->addresses);
-        LIST_FOR_EACH_POP (answer, node, &store->replies) {
+        LIST_FOR_EACH_POP(answer, node, &store->replies) {
             free(answer);
         }
         free(store);
@@ -99,7 +99,7 @@ record_store_run(struct record_store *store, long long int now)
     if (store->n_ended) {
         struct record *record;
 
-        HMAP_FOR_EACH_SAFE (record, node, &store->records) {
+        HMAP_FOR_EACH_SAFE(record, node, &store->records) {
             if (record->ended && now >= record->forget_at) {
                 forget(store, record);
             }
@@ -118,7 +118,7 @@ record_store_wait(struct record_store *store)
 static void
 set_string(char **p, const char *s)
 {
-    char *old = *p;             /* 's' may be that very string. */
+    char *old = *p; /* 's' may be that very string. */
 
     *p = xstrdup(s ? s : "");
     free(old);
@@ -162,7 +162,7 @@ compare_and_set(struct record_store *store, const struct record_change *change)
     if (record->epoch == change->old_epoch + 1
         && uuid_equals(&record->transfer, &change->transfer)
         && !strcmp(record->owner, change->new_owner)) {
-        return RECORD_WRITTEN;  /* The same write, tried before. */
+        return RECORD_WRITTEN; /* The same write, tried before. */
     }
     if (record->ended || record->epoch != change->old_epoch
         || strcmp(record->owner, change->old_owner)) {
@@ -235,8 +235,8 @@ record_find_address(const struct record_store *store,
 {
     const struct record *record;
 
-    HMAP_FOR_EACH_WITH_HASH (record, address_node, hash_address(addr),
-                             &store->addresses) {
+    HMAP_FOR_EACH_WITH_HASH(record, address_node, hash_address(addr),
+                            &store->addresses) {
         if (ipv6_addr_equals(&record->address, addr)) {
             return record;
         }
@@ -247,10 +247,9 @@ record_find_address(const struct record_store *store,
 const struct record *
 record_next(const struct record_store *store, const struct record *record)
 {
-    const struct hmap_node *node = record
-                                       ? hmap_next(&store->records,
-                                                   &record->node)
-                                       : hmap_first(&store->records);
+    const struct hmap_node *node = record ? hmap_next(&store->records,
+                                                      &record->node)
+                                          : hmap_first(&store->records);
 
     return node ? CONTAINER_OF(node, struct record, node) : NULL;
 }

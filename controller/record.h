@@ -28,29 +28,29 @@
 struct record_store;
 
 struct record {
-    struct hmap_node node;      /* In struct record_store, by 'session'. */
+    struct hmap_node node;         /* In struct record_store, by 'session'. */
     struct hmap_node address_node; /* The same by 'address', unless ended. */
     struct uuid session;
     struct in6_addr address;
-    char *owner;                /* Device. */
+    char *owner; /* Device. */
     uint64_t epoch;
-    char *home;                 /* Device that opened the session. */
-    char *name;                 /* Text for people. */
+    char *home; /* Device that opened the session. */
+    char *name; /* Text for people. */
     char *service;
-    struct uuid transfer;       /* That led to this epoch. */
-    enum onward onward;         /* May 'owner' pass it on? */
-    uint8_t depth;              /* How often still; 255: no limit. */
-    bool ended;                 /* A tombstone: only answers questions. */
-    long long int forget_at;    /* Milliseconds, when it has 'ended'. */
+    struct uuid transfer;    /* That led to this epoch. */
+    enum onward onward;      /* May 'owner' pass it on? */
+    uint8_t depth;           /* How often still; 255: no limit. */
+    bool ended;              /* A tombstone: only answers questions. */
+    long long int forget_at; /* Milliseconds, when it has 'ended'. */
 };
 
 /* What a write changes, if the session is at (old_owner, old_epoch). */
 struct record_change {
     struct uuid session;
     struct in6_addr address;
-    const char *old_owner;      /* Compared only where there is a record. */
-    uint64_t old_epoch;         /* 0: there may be no record yet. */
-    const char *new_owner;      /* At old_epoch + 1. */
+    const char *old_owner; /* Compared only where there is a record. */
+    uint64_t old_epoch;    /* 0: there may be no record yet. */
+    const char *new_owner; /* At old_epoch + 1. */
     const char *home, *name, *service;
     struct uuid transfer;
     enum onward onward;
@@ -58,13 +58,13 @@ struct record_change {
 };
 
 enum record_status {
-    RECORD_WRITTEN,             /* Now, or by an earlier try of the same. */
-    RECORD_CONFLICT,            /* Somebody else decided: see the record. */
-    RECORD_LOST,                /* Unknown: repeat it. */
+    RECORD_WRITTEN,  /* Now, or by an earlier try of the same. */
+    RECORD_CONFLICT, /* Somebody else decided: see the record. */
+    RECORD_LOST,     /* Unknown: repeat it. */
 };
 
 struct record_reply {
-    uint64_t number;            /* That record_begin_write() returned. */
+    uint64_t number; /* That record_begin_write() returned. */
     enum record_status status;
 };
 

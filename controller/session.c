@@ -30,7 +30,7 @@ session_cache_destroy(struct session_cache *cache)
 {
     struct session *session;
 
-    HMAP_FOR_EACH_SAFE (session, node, &cache->sessions) {
+    HMAP_FOR_EACH_SAFE(session, node, &cache->sessions) {
         session_free(cache, session);
     }
     hmap_destroy(&cache->sessions);
@@ -39,7 +39,7 @@ session_cache_destroy(struct session_cache *cache)
 static void
 set_string(char **p, const char *s)
 {
-    char *old = *p;             /* 's' may be that very string. */
+    char *old = *p; /* 's' may be that very string. */
 
     *p = xstrdup(s ? s : "");
     free(old);
@@ -81,7 +81,7 @@ session_find(const struct session_cache *cache, const struct uuid *id)
 {
     struct session *session;
 
-    HMAP_FOR_EACH_WITH_HASH (session, node, uuid_hash(id), &cache->sessions) {
+    HMAP_FOR_EACH_WITH_HASH(session, node, uuid_hash(id), &cache->sessions) {
         if (uuid_equals(&session->id, id)) {
             return session;
         }
@@ -95,7 +95,7 @@ session_find_address(const struct session_cache *cache,
 {
     struct session *session;
 
-    HMAP_FOR_EACH (session, node, &cache->sessions) {
+    HMAP_FOR_EACH(session, node, &cache->sessions) {
         if (ipv6_addr_equals(&session->address, address)
             && !strcmp(session->device, device)) {
             return session;
@@ -110,7 +110,7 @@ session_count_of(const struct session_cache *cache, const char *device)
     const struct session *session;
     size_t n = 0;
 
-    HMAP_FOR_EACH (session, node, &cache->sessions) {
+    HMAP_FOR_EACH(session, node, &cache->sessions) {
         n += !strcmp(session->device, device);
     }
     return n;
@@ -121,7 +121,7 @@ session_cache_mark(struct session_cache *cache, const char *device)
 {
     struct session *session;
 
-    HMAP_FOR_EACH (session, node, &cache->sessions) {
+    HMAP_FOR_EACH(session, node, &cache->sessions) {
         if (!strcmp(session->device, device)) {
             session->marked = true;
         }
@@ -133,7 +133,7 @@ session_cache_sweep(struct session_cache *cache, const char *device)
 {
     struct session *session;
 
-    HMAP_FOR_EACH_SAFE (session, node, &cache->sessions) {
+    HMAP_FOR_EACH_SAFE(session, node, &cache->sessions) {
         if (session->marked && !strcmp(session->device, device)) {
             session_free(cache, session);
         }

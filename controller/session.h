@@ -15,18 +15,18 @@
 #include "openvswitch/uuid.h"
 
 struct session {
-    struct hmap_node node;      /* In struct sessions, by 'id'. */
+    struct hmap_node node; /* In struct sessions, by 'id'. */
     struct uuid id;
     struct in6_addr address;
     uint64_t epoch;
-    char *device;               /* That announced it. */
+    char *device; /* That announced it. */
     char *name;
     char *service;
-    bool marked;                /* For session_cache_sweep(). */
+    bool marked; /* For session_cache_sweep(). */
 };
 
 struct session_cache {
-    struct hmap sessions;       /* struct session */
+    struct hmap sessions; /* struct session */
 };
 
 void session_cache_init(struct session_cache *);

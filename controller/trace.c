@@ -25,8 +25,8 @@
 
 /* A correspondent's: any port and MAC address that are no device's. */
 #define TRACE_PORT u16_to_ofp(0xfe00)
-static const struct eth_addr trace_mac
-    = { { { 0x02, 0x00, 0x00, 0x00, 0x00, 0xfe } } };
+static const struct eth_addr trace_mac = { { { 0x02, 0x00, 0x00, 0x00, 0x00,
+                                               0xfe } } };
 
 /* Moves all of 'src' into 'dst'. */
 static void
@@ -34,7 +34,7 @@ merge(struct flow_set *dst, struct flow_set *src)
 {
     struct baton_flow *flow;
 
-    HMAP_FOR_EACH_SAFE (flow, node, &src->flows) {
+    HMAP_FOR_EACH_SAFE(flow, node, &src->flows) {
         hmap_remove(&src->flows, &flow->node);
         hmap_insert(&dst->flows, &flow->node, flow->node.hash);
     }
@@ -78,10 +78,12 @@ collect_flows(const struct controller *c, const char *bridge,
     if (record || gone) {
         const char *guard = !gone ? record->owner
                             : gone->state == TRANSFER_GONE
-                                ? gone->from : transfer_winner(gone);
+                                ? gone->from
+                                : transfer_winner(gone);
         const char *inbound = !gone ? record->owner
                               : gone->state == TRANSFER_GONE
-                                  ? gone->to : transfer_winner(gone);
+                                  ? gone->to
+                                  : transfer_winner(gone);
         struct flow_place g = place_of(c, guard, bridge);
         struct flow_place i = place_of(c, inbound, bridge);
 
@@ -98,7 +100,7 @@ lookup(const struct flow_set *flows, uint8_t table_id,
     const struct baton_flow *best = NULL;
     const struct baton_flow *flow;
 
-    HMAP_FOR_EACH (flow, node, &flows->flows) {
+    HMAP_FOR_EACH(flow, node, &flows->flows) {
         if (flow->table_id == table_id
             && (!best || flow->priority > best->priority)
             && minimatch_matches_flow(&flow->match, packet)) {
@@ -124,9 +126,9 @@ struct trace {
     const struct flow_layout *layout;
     const struct flow_set *flows;
     struct flow packet;
-    struct json *hops;          /* Array: flows met. */
+    struct json *hops; /* Array: flows met. */
     int n_hops;
-    char *end;                  /* Where it ends, so far, or NULL. */
+    char *end; /* Where it ends, so far, or NULL. */
 };
 
 static void
@@ -172,7 +174,7 @@ trace_actions(struct trace *t, const struct baton_flow *flow)
 {
     const struct ofpact *a;
 
-    OFPACT_FOR_EACH (a, flow->ofpacts, flow->ofpacts_len) {
+    OFPACT_FOR_EACH(a, flow->ofpacts, flow->ofpacts_len) {
         if (a->type == OFPACT_GOTO_TABLE) {
             trace_table(t, ofpact_get_GOTO_TABLE(a)->table_id);
         } else if (a->type == OFPACT_RESUBMIT) {
@@ -246,8 +248,8 @@ set_address(struct flow *packet, const struct in6_addr *addr, bool source)
 {
     if (IN6_IS_ADDR_V4MAPPED(addr)) {
         packet->dl_type = htons(ETH_TYPE_IP);
-        *(source ? &packet->nw_src : &packet->nw_dst)
-            = in6_addr_get_mapped_ipv4(addr);
+        *(source ? &packet->nw_src
+                 : &packet->nw_dst) = in6_addr_get_mapped_ipv4(addr);
     } else {
         packet->dl_type = htons(ETH_TYPE_IPV6);
         *(source ? &packet->ipv6_src : &packet->ipv6_dst) = *addr;

@@ -40,12 +40,12 @@ VLOG_DEFINE_THIS_MODULE(transfer_methods);
 
 /* Why something is refused: a code for programs, a sentence for people. */
 struct refusal {
-    const char *code;           /* NULL: it is not. */
+    const char *code; /* NULL: it is not. */
     char *reason;
 };
 
 static void OVS_PRINTF_FORMAT(3, 4)
-refuse(struct refusal *r, const char *code, const char *format, ...)
+    refuse(struct refusal *r, const char *code, const char *format, ...)
 {
     if (!r->code) {
         va_list args;
@@ -76,14 +76,13 @@ check_onward(const struct controller *c, const struct record *record,
         return;
     }
     switch (record->onward) {
-    case ONWARD_ANY:
-        return;
+    case ONWARD_ANY: return;
 
     case ONWARD_GROUP:
         from_pd = shash_find_data(&c->policy->devices, record->owner);
         to_pd = shash_find_data(&c->policy->devices, to);
         if (from_pd && to_pd) {
-            SSET_FOR_EACH (group, &from_pd->groups) {
+            SSET_FOR_EACH(group, &from_pd->groups) {
                 if (sset_contains(&to_pd->groups, group)) {
                     return;
                 }
@@ -91,8 +90,7 @@ check_onward(const struct controller *c, const struct record *record,
         }
         break;
 
-    case ONWARD_BACK:
-        break;
+    case ONWARD_BACK: break;
 
     case ONWARD_NONE:
         refuse(r, "onward", "%s may not pass the session on", record->owner);
@@ -130,8 +128,10 @@ check_device(const struct controller *c, const char *name, const char *bridge,
         refuse(r, "not-attached", "%s has not proved where it is attached",
                name);
     } else if (strcmp(device->place.bridge, bridge)) {
-        refuse(r, "not-attached", "%s is attached to bridge %s, not to the "
-               "session's home bridge %s", name, device->place.bridge, bridge);
+        refuse(r, "not-attached",
+               "%s is attached to bridge %s, not to the "
+               "session's home bridge %s",
+               name, device->place.bridge, bridge);
     }
     return device;
 }
@@ -167,8 +167,7 @@ check_introduction(const struct controller *c, const struct device *from,
     }
     if (transfers_count_offers(c->transfers, target, TRANSFER_SIDE_G)
         >= limits->offers) {
-        refuse(r, "limit", "%s has %u offers waiting", target,
-               limits->offers);
+        refuse(r, "limit", "%s has %u offers waiting", target, limits->offers);
     }
 }
 
@@ -210,9 +209,10 @@ reply_not_owner(struct device *device, const struct jsonrpc_msg *msg,
     struct json *error = json_object_create();
 
     message_put_string(error, "code", "not-owner");
-    message_put_string(error, "reason", a->known_owner[0]
-                       ? "the session is not this device's at that epoch"
-                       : "the controller knows no such session");
+    message_put_string(error, "reason",
+                       a->known_owner[0]
+                           ? "the session is not this device's at that epoch"
+                           : "the controller knows no such session");
     message_put_string(error, "owner", a->known_owner);
     message_put_integer(error, "epoch", a->known_epoch);
     link_reply_error_object(device->link, msg, error);
@@ -302,8 +302,9 @@ get_transfer(struct controller *c, const struct device *device,
 {
     struct transfer *t = transfers_find(c->transfers, id);
 
-    if (t && ((side != TRANSFER_SIDE_G && !strcmp(t->from, device->name))
-              || (side != TRANSFER_SIDE_T && !strcmp(t->to, device->name)))) {
+    if (t
+        && ((side != TRANSFER_SIDE_G && !strcmp(t->from, device->name))
+            || (side != TRANSFER_SIDE_T && !strcmp(t->to, device->name)))) {
         return t;
     }
     return NULL;
@@ -392,7 +393,8 @@ open_ticket(struct device *device, struct transfer *t, const uint8_t *ticket,
     }
     sa = device_get_sa(device, t->sa_id, time_msec());
     if (!sa) {
-        refuse(r, "ticket", "the ticket names no security association of "
+        refuse(r, "ticket",
+               "the ticket names no security association of "
                "this device that is in force");
         return;
     }
@@ -444,7 +446,7 @@ prepare(struct controller *c, struct device *device,
         clamp_onward(c, t, &secret);
         seal_hash(&iov, 1, hash);
         transfer_prepare(c->transfers, t, &secret, hash, time_msec());
-        mediator_act(c);        /* The inbound redirect goes first. */
+        mediator_act(c); /* The inbound redirect goes first. */
 
         result = json_object_create();
         message_put_uuid(result, "transfer", &t->id);
@@ -518,12 +520,13 @@ method_claim(struct controller *c, struct device *device,
     }
     t = get_transfer(c, device, &id, TRANSFER_SIDE_G);
     if (!t || t->state != TRANSFER_GONE || !t->has_key) {
-        VLOG_INFO("%s: claims transfer "UUID_FMT", which is not to be "
-                  "claimed", device->name, UUID_ARGS(&id));
-        return;                 /* It will ask. */
+        VLOG_INFO("%s: claims transfer " UUID_FMT ", which is not to be "
+                  "claimed",
+                  device->name, UUID_ARGS(&id));
+        return; /* It will ask. */
     }
     if (!proof_is_right(device, t, proof)) {
-        VLOG_WARN("%s: claims transfer "UUID_FMT" with a wrong proof",
+        VLOG_WARN("%s: claims transfer " UUID_FMT " with a wrong proof",
                   device->name, UUID_ARGS(&id));
         return;
     }
@@ -551,8 +554,9 @@ abort_unknown(struct controller *c, struct device *device,
     if (target ? !policy_may_move(c->policy, owner, device->name,
                                   record ? record->service : "", NULL)
                : strcmp(owner, device->name) != 0) {
-        VLOG_WARN("%s: asks about transfer "UUID_FMT" of a session that is "
-                  "not its business", device->name, UUID_ARGS(&spec->id));
+        VLOG_WARN("%s: asks about transfer " UUID_FMT " of a session that is "
+                  "not its business",
+                  device->name, UUID_ARGS(&spec->id));
         return;
     }
     spec->from = owner;
@@ -571,8 +575,8 @@ ask(struct controller *c, struct device *device, struct transfer_spec *spec,
     bool target)
 {
     const struct record *record = record_find(c->records, &spec->session);
-    const struct transfer *t
-        = transfers_find_session(c->transfers, &spec->session);
+    const struct transfer *t = transfers_find_session(c->transfers,
+                                                      &spec->session);
 
     if (t && t->state != TRANSFER_SETTLED
         && (target || t->state != TRANSFER_DECIDED)) {
@@ -581,9 +585,11 @@ ask(struct controller *c, struct device *device, struct transfer_spec *spec,
     } else if (record && (record->epoch > spec->epoch || record->ended)) {
         mediator_answer(c, device, &spec->id, record, target);
     } else if (record && record->epoch < spec->epoch) {
-        VLOG_WARN("%s: speaks of epoch %"PRIu64" of session "UUID_FMT", which "
-                  "is at %"PRIu64, device->name, spec->epoch,
-                  UUID_ARGS(&spec->session), record->epoch);
+        VLOG_WARN("%s: speaks of epoch %" PRIu64 " of session " UUID_FMT
+                  ", which "
+                  "is at %" PRIu64,
+                  device->name, spec->epoch, UUID_ARGS(&spec->session),
+                  record->epoch);
         mediator_answer_pending(device, &spec->id);
     } else {
         abort_unknown(c, device, spec, target);
@@ -706,7 +712,7 @@ method_log(struct controller *c, struct device *device,
 
     message_get_uuid(m, "transfer", &id);
     if (!m->error && shash_count(json_object(counters)) <= 32) {
-        SHASH_FOR_EACH (node, json_object(counters)) {
+        SHASH_FOR_EACH(node, json_object(counters)) {
             const struct json *value = node->data;
 
             if (value->type != JSON_INTEGER && !m->error) {

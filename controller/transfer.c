@@ -51,17 +51,17 @@
  * write until there is a reply.  After go only this machine aborts. */
 
 struct transfer_todo {
-    struct ovs_list node;       /* In struct transfers. */
+    struct ovs_list node; /* In struct transfers. */
     struct transfer_action action;
 };
 
 struct transfers {
-    struct hmap by_id;          /* All of them. */
-    struct hmap by_session;     /* Those that are not over. */
-    struct ovs_list list;       /* All of them, oldest first. */
-    struct ovs_list actions;    /* struct transfer_todo */
+    struct hmap by_id;       /* All of them. */
+    struct hmap by_session;  /* Those that are not over. */
+    struct ovs_list list;    /* All of them, oldest first. */
+    struct ovs_list actions; /* struct transfer_todo */
     size_t n_over;
-    long long int next;         /* No deadline is before that. */
+    long long int next; /* No deadline is before that. */
     struct transfer_totals totals;
 };
 
@@ -90,7 +90,7 @@ transfer_free(struct transfers *ts, struct transfer *t)
 {
     struct transfer_todo *todo;
 
-    LIST_FOR_EACH_SAFE (todo, node, &ts->actions) {
+    LIST_FOR_EACH_SAFE(todo, node, &ts->actions) {
         if (todo->action.transfer == t) {
             ovs_list_remove(&todo->node);
             free(todo);
@@ -124,7 +124,7 @@ transfers_destroy(struct transfers *ts)
     if (ts) {
         struct transfer *t;
 
-        LIST_FOR_EACH_SAFE (t, list_node, &ts->list) {
+        LIST_FOR_EACH_SAFE(t, list_node, &ts->list) {
             transfer_free(ts, t);
         }
         hmap_destroy(&ts->by_id);
@@ -158,8 +158,8 @@ transfers_next_action(struct transfers *ts, struct transfer_action *action)
     if (ovs_list_is_empty(&ts->actions)) {
         return false;
     }
-    todo = CONTAINER_OF(ovs_list_pop_front(&ts->actions),
-                        struct transfer_todo, node);
+    todo = CONTAINER_OF(ovs_list_pop_front(&ts->actions), struct transfer_todo,
+                        node);
     *action = todo->action;
     free(todo);
     return true;
@@ -191,7 +191,7 @@ trim_history(struct transfers *ts, const struct transfer *keep)
     if (ts->n_over <= TRANSFER_HISTORY) {
         return;
     }
-    LIST_FOR_EACH_SAFE (t, list_node, &ts->list) {
+    LIST_FOR_EACH_SAFE(t, list_node, &ts->list) {
         if (t->over && t != keep) {
             transfer_free(ts, t);
             if (ts->n_over <= TRANSFER_HISTORY) {
@@ -298,15 +298,14 @@ transfer_prepare(struct transfers *ts, struct transfer *t,
 
 /* Starts the one write that ends the transfer, and the flows beside it. */
 static void
-decide(struct transfers *ts, struct transfer *t,
-       enum transfer_outcome outcome)
+decide(struct transfers *ts, struct transfer *t, enum transfer_outcome outcome)
 {
     t->outcome = outcome;
     t->state = TRANSFER_DECIDING;
     t->deadline = LLONG_MAX;
     t->writing = true;
     t->acked = false;
-    t->flush_seqno = UINT64_MAX;        /* Until the flows are sent. */
+    t->flush_seqno = UINT64_MAX; /* Until the flows are sent. */
     act(ts, t, TRANSFER_DO_WRITE);
     act(ts, t, TRANSFER_DO_SETTLE);
 }
@@ -356,7 +355,7 @@ transfers_bridge_lost(struct transfers *ts, const char *bridge)
 {
     struct transfer *t;
 
-    HMAP_FOR_EACH (t, session_node, &ts->by_session) {
+    HMAP_FOR_EACH(t, session_node, &ts->by_session) {
         if (!strcmp(t->bridge, bridge)) {
             transfer_abort(ts, t, "the home bridge lost its connection");
         }
@@ -436,7 +435,7 @@ transfers_abort_unknown(struct transfers *ts, const struct transfer_spec *spec)
         transfer_withdraw(ts, t, "a device asked about an older transfer");
     }
     t = transfers_find(ts, &spec->id);
-    if (t) {                    /* Over without a decision. */
+    if (t) { /* Over without a decision. */
         transfer_free(ts, t);
     }
     t = add_transfer(ts, spec);
@@ -458,7 +457,7 @@ transfers_device_lost(struct transfers *ts, const char *device,
 {
     struct transfer *t;
 
-    HMAP_FOR_EACH_SAFE (t, session_node, &ts->by_session) {
+    HMAP_FOR_EACH_SAFE(t, session_node, &ts->by_session) {
         if (is_party(t, device)) {
             transfer_withdraw(ts, t, reason);
         }
@@ -471,7 +470,7 @@ transfers_device_gone(struct transfers *ts, const char *device,
 {
     struct transfer *t;
 
-    HMAP_FOR_EACH_SAFE (t, session_node, &ts->by_session) {
+    HMAP_FOR_EACH_SAFE(t, session_node, &ts->by_session) {
         if (is_party(t, device)) {
             transfer_withdraw(ts, t, reason);
             transfer_abort(ts, t, reason);
@@ -501,8 +500,7 @@ run_deadline(struct transfers *ts, struct transfer *t)
         act(ts, t, TRANSFER_DO_WRITE);
         break;
 
-    case TRANSFER_DECIDED:
-        break;
+    case TRANSFER_DECIDED: break;
     }
 }
 
@@ -515,7 +513,7 @@ transfers_run(struct transfers *ts, long long int now)
         return;
     }
     ts->next = LLONG_MAX;
-    HMAP_FOR_EACH_SAFE (t, session_node, &ts->by_session) {
+    HMAP_FOR_EACH_SAFE(t, session_node, &ts->by_session) {
         if (now >= t->deadline) {
             run_deadline(ts, t);
         } else {
@@ -535,7 +533,7 @@ transfers_find(const struct transfers *ts, const struct uuid *id)
 {
     struct transfer *t;
 
-    HMAP_FOR_EACH_WITH_HASH (t, node, uuid_hash(id), &ts->by_id) {
+    HMAP_FOR_EACH_WITH_HASH(t, node, uuid_hash(id), &ts->by_id) {
         if (uuid_equals(&t->id, id)) {
             return t;
         }
@@ -548,8 +546,8 @@ transfers_find_session(const struct transfers *ts, const struct uuid *session)
 {
     struct transfer *t;
 
-    HMAP_FOR_EACH_WITH_HASH (t, session_node, uuid_hash(session),
-                             &ts->by_session) {
+    HMAP_FOR_EACH_WITH_HASH(t, session_node, uuid_hash(session),
+                            &ts->by_session) {
         if (uuid_equals(&t->session, session)) {
             return t;
         }
@@ -562,7 +560,7 @@ transfers_find_write(const struct transfers *ts, uint64_t write_number)
 {
     struct transfer *t;
 
-    HMAP_FOR_EACH (t, session_node, &ts->by_session) {
+    HMAP_FOR_EACH(t, session_node, &ts->by_session) {
         if (t->writing && t->write_number == write_number) {
             return t;
         }
@@ -604,7 +602,7 @@ transfers_find_partial(const struct transfers *ts, const char *s)
     struct transfer *found = NULL;
     struct transfer *t;
 
-    HMAP_FOR_EACH (t, node, &ts->by_id) {
+    HMAP_FOR_EACH(t, node, &ts->by_id) {
         if (uuid_is_partial_match(&t->id, s) >= (int) strlen(s)) {
             if (found) {
                 return NULL;
@@ -620,9 +618,8 @@ transfers_involve(const struct transfers *ts, const char *device)
 {
     const struct transfer *t;
 
-    HMAP_FOR_EACH (t, session_node, &ts->by_session) {
-        if (t->state != TRANSFER_SETTLED
-            && is_party(t, device)) {
+    HMAP_FOR_EACH(t, session_node, &ts->by_session) {
+        if (t->state != TRANSFER_SETTLED && is_party(t, device)) {
             return true;
         }
     }
@@ -636,7 +633,7 @@ transfers_count_offers(const struct transfers *ts, const char *device,
     const struct transfer *t;
     size_t n = 0;
 
-    HMAP_FOR_EACH (t, session_node, &ts->by_session) {
+    HMAP_FOR_EACH(t, session_node, &ts->by_session) {
         n += t->state == TRANSFER_SETTLED
              && !strcmp(side == TRANSFER_SIDE_T ? t->from : t->to, device);
     }
@@ -647,14 +644,10 @@ const char *
 transfer_state_to_string(enum transfer_state state)
 {
     switch (state) {
-    case TRANSFER_SETTLED:
-        return "settled";
-    case TRANSFER_GONE:
-        return "gone";
-    case TRANSFER_DECIDING:
-        return "deciding";
-    case TRANSFER_DECIDED:
-        return "decided";
+    case TRANSFER_SETTLED: return "settled";
+    case TRANSFER_GONE: return "gone";
+    case TRANSFER_DECIDING: return "deciding";
+    case TRANSFER_DECIDED: return "decided";
     }
     OVS_NOT_REACHED();
 }
@@ -663,14 +656,10 @@ const char *
 transfer_outcome_to_string(enum transfer_outcome outcome)
 {
     switch (outcome) {
-    case TRANSFER_OPEN:
-        return "open";
-    case TRANSFER_COMMITTED:
-        return "committed";
-    case TRANSFER_ABORTED:
-        return "aborted";
-    case TRANSFER_WITHDRAWN:
-        return "withdrawn";
+    case TRANSFER_OPEN: return "open";
+    case TRANSFER_COMMITTED: return "committed";
+    case TRANSFER_ABORTED: return "aborted";
+    case TRANSFER_WITHDRAWN: return "withdrawn";
     }
     OVS_NOT_REACHED();
 }

@@ -40,69 +40,69 @@ struct json;
 #define TRANSFER_RETRY_MS 50    /* Before a lost write is repeated. */
 
 enum transfer_state {
-    TRANSFER_SETTLED,           /* Introduced, or over. */
-    TRANSFER_GONE,              /* T has been told to go. */
-    TRANSFER_DECIDING,          /* The one write is under way. */
-    TRANSFER_DECIDED,           /* Written; the bridge has not answered. */
+    TRANSFER_SETTLED,  /* Introduced, or over. */
+    TRANSFER_GONE,     /* T has been told to go. */
+    TRANSFER_DECIDING, /* The one write is under way. */
+    TRANSFER_DECIDED,  /* Written; the bridge has not answered. */
 };
 
 enum transfer_outcome {
-    TRANSFER_OPEN,              /* Not decided. */
+    TRANSFER_OPEN, /* Not decided. */
     TRANSFER_COMMITTED,
     TRANSFER_ABORTED,
-    TRANSFER_WITHDRAWN,         /* Over without a decision, epoch as it was. */
+    TRANSFER_WITHDRAWN, /* Over without a decision, epoch as it was. */
 };
 
 /* Steps of a timeline. */
 struct transfer_step {
-    const char *name;           /* Static. */
-    long long int usec;         /* CLOCK_MONOTONIC. */
+    const char *name;   /* Static. */
+    long long int usec; /* CLOCK_MONOTONIC. */
 };
 #define TRANSFER_MAX_STEPS 16
 
 enum { TRANSFER_SIDE_T, TRANSFER_SIDE_G, TRANSFER_N_SIDES };
 
 struct transfer {
-    struct hmap_node node;      /* In struct transfers, by 'id'. */
+    struct hmap_node node;         /* In struct transfers, by 'id'. */
     struct hmap_node session_node; /* By 'session', while it is not over. */
-    struct ovs_list list_node;  /* In struct transfers, oldest first. */
+    struct ovs_list list_node;     /* In struct transfers, oldest first. */
 
     /* What it is about. */
     struct uuid id;
     struct uuid session;
     struct in6_addr address;
-    uint64_t epoch;             /* At which it began. */
-    char *from, *to;            /* T and G; 'to' may be empty: see ask. */
-    char *name, *service;       /* Of the session. */
-    char *home;                 /* Device that opened the session. */
-    char *bridge;               /* Home bridge. */
+    uint64_t epoch;       /* At which it began. */
+    char *from, *to;      /* T and G; 'to' may be empty: see ask. */
+    char *name, *service; /* Of the session. */
+    char *home;           /* Device that opened the session. */
+    char *bridge;         /* Home bridge. */
 
     /* Where it stands. */
     enum transfer_state state;
     bool over;
     enum transfer_outcome outcome; /* Wanted while DECIDING, then true. */
-    long long int deadline;     /* Milliseconds; LLONG_MAX: none. */
-    char *reason;               /* Of an abort or withdrawal, for people. */
-    long long int decided_at;   /* Milliseconds: of the write; or 0. */
-    bool claimed;               /* GONE: a valid claim came. */
-    bool flushed;               /* T's last packets have passed its bridge. */
-    bool writing;               /* A write's reply is outstanding. */
-    bool acked;                 /* The bridge has answered. */
+    long long int deadline;        /* Milliseconds; LLONG_MAX: none. */
+    char *reason;                  /* Of an abort or withdrawal, for people. */
+    long long int decided_at;      /* Milliseconds: of the write; or 0. */
+    bool claimed;                  /* GONE: a valid claim came. */
+    bool flushed; /* T's last packets have passed its bridge. */
+    bool writing; /* A write's reply is outstanding. */
+    bool acked;   /* The bridge has answered. */
 
     /* From the ticket, once it was opened. */
-    uint64_t sa_id;             /* T's, under which it is sealed. */
+    uint64_t sa_id; /* T's, under which it is sealed. */
     bool has_key;
     uint8_t session_key[SEAL_KEY_LEN];
     uint8_t ticket_hash[SEAL_HASH_LEN];
-    enum onward onward;         /* G's right to pass the session on. */
+    enum onward onward; /* G's right to pass the session on. */
     uint8_t depth;
 
     /* For the caller's use. */
-    uint64_t write_number;      /* Of its record_begin_write(). */
-    uint64_t flush_seqno;       /* Of its last bridge_flush(). */
+    uint64_t write_number; /* Of its record_begin_write(). */
+    uint64_t flush_seqno;  /* Of its last bridge_flush(). */
 
     /* For people. */
-    long long int began_wall;   /* Milliseconds since 1970. */
+    long long int began_wall; /* Milliseconds since 1970. */
     struct transfer_step steps[TRANSFER_MAX_STEPS];
     size_t n_steps;
     struct json *device_steps[TRANSFER_N_SIDES]; /* As sent, or NULL. */
@@ -110,22 +110,22 @@ struct transfer {
 };
 
 enum transfer_action_type {
-    TRANSFER_DO_REDIRECT,       /* Inbound to G, guard stays with T. */
-    TRANSFER_DO_GO,             /* Answer T's prepare. */
-    TRANSFER_DO_WRITE,          /* (from, epoch) to (winner, epoch + 1). */
-    TRANSFER_DO_SETTLE,         /* Guard and inbound to the winner; ack it. */
-    TRANSFER_DO_RESTORE,        /* Flows as the record says (write refused). */
-    TRANSFER_DO_TELL_OWNED,     /* To G. */
-    TRANSFER_DO_TELL_RELEASED,  /* To T. */
-    TRANSFER_DO_TELL_ABORTED,   /* To both. */
-    TRANSFER_DO_UNEXPECT,       /* To G. */
-    TRANSFER_DO_ANSWER,         /* From the record, to both: others decided. */
-    TRANSFER_DO_LOG,            /* It is over. */
+    TRANSFER_DO_REDIRECT,      /* Inbound to G, guard stays with T. */
+    TRANSFER_DO_GO,            /* Answer T's prepare. */
+    TRANSFER_DO_WRITE,         /* (from, epoch) to (winner, epoch + 1). */
+    TRANSFER_DO_SETTLE,        /* Guard and inbound to the winner; ack it. */
+    TRANSFER_DO_RESTORE,       /* Flows as the record says (write refused). */
+    TRANSFER_DO_TELL_OWNED,    /* To G. */
+    TRANSFER_DO_TELL_RELEASED, /* To T. */
+    TRANSFER_DO_TELL_ABORTED,  /* To both. */
+    TRANSFER_DO_UNEXPECT,      /* To G. */
+    TRANSFER_DO_ANSWER,        /* From the record, to both: others decided. */
+    TRANSFER_DO_LOG,           /* It is over. */
 };
 
 struct transfer_action {
     enum transfer_action_type type;
-    struct transfer *transfer;  /* Valid until the next event. */
+    struct transfer *transfer; /* Valid until the next event. */
 };
 
 struct transfers;
@@ -135,7 +135,7 @@ void transfers_destroy(struct transfers *);
 
 /* What a new transfer is about. */
 struct transfer_spec {
-    struct uuid id;             /* Random. */
+    struct uuid id; /* Random. */
     struct uuid session;
     struct in6_addr address;
     uint64_t epoch;
@@ -161,20 +161,21 @@ bool transfer_prepare(struct transfers *, struct transfer *,
                       const uint8_t ticket_hash[SEAL_HASH_LEN],
                       long long int now);
 /* G's proof was right.  False if it came too late. */
-bool transfer_claim(struct transfers *, struct transfer *,
-                    long long int now);
+bool transfer_claim(struct transfers *, struct transfer *, long long int now);
 /* All that T sent has passed its bridge. */
 void transfer_flushed(struct transfers *, struct transfer *);
 /* Aborts what T was told to go with; no effect in other states. */
-void transfer_abort(struct transfers *, struct transfer *,
-                    const char *reason);
+void transfer_abort(struct transfers *, struct transfer *, const char *reason);
 /* The home bridge lost its connection. */
 void transfers_bridge_lost(struct transfers *, const char *bridge);
 /* The write ended. */
-enum transfer_write { TRANSFER_WRITE_DONE, TRANSFER_WRITE_CONFLICT,
-                      TRANSFER_WRITE_LOST };
-void transfer_wrote(struct transfers *, struct transfer *,
-                    enum transfer_write, long long int now);
+enum transfer_write {
+    TRANSFER_WRITE_DONE,
+    TRANSFER_WRITE_CONFLICT,
+    TRANSFER_WRITE_LOST
+};
+void transfer_wrote(struct transfers *, struct transfer *, enum transfer_write,
+                    long long int now);
 /* The bridge has answered the bundle of TRANSFER_DO_SETTLE. */
 void transfer_acked(struct transfers *, struct transfer *);
 /* A device asks about a transfer 'spec' that is neither decided in the record

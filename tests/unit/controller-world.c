@@ -44,7 +44,7 @@ unsigned int world_clock, world_last_flush_at;
 
 static struct agent *agents[64];
 static size_t n_agents;
-static struct json *graveyard[8192];    /* Taken messages. */
+static struct json *graveyard[8192]; /* Taken messages. */
 static size_t n_graveyard;
 static struct bridge *const the_bridge = (struct bridge *) &world_now;
 
@@ -83,8 +83,7 @@ void __wrap_network_set_session(struct network *, const char *,
                                 const struct uuid *, const struct in6_addr *,
                                 const struct flow_place *,
                                 const struct flow_place *);
-void __wrap_network_unset(struct network *, const char *,
-                          const struct uuid *);
+void __wrap_network_unset(struct network *, const char *, const struct uuid *);
 uint64_t __wrap_network_flush(struct network *, const char *);
 void __wrap_network_flush_all(struct network *);
 const char *__wrap_bridge_get_name(const struct bridge *);
@@ -218,8 +217,7 @@ __wrap_device_conn_drop(struct device_conn *conn,
 
 char *
 __wrap_identity_verify(const struct identity *identity OVS_UNUSED,
-                       const char *pem OVS_UNUSED,
-                       const char *role OVS_UNUSED,
+                       const char *pem OVS_UNUSED, const char *role OVS_UNUSED,
                        const char *name OVS_UNUSED,
                        const void *data OVS_UNUSED, size_t n OVS_UNUSED,
                        const uint8_t *sig OVS_UNUSED,
@@ -229,8 +227,7 @@ __wrap_identity_verify(const struct identity *identity OVS_UNUSED,
 }
 
 struct bridge *
-__wrap_network_find(const struct network *network OVS_UNUSED,
-                    const char *name)
+__wrap_network_find(const struct network *network OVS_UNUSED, const char *name)
 {
     return strcmp(name, "br0") ? NULL : the_bridge;
 }
@@ -333,8 +330,7 @@ __wrap_bridge_send_through(struct bridge *bridge OVS_UNUSED,
 void
 __wrap_bridge_send_past_guard(struct bridge *bridge OVS_UNUSED,
                               ofp_port_t port OVS_UNUSED,
-                              const void *data OVS_UNUSED,
-                              size_t n OVS_UNUSED)
+                              const void *data OVS_UNUSED, size_t n OVS_UNUSED)
 {
     world_n_sent_past_guard++;
 }
@@ -369,7 +365,7 @@ world_begin(const char *policy)
     world->leases = leases_create();
     world->records = record_store_create();
     world->transfers = transfers_create();
-    SHASH_FOR_EACH (node, &world->policy->devices) {
+    SHASH_FOR_EACH(node, &world->policy->devices) {
         device_add(&world->devices, node->name);
     }
     leases_configure(world->leases, world->policy, world_now);
@@ -402,7 +398,7 @@ world_run(void)
 {
     struct device *device;
 
-    HMAP_FOR_EACH (device, node, &world->devices.devices) {
+    HMAP_FOR_EACH(device, node, &world->devices.devices) {
         attachment_run(device, world->network, world_now);
     }
     announcements_run(world);
@@ -432,7 +428,7 @@ world_new_agent(const char *name, int port)
 
     ovs_strlcpy(agent->name, name, sizeof agent->name);
     agent->port = u16_to_ofp(port);
-    agent->mac = (struct eth_addr) { { { 2, 0, 0, 0, 0, port } } };
+    agent->mac = (struct eth_addr){ { { 2, 0, 0, 0, 0, port } } };
     CU_ASSERT_FATAL(n_agents < ARRAY_SIZE(agents));
     agents[n_agents++] = agent;
     return agent;
@@ -469,8 +465,8 @@ dispatch(struct agent *agent, struct jsonrpc_msg *msg)
 void
 world_notify(struct agent *agent, const char *method, const char *params)
 {
-    dispatch(agent, jsonrpc_create_notify(method, json_array_create_1(
-                                                      parse(params))));
+    dispatch(agent, jsonrpc_create_notify(method,
+                                          json_array_create_1(parse(params))));
 }
 
 void
@@ -620,8 +616,8 @@ world_attach(struct agent *agent)
     world_bytes(challenge, "nonce", nonce, sizeof nonce);
     world_answer_frame(agent, nonce, agent->port, true);
     CU_ASSERT_EQUAL_FATAL(world_frame_port, agent->port);
-    CU_ASSERT_TRUE(attachment_frame_parse(world_frame, sizeof world_frame,
-                                          &probe));
+    CU_ASSERT_TRUE(
+        attachment_frame_parse(world_frame, sizeof world_frame, &probe));
     CU_ASSERT_TRUE(attachment_frame_verify(&probe, agent->sa_key));
     CU_ASSERT_EQUAL(probe.kind, ATTACHMENT_PROBE);
     s = world_base64(probe.nonce, sizeof probe.nonce);
@@ -744,8 +740,8 @@ void
 world_prepare(struct world_transfer *wt)
 {
     char *s = world_base64(wt->ticket, wt->ticket_len);
-    char *params = xasprintf("{'transfer': '%s', 'ticket': '%s'}",
-                             wt->id_text, s);
+    char *params = xasprintf("{'transfer': '%s', 'ticket': '%s'}", wt->id_text,
+                             s);
 
     world_request(wt->from, "prepare", params);
     free(params);
@@ -758,7 +754,8 @@ world_flush(struct world_transfer *wt, ofp_port_t port)
     struct attachment_frame frame;
     uint8_t bytes[ATTACHMENT_FRAME_LEN];
     struct bridge_packet packet = { .kind = BATON_FLOW_ATTACHMENT,
-                                    .in_port = port, .data = bytes,
+                                    .in_port = port,
+                                    .data = bytes,
                                     .size = sizeof bytes };
     struct device *device;
     struct uuid transfer;
@@ -823,8 +820,8 @@ world_ask(struct world_transfer *wt, struct agent *by, const char *role)
 }
 
 void
-world_move(struct agent *from, struct agent *to,
-           struct world_session *session, uint64_t epoch)
+world_move(struct agent *from, struct agent *to, struct world_session *session,
+           uint64_t epoch)
 {
     struct world_transfer wt;
     const struct json *msg;

@@ -29,9 +29,9 @@ struct json;
 /* A fake device's end: also stands for its "struct link" and connection. */
 struct agent {
     char name[64];
-    struct device *device;      /* Bound by registration. */
-    bool dropped;               /* The controller closed the connection. */
-    struct json *inbox[256];    /* {"method": M, "params": OBJECT}. */
+    struct device *device;   /* Bound by registration. */
+    bool dropped;            /* The controller closed the connection. */
+    struct json *inbox[256]; /* {"method": M, "params": OBJECT}. */
     size_t n_inbox;
 
     /* From registration. */
@@ -39,13 +39,13 @@ struct agent {
     uint8_t sa_key[SEAL_KEY_LEN];
     uint8_t nonce[16];
 
-    ofp_port_t port;            /* Where it really is. */
+    ofp_port_t port; /* Where it really is. */
     struct eth_addr mac;
 };
 
 extern struct controller *world;
-extern long long int world_now;         /* time_msec(). */
-extern bool world_synchronised;         /* The one bridge. */
+extern long long int world_now; /* time_msec(). */
+extern bool world_synchronised; /* The one bridge. */
 extern uint64_t world_flushed, world_acked;
 extern bool world_certificate_good;
 /* What was last set for a session, and how often anything was. */
@@ -117,8 +117,7 @@ struct world_transfer {
 };
 /* False if it was refused; world_expect(from, "error") says why. */
 bool world_introduce(struct world_transfer *, struct agent *from,
-                     struct agent *to, struct world_session *,
-                     uint64_t epoch);
+                     struct agent *to, struct world_session *, uint64_t epoch);
 /* Seals the ticket, with 'from's SA. */
 void world_seal(struct world_transfer *, enum onward, uint8_t depth);
 void world_prepare(struct world_transfer *);

@@ -14,20 +14,20 @@
 
 /* Where a device is: proved both ways, once, within a second. */
 
-static const char policy[]
-    = "controller: {devices: [\"pssl:6654\"]}\n"
-      "bridges:\n"
-      "  br0: {datapath-id: \"0000000000000001\", subnets: [10.1.0.0/24]}\n"
-      "pools:\n"
-      "  p4: {bridge: br0, prefix: 10.1.0.128/25, block: 29}\n"
-      "devices:\n"
-      "  laptop: {}\n"
-      "  tv: {}\n"
-      "  pinned: {bridge: br0, port: p5}\n"
-      "services:\n"
-      "  play: {devices: [\"*\"], user: root}\n"
-      "moves:\n"
-      "  - {from: \"*\", to: \"*\", allow: true}\n";
+static const char policy[] =
+    "controller: {devices: [\"pssl:6654\"]}\n"
+    "bridges:\n"
+    "  br0: {datapath-id: \"0000000000000001\", subnets: [10.1.0.0/24]}\n"
+    "pools:\n"
+    "  p4: {bridge: br0, prefix: 10.1.0.128/25, block: 29}\n"
+    "devices:\n"
+    "  laptop: {}\n"
+    "  tv: {}\n"
+    "  pinned: {bridge: br0, port: p5}\n"
+    "services:\n"
+    "  play: {devices: [\"*\"], user: root}\n"
+    "moves:\n"
+    "  - {from: \"*\", to: \"*\", allow: true}\n";
 
 static void
 take_challenge(struct agent *agent, uint8_t nonce[16])
@@ -41,8 +41,8 @@ echo(struct agent *agent, const uint8_t frame[ATTACHMENT_FRAME_LEN])
     struct attachment_frame probe;
     char *s, *params;
 
-    CU_ASSERT_TRUE(attachment_frame_parse(frame, ATTACHMENT_FRAME_LEN,
-                                          &probe));
+    CU_ASSERT_TRUE(
+        attachment_frame_parse(frame, ATTACHMENT_FRAME_LEN, &probe));
     s = world_base64(probe.nonce, sizeof probe.nonce);
     params = xasprintf("{'nonce': '%s'}", s);
     world_notify(agent, "attach-echo", params);
@@ -90,7 +90,7 @@ test_timeouts(void)
     world_advance(999);
     world_expect_none(laptop, "attach-challenge");
     world_advance(1);
-    world_answer_frame(laptop, nonce, laptop->port, true);      /* Late. */
+    world_answer_frame(laptop, nonce, laptop->port, true); /* Late. */
     CU_ASSERT_EQUAL(world_frame_port, OFPP_NONE);
     world_advance(99);
     world_expect_none(laptop, "attach-challenge");
@@ -100,7 +100,7 @@ test_timeouts(void)
     world_answer_frame(laptop, nonce, laptop->port, true);
     CU_ASSERT_EQUAL(world_frame_port, laptop->port);
     world_advance(1000);
-    echo(laptop, world_frame);                                  /* Late. */
+    echo(laptop, world_frame); /* Late. */
     CU_ASSERT_FALSE(laptop->device->place.known);
     world_advance(199);
     world_expect_none(laptop, "attach-challenge");
@@ -120,22 +120,22 @@ test_forged(void)
     laptop = world_new_agent("laptop", 1);
     world_register(laptop);
     take_challenge(laptop, nonce);
-    world_answer_frame(laptop, nonce, laptop->port, false);     /* HMAC. */
+    world_answer_frame(laptop, nonce, laptop->port, false); /* HMAC. */
     CU_ASSERT_EQUAL(world_frame_port, OFPP_NONE);
-    world_answer_frame(laptop, other, laptop->port, true);      /* Nonce. */
+    world_answer_frame(laptop, other, laptop->port, true); /* Nonce. */
     CU_ASSERT_EQUAL(world_frame_port, OFPP_NONE);
     tv = world_new_agent("tv", 2);
     world_register(tv);
-    world_answer_frame(tv, nonce, tv->port, true);      /* Another's. */
+    world_answer_frame(tv, nonce, tv->port, true); /* Another's. */
     CU_ASSERT_EQUAL(world_frame_port, OFPP_NONE);
-    world_answer_frame(laptop, nonce, u16_to_ofp(77), true);    /* No port. */
+    world_answer_frame(laptop, nonce, u16_to_ofp(77), true); /* No port. */
     CU_ASSERT_EQUAL(world_frame_port, OFPP_NONE);
 
     world_answer_frame(laptop, nonce, laptop->port, true);
     CU_ASSERT_EQUAL(world_frame_port, laptop->port);
-    world_answer_frame(laptop, nonce, u16_to_ofp(7), true);     /* Twice. */
+    world_answer_frame(laptop, nonce, u16_to_ofp(7), true); /* Twice. */
     CU_ASSERT_EQUAL(world_frame_port, OFPP_NONE);
-    echo(tv, world_frame);                              /* Another's. */
+    echo(tv, world_frame); /* Another's. */
     CU_ASSERT_FALSE(tv->device->place.known);
     CU_ASSERT_FALSE(laptop->device->place.known);
     echo(laptop, world_frame);
@@ -215,7 +215,7 @@ test_moves(void)
     tv->port = u16_to_ofp(6);
     take_challenge(tv, nonce);
     world_answer_frame(tv, nonce, tv->port, true);
-    CU_ASSERT_EQUAL(world_frame_port, OFPP_NONE);       /* Waits a little. */
+    CU_ASSERT_EQUAL(world_frame_port, OFPP_NONE); /* Waits a little. */
     world_advance(200);
     CU_ASSERT_EQUAL(world_frame_port, tv->port);
     world_prepare(&wt);
@@ -233,7 +233,7 @@ test_moves(void)
     world_advance(200);
     echo(tv, world_frame);
     CU_ASSERT_EQUAL(tv->device->place.port, tv->port);
-    CU_ASSERT_EQUAL(world_guard.port, tv->port);        /* And its flows. */
+    CU_ASSERT_EQUAL(world_guard.port, tv->port); /* And its flows. */
     CU_ASSERT_EQUAL(world_inbound.port, tv->port);
     world_expect(tv, "attached");
     world_end();

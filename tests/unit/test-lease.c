@@ -42,15 +42,21 @@ begin(void)
     memset(&policy, 0, sizeof policy);
     shash_init(&policy.pools);
     shash_init(&policy.devices);
-    pool4 = (struct policy_pool) {
-        .name = pool4_name, .bridge = &bridge,
+    pool4 = (struct policy_pool){
+        .name = pool4_name,
+        .bridge = &bridge,
         .prefix = { address("10.1.0.64"), 122 },
-        .block_plen = 124, .lease_s = 60, .rest_s = 10,
+        .block_plen = 124,
+        .lease_s = 60,
+        .rest_s = 10,
     };
-    pool6 = (struct policy_pool) {
-        .name = pool6_name, .bridge = &bridge,
+    pool6 = (struct policy_pool){
+        .name = pool6_name,
+        .bridge = &bridge,
         .prefix = { address("fd00:0:0:1::"), 64 },
-        .block_plen = 120, .lease_s = 60, .rest_s = 10,
+        .block_plen = 120,
+        .lease_s = 60,
+        .rest_s = 10,
     };
     shash_add(&policy.pools, "v4", &pool4);
     shash_add(&policy.pools, "v6", &pool6);
@@ -105,7 +111,7 @@ test_grant(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(b);
     CU_ASSERT_FALSE(ipv6_addr_equals(&a->addr, &b->addr));
     CU_ASSERT_EQUAL(a->plen, 124);
-    CU_ASSERT_EQUAL(a->addr.s6_addr[15] % 16, 0);       /* Aligned. */
+    CU_ASSERT_EQUAL(a->addr.s6_addr[15] % 16, 0); /* Aligned. */
     again = grant("laptop", 4, false);
     CU_ASSERT_PTR_EQUAL(again, a);
     CU_ASSERT_EQUAL(count_changes(), 2);
@@ -118,8 +124,8 @@ test_grant(void)
     CU_ASSERT_PTR_NULL(leases_lessee(leases, &addr));
     CU_ASSERT_PTR_NULL(leases_home_bridge(leases, &addr));
 
-    CU_ASSERT_PTR_NULL(leases_grant(leases, "tv", "br1", 4, false, now,
-                                    &error));
+    CU_ASSERT_PTR_NULL(
+        leases_grant(leases, "tv", "br1", 4, false, now, &error));
     CU_ASSERT_EQUAL(error, LEASE_NO_POOL);
     end();
 }
@@ -137,9 +143,9 @@ test_exhausted(void)
         CU_ASSERT_PTR_NOT_NULL_FATAL(lease);
         seen |= 1u << (lease->addr.s6_addr[15] >> 4);
     }
-    CU_ASSERT_EQUAL(seen, 0xf0);        /* .64, .80, .96, .112 */
-    CU_ASSERT_PTR_NULL(leases_grant(leases, "tv", "br0", 4, false, now,
-                                    &error));
+    CU_ASSERT_EQUAL(seen, 0xf0); /* .64, .80, .96, .112 */
+    CU_ASSERT_PTR_NULL(
+        leases_grant(leases, "tv", "br0", 4, false, now, &error));
     CU_ASSERT_EQUAL(error, LEASE_EXHAUSTED);
     end();
 }
@@ -159,7 +165,7 @@ test_expiry(void)
     now += 59999;
     leases_run(leases, now);
     CU_ASSERT_EQUAL(count_changes(), 0);
-    lease = grant("laptop", 4, false);  /* Renews all of them. */
+    lease = grant("laptop", 4, false); /* Renews all of them. */
     CU_ASSERT_PTR_NOT_NULL_FATAL(lease);
     first = lease->addr;
     now += 59999;

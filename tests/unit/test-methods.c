@@ -19,24 +19,24 @@
 
 /* What devices may ask, and what they get who ask for more. */
 
-static const char policy[]
-    = "controller: {devices: [\"pssl:6654\"]}\n"
-      "bridges:\n"
-      "  br0: {datapath-id: \"0000000000000001\", subnets: [10.1.0.0/24]}\n"
-      "pools:\n"
-      "  p4: {bridge: br0, prefix: 10.1.0.128/25, block: 29, lease: 600,"
-      " rest: 10}\n"
-      "devices:\n"
-      "  laptop: {}\n"
-      "  tv: {}\n"
-      "  phone: {groups: [guests]}\n"
-      "services:\n"
-      "  play: {devices: [\"*\"], user: root}\n"
-      "moves:\n"
-      "  - {from: \"@guests\", to: laptop, allow: false}\n"
-      "  - {from: \"*\", to: \"*\", allow: true}\n"
-      "limits: {introductions: 2, offers: 2, sessions: 4}\n"
-      "associations: {lifetime: 100}\n";
+static const char policy[] =
+    "controller: {devices: [\"pssl:6654\"]}\n"
+    "bridges:\n"
+    "  br0: {datapath-id: \"0000000000000001\", subnets: [10.1.0.0/24]}\n"
+    "pools:\n"
+    "  p4: {bridge: br0, prefix: 10.1.0.128/25, block: 29, lease: 600,"
+    " rest: 10}\n"
+    "devices:\n"
+    "  laptop: {}\n"
+    "  tv: {}\n"
+    "  phone: {groups: [guests]}\n"
+    "services:\n"
+    "  play: {devices: [\"*\"], user: root}\n"
+    "moves:\n"
+    "  - {from: \"@guests\", to: laptop, allow: false}\n"
+    "  - {from: \"*\", to: \"*\", allow: true}\n"
+    "limits: {introductions: 2, offers: 2, sessions: 4}\n"
+    "associations: {lifetime: 100}\n";
 
 static struct agent *laptop, *tv, *phone;
 static struct world_session film;
@@ -78,8 +78,8 @@ go(struct world_transfer *wt, struct agent *from, struct agent *to,
     world_prepare(wt);
     world_flush(wt, from->port);
     world_prove(wt);
-    CU_ASSERT_STRING_EQUAL(world_string(world_expect(from, "result"),
-                                        "transfer"), wt->id_text);
+    CU_ASSERT_STRING_EQUAL(
+        world_string(world_expect(from, "result"), "transfer"), wt->id_text);
 }
 
 static void
@@ -165,7 +165,7 @@ test_malformed(void)
         { "log", "{'transfer': '00000000-0000-0000-0000-000000000000',"
                  " 'counters': {'x': 'y'}}" },
         { "unheard-of", "{}" },
-        { "lease", "{'family': 4}" },           /* A request, not this. */
+        { "lease", "{'family': 4}" }, /* A request, not this. */
     };
 
     world_begin(policy);
@@ -202,7 +202,7 @@ test_move(void)
     world_prove(&wt);
     world_claim(&wt, tv);
     CU_ASSERT_EQUAL(world_guard.port, laptop->port);
-    world_flush(&wt, phone->port);      /* Not from where T is. */
+    world_flush(&wt, phone->port); /* Not from where T is. */
     CU_ASSERT_EQUAL(world_guard.port, laptop->port);
     world_ask(&wt, tv, "target");
     world_expect(tv, "pending");
@@ -213,7 +213,7 @@ test_move(void)
     world_expect(laptop, "released");
     world_expect_none(tv, "owned");
     world_run();
-    world_expect_none(tv, "owned");     /* Not before the barrier. */
+    world_expect_none(tv, "owned"); /* Not before the barrier. */
     world_ask(&wt, tv, "target");
     world_expect(tv, "pending");
     world_ack();
@@ -273,11 +273,11 @@ test_withdraw(void)
     begin();
     CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 0));
     params = xasprintf("{'transfer': '%s', 'reason': 'refused'}", wt.id_text);
-    world_notify(tv, "withdraw", params);       /* Not its to withdraw. */
+    world_notify(tv, "withdraw", params); /* Not its to withdraw. */
     world_expect_none(tv, "unexpect");
     world_notify(laptop, "withdraw", params);
-    CU_ASSERT_STRING_EQUAL(world_string(world_expect(tv, "unexpect"),
-                                        "reason"), "refused");
+    CU_ASSERT_STRING_EQUAL(
+        world_string(world_expect(tv, "unexpect"), "reason"), "refused");
     free(params);
     world_seal(&wt, ONWARD_ANY, UINT8_MAX);
     world_prepare(&wt);
@@ -347,7 +347,7 @@ test_ticket(void)
     check_aborted(&wt);
     device_renew_sa(&world->devices, laptop->device, 100, world_now);
     CU_ASSERT_TRUE(world_introduce(&wt, laptop, tv, &film, 1));
-    world_seal(&wt, ONWARD_ANY, UINT8_MAX);     /* The SA before the last. */
+    world_seal(&wt, ONWARD_ANY, UINT8_MAX); /* The SA before the last. */
     world_prepare(&wt);
     check_error(laptop, "ticket");
     world_end();
@@ -394,7 +394,7 @@ test_claim(void)
     CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
     world_advance(1);
     check_aborted(&wt);
-    world_claim(&wt, tv);               /* Too late. */
+    world_claim(&wt, tv); /* Too late. */
     check_owner("laptop", 1);
     world_end();
 
@@ -572,9 +572,9 @@ test_ended(void)
 
     params = xasprintf("{'session': '%s', 'address': '%s', 'epoch': 1}",
                        film.id_text, film.address_text);
-    world_notify(laptop, "ended", params);      /* Not its any more. */
-    CU_ASSERT_STRING_EQUAL(world_string(world_expect(laptop, "epoch"),
-                                        "owner"), "tv");
+    world_notify(laptop, "ended", params); /* Not its any more. */
+    CU_ASSERT_STRING_EQUAL(
+        world_string(world_expect(laptop, "epoch"), "owner"), "tv");
     world_notify(tv, "ended", params);
     free(params);
     CU_ASSERT_PTR_NULL(record_find_address(world->records, &film.address));
@@ -582,8 +582,9 @@ test_ended(void)
     world_advance(9999);
     world_expect_none(laptop, "address-free");
     world_advance(1);
-    CU_ASSERT_STRING_EQUAL(world_string(world_expect(laptop, "address-free"),
-                                        "address"), film.address_text);
+    CU_ASSERT_STRING_EQUAL(
+        world_string(world_expect(laptop, "address-free"), "address"),
+        film.address_text);
     world_end();
 }
 
@@ -631,7 +632,8 @@ test_guard_violation(void)
 {
     uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
     struct bridge_packet packet = { .kind = BATON_FLOW_GUARD_VIOLATION,
-                                    .data = frame, .size = sizeof frame };
+                                    .data = frame,
+                                    .size = sizeof frame };
     struct world_transfer wt;
     ovs_be32 src;
 
@@ -652,7 +654,7 @@ test_guard_violation(void)
     world_claim(&wt, tv);
     mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
     CU_ASSERT_EQUAL(world_n_sent_through, 1);
-    memcpy(&frame[6], &laptop->mac, 6);         /* Another MAC address. */
+    memcpy(&frame[6], &laptop->mac, 6); /* Another MAC address. */
     mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
     CU_ASSERT_EQUAL(world->n_violations, 2);
 
@@ -665,7 +667,7 @@ test_guard_violation(void)
     CU_ASSERT_EQUAL(world_n_sent_past_guard, 1);
     CU_ASSERT_EQUAL(world_n_sent_through, 1);
     CU_ASSERT_EQUAL(world->n_violations, 3);
-    packet.size = 14;                           /* Cut short. */
+    packet.size = 14; /* Cut short. */
     mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
     world_end();
 }

@@ -90,7 +90,7 @@ test_compare_and_set(void)
     CU_ASSERT_EQUAL(write_to("laptop", 1, "laptop"), RECORD_CONFLICT);
     CU_ASSERT_EQUAL(write_to("tv", 2, "laptop"), RECORD_CONFLICT);
     check("tv", 1);
-    CU_ASSERT_EQUAL(write_to("tv", 1, "tv"), RECORD_WRITTEN);   /* Abort. */
+    CU_ASSERT_EQUAL(write_to("tv", 1, "tv"), RECORD_WRITTEN); /* Abort. */
     check("tv", 2);
     CU_ASSERT_EQUAL(write_to("tv", 2, "laptop"), RECORD_WRITTEN);
     check("laptop", 3);
@@ -109,7 +109,7 @@ test_repeat(void)
     CU_ASSERT_EQUAL(write_change(&change), RECORD_WRITTEN);
     CU_ASSERT_EQUAL(write_change(&change), RECORD_WRITTEN);
     check("tv", 1);
-    other = change_to("laptop", 0, "tv");       /* Another transfer. */
+    other = change_to("laptop", 0, "tv"); /* Another transfer. */
     CU_ASSERT_EQUAL(write_change(&other), RECORD_CONFLICT);
     other = change;
     other.new_owner = "laptop";

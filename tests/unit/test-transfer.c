@@ -139,7 +139,7 @@ test_commit(void)
     transfer_flushed(ts, t);
     CU_ASSERT_TRUE(transfer_claim(ts, t, now));
     expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
-    CU_ASSERT_FALSE(t->has_key);        /* Wiped with its last use. */
+    CU_ASSERT_FALSE(t->has_key); /* Wiped with its last use. */
     CU_ASSERT_EQUAL(t->session_key[0], 0);
     CU_ASSERT_STRING_EQUAL(transfer_winner(t), "tv");
 
@@ -195,7 +195,7 @@ test_introduction_ends(void)
     transfers_run(ts, now);
     expect(t, TRANSFER_DO_UNEXPECT, TRANSFER_DO_LOG, NOTHING);
     CU_ASSERT_EQUAL(t->outcome, TRANSFER_WITHDRAWN);
-    CU_ASSERT_FALSE(prepare(t));        /* Late. */
+    CU_ASSERT_FALSE(prepare(t)); /* Late. */
     expect(t, NOTHING);
     transfers_run(ts, now);
     CU_ASSERT_EQUAL(transfers_next_deadline(ts), LLONG_MAX);
@@ -219,7 +219,7 @@ test_busy(void)
     t = introduce(0);
     CU_ASSERT_PTR_NULL(introduce(0));
     CU_ASSERT_TRUE(prepare(t));
-    CU_ASSERT_FALSE(prepare(t));        /* A ticket is used once. */
+    CU_ASSERT_FALSE(prepare(t)); /* A ticket is used once. */
     CU_ASSERT_PTR_NULL(introduce(0));
     expect(t, TRANSFER_DO_REDIRECT, TRANSFER_DO_GO, NOTHING);
     CU_ASSERT_TRUE(transfer_claim(ts, t, now));
@@ -231,7 +231,7 @@ test_busy(void)
     expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
     expect(t, TRANSFER_DO_TELL_RELEASED, NOTHING);
-    CU_ASSERT_PTR_NULL(introduce(1));   /* Not before the barrier. */
+    CU_ASSERT_PTR_NULL(introduce(1)); /* Not before the barrier. */
     transfer_acked(ts, t);
     expect(t, TRANSFER_DO_TELL_OWNED, TRANSFER_DO_LOG, NOTHING);
     CU_ASSERT_PTR_NOT_NULL(introduce(1));
@@ -321,7 +321,7 @@ test_bridge_lost(void)
     expect(t, NOTHING);
     CU_ASSERT_TRUE(prepare(t));
     expect(t, TRANSFER_DO_REDIRECT, TRANSFER_DO_GO, NOTHING);
-    transfers_bridge_lost(ts, "br1");   /* Another one. */
+    transfers_bridge_lost(ts, "br1"); /* Another one. */
     expect(t, NOTHING);
     transfers_bridge_lost(ts, "br0");
     expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
@@ -364,12 +364,12 @@ test_write_lost(void)
         now += 1;
         transfers_run(ts, now);
         expect(t, TRANSFER_DO_WRITE, NOTHING);
-        transfers_run(ts, now + 10000);         /* One at a time. */
+        transfers_run(ts, now + 10000); /* One at a time. */
         expect(t, NOTHING);
     }
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
     expect(t, TRANSFER_DO_TELL_RELEASED, NOTHING);
-    transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);    /* Repeated. */
+    transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now); /* Repeated. */
     expect(t, NOTHING);
     end();
 }
@@ -414,7 +414,7 @@ test_ask_unknown(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(t);
     CU_ASSERT_TRUE(other->over);
     CU_ASSERT_EQUAL(other->outcome, TRANSFER_WITHDRAWN);
-    while (transfers_next_action(ts, &(struct transfer_action) { 0 })) {
+    while (transfers_next_action(ts, &(struct transfer_action){ 0 })) {
         continue;
     }
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
@@ -518,9 +518,8 @@ test_history(void)
 static void
 test_timeline(void)
 {
-    static const char *const names[]
-        = { "introduce", "flushed", "claim", "written", "barrier",
-            "settled" };
+    static const char *const names[] = { "introduce", "flushed", "claim",
+                                         "written",   "barrier", "settled" };
     struct transfer *t;
 
     begin();

@@ -16,7 +16,15 @@
  *     if (bridge_acked(br) >= seqno) ...    the switch has answered
  *
  * If the connection is lost between, the seqno is acknowledged once the
- * resynchronisation that includes those flows is. */
+ * resynchronisation that includes those flows is.
+ *
+ * A bridge in fail_mode "standalone" drops all flows when no controller is
+ * connected.  OpenFlow does not tell the fail_mode; OVSDB does, so it is for
+ * those who talk to that to refuse such a bridge.
+ *
+ * Flows without Baton's cookie are not touched (but for one of the very same
+ * table, priority and match: there can be only one).  The tables and the
+ * registers that are Baton's are in session-flows.h. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,7 +54,7 @@ bool bridge_is_connected(const struct bridge *);
 /* Connected, its flows are what they should be, nothing is unacknowledged
  * from a resynchronisation. */
 bool bridge_is_synchronised(const struct bridge *);
-/* For people: "connected, OpenFlow 1.5", "refused: fail_mode ...". */
+/* For people: "connected, OpenFlow 1.5", "not connected: ...". */
 const char *bridge_get_status(const struct bridge *);
 /* Counts synchronisations and losses: compare to notice. */
 unsigned int bridge_get_seqno(const struct bridge *);

@@ -19,9 +19,11 @@
 #define REG_MAC_IDX 7
 #define REG_VLAN MFF_REG15 /* The end of REG_MAC. */
 
-/* Priorities in GUARD, GUARD_ND and REDIRECT: the more special, the more. */
+/* Priorities: the more special, the more.  None is 0, since a bridge may come
+ * with a flow that takes all to NORMAL at that; it must be there when Baton
+ * leaves. */
 enum {
-    PRIO_DEFAULT = 0,
+    PRIO_DEFAULT = 1,
     PRIO_POOL = 100,
     PRIO_BLOCK = 200,
     PRIO_SESSION = 300,

@@ -8,6 +8,7 @@ UNIT_TESTS += tests/unit/test-attachment
 UNIT_TESTS += tests/unit/test-attachment-frame
 UNIT_TESTS += tests/unit/test-baton-ctl
 UNIT_TESTS += tests/unit/test-block
+UNIT_TESTS += tests/unit/test-device
 UNIT_TESTS += tests/unit/test-http
 UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-late-packets
@@ -17,6 +18,7 @@ UNIT_TESTS += tests/unit/test-methods
 UNIT_TESTS += tests/unit/test-policy
 UNIT_TESTS += tests/unit/test-record
 UNIT_TESTS += tests/unit/test-seal
+UNIT_TESTS += tests/unit/test-session
 UNIT_TESTS += tests/unit/test-session-flows
 UNIT_TESTS += tests/unit/test-socket-state
 UNIT_TESTS += tests/unit/test-state-seal
@@ -107,6 +109,14 @@ tests_unit_test_methods_SOURCES = tests/unit/test-methods.c \
 tests_unit_test_methods_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_methods_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
 tests_unit_test_methods_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_device_SOURCES = tests/unit/test-device.c tests/unit/unit.h
+tests_unit_test_device_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_device_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_session_SOURCES = tests/unit/test-session.c tests/unit/unit.h
+tests_unit_test_session_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_session_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 tests_unit_test_lease_SOURCES = tests/unit/test-lease.c tests/unit/unit.h
 tests_unit_test_lease_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller

@@ -44,7 +44,7 @@ unsigned int world_clock, world_last_flush_at;
 
 static struct agent *agents[64];
 static size_t n_agents;
-static struct json *graveyard[8192]; /* Taken messages. */
+static struct json *graveyard[65536]; /* Taken messages. */
 static size_t n_graveyard;
 static struct bridge *const the_bridge = (struct bridge *) &world_now;
 
@@ -474,6 +474,27 @@ world_request(struct agent *agent, const char *method, const char *params)
 {
     dispatch(agent, jsonrpc_create_request(
                         method, json_array_create_1(parse(params)), NULL));
+}
+
+void
+world_try(struct agent *agent, const char *method, const char *params,
+          bool request)
+{
+    struct json *json = json_from_string(params);
+    struct json *array;
+
+    if (json->type == JSON_STRING) {
+        json_destroy(json);
+        return;
+    }
+    if (agent->dropped) {
+        agent->dropped = false;
+        world_register(agent);
+    }
+    array = json_array_create_1(json);
+    dispatch(agent, request ? jsonrpc_create_request(method, array, NULL)
+                            : jsonrpc_create_notify(method, array));
+    world_clear(agent);
 }
 
 static struct json *

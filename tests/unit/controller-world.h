@@ -75,6 +75,10 @@ void world_disconnect(struct agent *);
 
 void world_notify(struct agent *, const char *method, const char *params);
 void world_request(struct agent *, const char *method, const char *params);
+/* Sends 'params' if that is JSON at all, double quotes and all, over a
+ * connection that is opened again if need be. */
+void world_try(struct agent *, const char *method, const char *params,
+               bool request);
 /* Takes the oldest message of 'method' ("result", "error" for answers) out of
  * the inbox, and returns its params, which live until world_end(); NULL and a
  * failed check if there is none. */

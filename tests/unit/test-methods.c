@@ -9,6 +9,7 @@
 #include "lease.h"
 #include "network.h"
 #include "mediator.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -672,6 +673,65 @@ test_guard_violation(void)
     world_end();
 }
 
+/* What a broken or hostile agent may send: valid messages with some bytes
+ * changed.  Nothing falls over, and the session stays where it is. */
+static void
+test_mutated(void)
+{
+    static const struct {
+        const char *method, *params;
+    } seeds[] = {
+        { "register",
+          "{\"version\":1,\"certificate\":\"PEM\",\"endpoint\":\"ssl:x\","
+          "\"highest\":[{\"session\":\"S\",\"epoch\":3}],\"sessions\":"
+          "[{\"session\":\"S\",\"address\":\"A\",\"epoch\":0,"
+          "\"name\":\"n\",\"service\":\"play\",\"state\":\"owner\"}]}" },
+        { "announce", "{\"session\":\"S\",\"address\":\"A\",\"epoch\":0,"
+                      "\"name\":\"n\",\"service\":\"play\","
+                      "\"state\":\"owner\"}" },
+        { "lease", "{\"family\":4,\"more\":true}" },
+        { "introduce", "{\"session\":\"S\",\"address\":\"A\",\"epoch\":0,"
+                       "\"name\":\"n\",\"service\":\"play\","
+                       "\"target\":\"tv\"}" },
+        { "prepare", "{\"transfer\":\"S\",\"ticket\":\"AAAABBBB\"}" },
+        { "withdraw", "{\"transfer\":\"S\",\"reason\":\"r\"}" },
+        { "timeline", "{\"transfer\":\"S\",\"boot\":\"b\",\"role\":"
+                      "\"target\",\"steps\":[[\"a\",1]]}" },
+        { "log", "{\"transfer\":\"S\",\"counters\":{\"x\":1}}" },
+        { "relay", "{\"transfer\":\"S\",\"frame\":\"AAAA\"}" },
+        { "devices", "{}" },
+        { "attach-echo", "{\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAA==\"}" },
+    };
+    struct agent *hostile;
+
+    begin();
+    world_move(laptop, tv, &film, 0);
+    hostile = world_connect("phone", 3);
+    srand(42);
+    for (int i = 0; i < 20000; i++) {
+        size_t k = rand() % ARRAY_SIZE(seeds);
+        struct ds s = DS_EMPTY_INITIALIZER;
+
+        for (const char *p = seeds[k].params; *p; p++) {
+            if (p[0] == 'S' && p[-1] == '"') {
+                ds_put_cstr(&s, film.id_text);
+            } else if (p[0] == 'A' && p[-1] == '"' && p[1] == '"') {
+                ds_put_cstr(&s, film.address_text);
+            } else {
+                ds_put_char(&s, *p);
+            }
+        }
+        for (int n = rand() % 4; n > 0; n--) {
+            s.string[rand() % s.length] =
+                "0123456789\",:{}[]aAzZ-"[rand() % 22];
+        }
+        world_try(hostile, seeds[k].method, ds_cstr(&s), rand() % 2);
+        ds_destroy(&s);
+    }
+    check_owner("tv", 1);
+    world_end();
+}
+
 int
 main(void)
 {
@@ -693,6 +753,7 @@ main(void)
         { "reclaim", test_reclaim },
         { "relay", test_relay },
         { "guard violation", test_guard_violation },
+        { "mutated", test_mutated },
     };
 
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);

@@ -34,7 +34,6 @@ EXTRA_DIST += \
 fuzz_objects = $(patsubst %.c,tests/fuzz/build/%.o,$(filter %.c,$(1)))
 fuzz_compile = $(AM_V_CC)$(MKDIR_P) $(@D) && $(FUZZ_CC) -std=gnu11 \
 	-D_GNU_SOURCE -I. \
-fuzz_compile = $(AM_V_CC)$(MKDIR_P) $(@D) && $(FUZZ_CC) -std=gnu11 -D_GNU_SOURCE -I. \
 	$(AM_CPPFLAGS) $(FUZZ_DAEMON:%=-I$(srcdir)/%) $(WARNING_CFLAGS) \
 	$(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 fuzz_archive = $(AM_V_GEN)rm -f $@ && $(AR) cr $@ $^

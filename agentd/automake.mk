@@ -6,6 +6,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/address.c agentd/address.h \
 	agentd/agent.c agentd/agent.h \
 	agentd/app-link.c agentd/app-link.h \
+	agentd/app-listen.c agentd/app-listen.h \
 	agentd/app-requests.c agentd/app-requests.h \
 	agentd/app-send.c agentd/app-send.h \
 	agentd/app-start.c agentd/app-start.h \

@@ -60,6 +60,8 @@ lib_libbaton_la_SOURCES = \
 	lib/app-socket.c lib/app-socket.h \
 	lib/libbaton/baton.c \
 	lib/libbaton/channel.c lib/libbaton/channel.h \
+	lib/libbaton/events.c \
+	lib/libbaton/handle.c lib/libbaton/handle.h \
 	lib/libbaton/session.c lib/libbaton/session.h
 # Not AM_CPPFLAGS: nothing of libopenvswitch may slip in.
 lib_libbaton_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/lib \

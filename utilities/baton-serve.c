@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,32 +15,12 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "baton/baton.h"
-#include "serve-conn.h"
+#include "serve-session.h"
 
-#define CONNS_MAX (BATON_FDS_MAX - 1) /* The listener is one, too. */
-#define IDLE_MS 75000                 /* Then a silent client is closed. */
-#define LINGER_MS 5000
 #define SWEEP_MS 1000
-#define STATE_VERSION 1
-
-struct serving {
-    struct serving *next;
-    struct baton_session *session;
-    bool running;   /* Ours now, neither paused nor muted. */
-    bool accepting; /* There is room for more connections. */
-    int epoll_fd;   /* Of the session's sockets.  In the server's
-                                 * epoll set only while 'running': pausing is
-                                 * one system call. */
-    int listener;
-    uint16_t port;
-    /* In the order in which they were added to the session. */
-    struct serve_conn *conns[CONNS_MAX];
-    size_t n_conns;
-};
 
 struct server {
     struct baton *baton;
@@ -64,26 +43,6 @@ struct server {
     bool once;
 };
 
-static int64_t
-now_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-    return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
-
-static void
-watch(int epoll_fd, int op, int fd, uint32_t events, void *data)
-{
-    struct epoll_event ev = { .events = events, .data.ptr = data };
-
-    if (epoll_ctl(epoll_fd, op, fd, &ev)) {
-        perror("baton-serve: epoll_ctl");
-        exit(EXIT_FAILURE);
-    }
-}
-
 static void
 say(const char *what, const struct serving *sv)
 {
@@ -101,88 +60,12 @@ say(const char *what, const struct serving *sv)
     fflush(stdout);
 }
 
-/* Connections. */
-
-static void
-set_accepting(struct serving *sv)
-{
-    bool room = sv->n_conns < CONNS_MAX;
-
-    if (room != sv->accepting) {
-        sv->accepting = room;
-        watch(sv->epoll_fd, EPOLL_CTL_MOD, sv->listener, room ? EPOLLIN : 0,
-              NULL);
-    }
-}
-
-static void
-watch_conn(struct serving *sv, struct serve_conn *c, int op)
-{
-    watch(sv->epoll_fd, op, c->fd,
-          serve_conn_wants(c) == SERVE_WRITE ? EPOLLOUT : EPOLLIN, c);
-}
-
-static void
-close_conn(struct serving *sv, size_t i)
-{
-    struct serve_conn *c = sv->conns[i];
-
-    /* The agent's duplicate would keep it in the set. */
-    epoll_ctl(sv->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
-    baton_session_remove(sv->session, c->fd);
-    serve_conn_destroy(c);
-    sv->n_conns--;
-    memmove(&sv->conns[i], &sv->conns[i + 1],
-            (sv->n_conns - i) * sizeof *sv->conns);
-    set_accepting(sv);
-}
-
-static size_t
-find_conn(const struct serving *sv, const struct serve_conn *c)
-{
-    size_t i = 0;
-
-    while (i < sv->n_conns && sv->conns[i] != c) {
-        i++;
-    }
-    return i;
-}
-
-static void
-accept_conns(struct serving *sv)
-{
-    while (sv->n_conns < CONNS_MAX) {
-        struct serve_conn *c;
-        int fd = accept4(sv->listener, NULL, NULL,
-                         SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-        if (fd < 0) {
-            return;
-        }
-        serve_conn_prepare(fd);
-        c = serve_conn_create(fd, now_ms());
-        if (!c || baton_session_add(sv->session, fd)) {
-            close(fd);
-            free(c);
-            continue;
-        }
-        sv->conns[sv->n_conns++] = c;
-        watch_conn(sv, c, EPOLL_CTL_ADD);
-    }
-    set_accepting(sv);
-}
-
-/* Sessions. */
-
 static struct serving *
-serving_create(struct server *server, struct baton_session *session)
+add_serving(struct server *server, struct baton_session *session)
 {
-    struct serving *sv = calloc(1, sizeof *sv);
+    struct serving *sv = serving_create(session);
 
     if (sv) {
-        sv->session = session;
-        sv->listener = -1;
-        sv->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         sv->next = server->servings;
         server->servings = sv;
         server->had_session = true;
@@ -191,35 +74,26 @@ serving_create(struct server *server, struct baton_session *session)
 }
 
 static void
-serving_set_running(struct server *server, struct serving *sv, bool running)
+set_running(struct server *server, struct serving *sv, bool running)
 {
     if (sv->running != running) {
         sv->running = running;
-        watch(server->epoll_fd, running ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-              sv->epoll_fd, EPOLLIN, sv);
+        serve_watch(server->epoll_fd, running ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+                    sv->epoll_fd, EPOLLIN, sv);
     }
 }
 
-/* Closes its sockets, and ends the session, or what is left of it. */
 static void
-serving_destroy(struct server *server, struct serving *sv)
+remove_serving(struct server *server, struct serving *sv)
 {
-    serving_set_running(server, sv, false);
-    while (sv->n_conns) {
-        serve_conn_destroy(sv->conns[--sv->n_conns]);
-    }
-    if (sv->listener >= 0) {
-        close(sv->listener);
-    }
-    close(sv->epoll_fd);
-    baton_session_end(sv->session);
+    set_running(server, sv, false);
     for (struct serving **p = &server->servings; *p; p = &(*p)->next) {
         if (*p == sv) {
             *p = sv->next;
             break;
         }
     }
-    free(sv);
+    serving_destroy(sv);
 }
 
 static struct serving *
@@ -231,40 +105,6 @@ find_serving(struct server *server, const struct baton_session *session)
         sv = sv->next;
     }
     return sv;
-}
-
-static int
-listen_at(struct serving *sv, uint16_t port)
-{
-    struct sockaddr_storage ss;
-    socklen_t len;
-    int on = 1;
-    in_port_t *portp;
-    int fd;
-
-    baton_session_address(sv->session, &ss);
-    if (ss.ss_family == AF_INET) {
-        len = sizeof(struct sockaddr_in);
-        portp = &((struct sockaddr_in *) &ss)->sin_port;
-    } else {
-        len = sizeof(struct sockaddr_in6);
-        portp = &((struct sockaddr_in6 *) &ss)->sin6_port;
-    }
-    *portp = htons(port);
-    fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return errno;
-    }
-    sv->listener = fd;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *) &ss, len) || listen(fd, CONNS_MAX)
-        || getsockname(fd, (struct sockaddr *) &ss, &len)) {
-        return errno;
-    }
-    sv->port = ntohs(*portp);
-    sv->accepting = true;
-    watch(sv->epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN, NULL);
-    return 0;
 }
 
 static void
@@ -280,8 +120,8 @@ open_session(struct server *server)
                 baton_error(server->baton));
         exit(EXIT_FAILURE);
     }
-    sv = serving_create(server, session);
-    error = sv ? listen_at(sv, server->port) : ENOMEM;
+    sv = add_serving(server, session);
+    error = sv ? serving_listen(sv, server->port) : ENOMEM;
     if (error) {
         fprintf(stderr, "baton-serve: cannot listen on port %u: %s\n",
                 server->port, strerror(error));
@@ -291,66 +131,16 @@ open_session(struct server *server)
         fprintf(stderr, "baton-serve: %s\n", baton_error(server->baton));
         exit(EXIT_FAILURE);
     }
-    serving_set_running(server, sv, true);
+    set_running(server, sv, true);
     say("", sv);
 }
 
 static void
-serving_encode(const struct serving *sv, struct state_writer *w)
-{
-    state_put_u(w, STATE_VERSION, 1);
-    state_put_u(w, sv->port, 2);
-    state_put_u(w, sv->n_conns, 2);
-    for (size_t i = 0; i < sv->n_conns; i++) {
-        serve_conn_encode(sv->conns[i], w);
-    }
-}
-
-/* Makes connections out of an event's descriptors and state.  Returns what is
- * wrong, or NULL.  Then all of the descriptors belong to 'sv'. */
-static const char *
-serving_decode(struct server *server, struct serving *sv,
-               const struct baton_event *ev)
-{
-    struct state_reader r = { .p = ev->state, .n = ev->state_len };
-    unsigned int version = state_get_u(&r, 1);
-    const char *problem;
-    size_t n;
-
-    sv->port = state_get_u(&r, 2);
-    n = state_get_u(&r, 2);
-    if (r.failed || version != STATE_VERSION) {
-        return "state of another version of baton-serve";
-    } else if (n > CONNS_MAX || ev->n_fds != n + 1) {
-        return "not as many sockets as connections";
-    }
-    for (size_t i = 0; i < n; i++) {
-        int fd = ev->fds[i + 1];
-        struct serve_conn *c = serve_conn_decode(&r, fd, server->root_fd,
-                                                 now_ms(), &problem);
-
-        if (!c) {
-            return problem;
-        }
-        sv->conns[sv->n_conns++] = c;
-        serve_conn_prepare(fd);
-        watch_conn(sv, c, EPOLL_CTL_ADD);
-    }
-    sv->listener = ev->fds[0];
-    fcntl(sv->listener, F_SETFL, O_NONBLOCK);
-    sv->accepting = n < CONNS_MAX;
-    watch(sv->epoll_fd, EPOLL_CTL_ADD, sv->listener,
-          sv->accepting ? EPOLLIN : 0, NULL);
-    return NULL;
-}
-
-/* Events. */
-
-static void
 arrived(struct server *server, const struct baton_event *ev)
 {
-    struct serving *sv = serving_create(server, ev->session);
-    const char *problem = sv ? serving_decode(server, sv, ev) : "no memory";
+    struct serving *sv = add_serving(server, ev->session);
+    const char *problem = sv ? serving_decode(sv, server->root_fd, ev)
+                             : "no memory";
 
     if (!problem) {
         baton_ready(ev->session);
@@ -369,25 +159,12 @@ arrived(struct server *server, const struct baton_event *ev)
 }
 
 static void
-run_conn(struct server *server, struct serving *sv, struct serve_conn *c)
-{
-    enum serve_wants old = serve_conn_wants(c);
-    enum serve_wants now = serve_conn_run(c, server->root_fd, now_ms());
-
-    if (now == SERVE_DONE) {
-        close_conn(sv, find_conn(sv, c));
-    } else if (now != old) {
-        watch_conn(sv, c, EPOLL_CTL_MOD);
-    }
-}
-
-static void
 pause_session(struct server *server, struct serving *sv)
 {
     struct state_writer w = { .n = 0 };
 
-    serving_set_running(server, sv, false);
-    accept_conns(sv);
+    set_running(server, sv, false);
+    serving_accept(sv);
     serving_encode(sv, &w);
     if (w.failed || baton_paused(sv->session, w.p, w.n)) {
         fprintf(stderr, "baton-serve: cannot pause: %s\n",
@@ -397,24 +174,11 @@ pause_session(struct server *server, struct serving *sv)
 }
 
 static void
-rejected(struct serving *sv, const struct baton_event *ev)
-{
-    fprintf(stderr, "baton-serve: the agent does not take a socket: %s\n",
-            ev->reason);
-    for (size_t i = 0; i < sv->n_conns; i++) {
-        if (sv->conns[i]->fd == ev->fds[0]) {
-            close_conn(sv, i);
-            return;
-        }
-    }
-}
-
-static void
 own(struct server *server, struct serving *sv)
 {
-    serving_set_running(server, sv, true);
+    set_running(server, sv, true);
     for (size_t i = sv->n_conns; i--;) {
-        run_conn(server, sv, sv->conns[i]);
+        serving_run_conn(sv, sv->conns[i], server->root_fd);
     }
 }
 
@@ -443,9 +207,13 @@ run_baton(struct server *server)
             say("arrived ", sv);
         } else if (ev.type == BATON_GONE) {
             say("gone ", sv);
-            serving_destroy(server, sv);
+            remove_serving(server, sv);
         } else if (ev.type == BATON_REJECTED) {
-            rejected(sv, &ev);
+            fprintf(stderr,
+                    "baton-serve: the agent does not take a "
+                    "socket: %s\n",
+                    ev.reason);
+            serving_close_fd(sv, ev.fds[0]);
         }
     }
 }
@@ -469,9 +237,9 @@ run_serving(struct server *server, struct serving *sv)
         struct serve_conn *c = evs[i].data.ptr;
 
         if (!c) {
-            accept_conns(sv);
+            serving_accept(sv);
         } else {
-            run_conn(server, sv, c);
+            serving_run_conn(sv, c, server->root_fd);
         }
     }
 }
@@ -480,20 +248,15 @@ run_serving(struct server *server, struct serving *sv)
 static void
 sweep(struct server *server)
 {
-    int64_t now = now_ms();
+    int64_t now = serve_now_ms();
 
     if (now - server->swept_ms < SWEEP_MS) {
         return;
     }
     server->swept_ms = now;
     for (struct serving *sv = server->servings; sv; sv = sv->next) {
-        for (size_t i = sv->running ? sv->n_conns : 0; i--;) {
-            struct serve_conn *c = sv->conns[i];
-
-            if (!c->answering
-                && now - c->active_ms > (c->lingering ? LINGER_MS : IDLE_MS)) {
-                close_conn(sv, i);
-            }
+        if (sv->running) {
+            serving_sweep(sv, now);
         }
     }
 }
@@ -533,7 +296,7 @@ serve(struct server *server)
         }
     }
     while (server->servings) {
-        serving_destroy(server, server->servings);
+        remove_serving(server, server->servings);
     }
 }
 
@@ -658,10 +421,10 @@ main(int argc, char *argv[])
     sigprocmask(SIG_BLOCK, &signals, NULL);
     server.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     server.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    watch(server.epoll_fd, EPOLL_CTL_ADD, server.signal_fd, EPOLLIN,
-          &server.signal_fd);
-    watch(server.epoll_fd, EPOLL_CTL_ADD, baton_fd(server.baton), EPOLLIN,
-          &server);
+    serve_watch(server.epoll_fd, EPOLL_CTL_ADD, server.signal_fd, EPOLLIN,
+                &server.signal_fd);
+    serve_watch(server.epoll_fd, EPOLL_CTL_ADD, baton_fd(server.baton),
+                EPOLLIN, &server);
 
     if (!server.accept || server.open) {
         open_session(&server);

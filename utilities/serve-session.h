@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_SERVE_SESSION_H
+#define BATON_SERVE_SESSION_H 1
+
+/* A session of baton-serve: a listener and its connections.
+ *
+ * All of its sockets are in an epoll set of its own, which the caller watches
+ * only while the session runs: pausing it is one system call. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "baton/baton.h"
+#include "serve-conn.h"
+
+#define SERVING_CONNS_MAX (BATON_FDS_MAX - 1) /* The listener is one, too. */
+
+struct serving {
+    struct serving *next; /* The caller's. */
+    bool running;         /* The caller's: neither paused nor muted. */
+    struct baton_session *session;
+    int epoll_fd;   /* Data: the connection, or NULL for 'listener'. */
+    bool accepting; /* There is room for more connections. */
+    int listener;
+    uint16_t port;
+    /* In the order in which they were added to the session. */
+    struct serve_conn *conns[SERVING_CONNS_MAX];
+    size_t n_conns;
+};
+
+struct serving *serving_create(struct baton_session *);
+/* Closes its sockets, and ends the session, or what is left of it. */
+void serving_destroy(struct serving *);
+
+/* Makes a listener (0, or a positive errno); takes what waits on it. */
+int serving_listen(struct serving *, uint16_t port);
+void serving_accept(struct serving *);
+
+void serving_run_conn(struct serving *, struct serve_conn *, int root_fd);
+void serving_close_fd(struct serving *, int fd);
+/* Closes connections whose clients have gone silent. */
+void serving_sweep(struct serving *, int64_t now_ms);
+
+void serving_encode(const struct serving *, struct state_writer *);
+/* Makes connections out of an event's descriptors and state.  Returns what is
+ * wrong, or NULL.  Then all of the descriptors are its own; else those of
+ * 'conns'. */
+const char *serving_decode(struct serving *, int root_fd,
+                           const struct baton_event *);
+
+int64_t serve_now_ms(void);
+/* epoll_ctl() that does not fail. */
+void serve_watch(int epoll_fd, int op, int fd, uint32_t events, void *data);
+
+#endif /* utilities/serve-session.h */

@@ -160,6 +160,18 @@ agent_drop_session(struct agent *agent, struct session *s)
     session_destroy(&agent->sessions, s);
 }
 
+void
+agent_settle_address(struct agent *agent, struct session *s)
+{
+    const char *ifname = controller_link_get_ifname(agent->controller);
+
+    if (!strcmp(s->ifname, "lo") && ifname[0]
+        && !address_add(ifname, &s->address)) {
+        address_del("lo", &s->address);
+        ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
+    }
+}
+
 static void
 run_sessions(struct agent *agent)
 {
@@ -304,6 +316,7 @@ run_interface(struct agent *agent)
 {
     const char *ifname = controller_link_get_ifname(agent->controller);
     char *error = NULL;
+    struct session *s;
 
     if (!ifname[0] || !strcmp(ifname, agent->tapped)) {
         return;
@@ -314,6 +327,11 @@ run_interface(struct agent *agent)
         || block_set_interface(agent->blocks, ifname, &error)) {
         VLOG_ERR("%s: %s", ifname, error);
         free(error);
+    }
+    HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
+        if (!s->handover) {
+            agent_settle_address(agent, s);
+        }
     }
 }
 
@@ -362,6 +380,19 @@ find_leftovers(struct agent *agent)
     }
 }
 
+const char *
+agent_find_leftover(const struct agent *agent, const struct in6_addr *address)
+{
+    for (size_t i = 0; i < agent->n_leftovers; i++) {
+        const struct address_leftover *l = &agent->leftovers[i];
+
+        if (l->ifname[0] && ipv6_addr_equals(&l->address, address)) {
+            return l->ifname;
+        }
+    }
+    return "";
+}
+
 static bool
 is_wanted(const struct agent *agent, const struct in6_addr *address)
 {
@@ -379,6 +410,30 @@ is_wanted(const struct agent *agent, const struct in6_addr *address)
 }
 
 static void
+remove_leftover(const struct address_leftover *l)
+{
+    if (l->ifname[0]) {
+        address_del(l->ifname, &l->address);
+    }
+    if (l->output_closed) {
+        address_open_output(&l->address);
+    }
+}
+
+void
+agent_reclaim_leftover(struct agent *agent, const struct in6_addr *address)
+{
+    for (size_t i = 0; i < agent->n_leftovers; i++) {
+        const struct address_leftover *l = &agent->leftovers[i];
+
+        if (ipv6_addr_equals(&l->address, address)
+            && !session_find_address(&agent->sessions, address)) {
+            remove_leftover(l);
+        }
+    }
+}
+
+static void
 run_leftovers(struct agent *agent)
 {
     if (!agent->n_leftovers || time_msec() < agent->leftover_deadline) {
@@ -393,12 +448,7 @@ run_leftovers(struct agent *agent)
             VLOG_INFO("nobody has shown a session with address %s, which a "
                       "former agent left: taken away",
                       ipv6_string_mapped(s, &l->address));
-            if (l->ifname[0]) {
-                address_del(l->ifname, &l->address);
-            }
-            if (l->output_closed) {
-                address_open_output(&l->address);
-            }
+            remove_leftover(l);
             block_put(agent->blocks, &l->address);
         }
     }

@@ -78,6 +78,14 @@ uint64_t agent_highest_epoch(const struct agent *, const struct uuid *session);
 void agent_note_epoch(struct agent *, const struct uuid *session,
                       uint64_t epoch);
 
+/* The interface to which a former agent bound 'address'; empty string if it
+ * did not. */
+const char *agent_find_leftover(const struct agent *, const struct in6_addr *);
+
+/* Takes away what a former agent left of 'address', which the controller says
+ * is another device's and no application has shown. */
+void agent_reclaim_leftover(struct agent *, const struct in6_addr *);
+
 /* The controller is told of a session that was opened here or came. */
 void agent_announce(struct agent *, const struct session *);
 struct json *agent_announcement(const struct session *);
@@ -85,6 +93,8 @@ struct json *agent_announcement(const struct session *);
 /* Ends 'session' here: its application has closed it, or is gone.  The
  * address stays bound until its connections had time to close. */
 void agent_end_session(struct agent *, struct session *);
+/* Binds the address of a session that is ours where the others are. */
+void agent_settle_address(struct agent *, struct session *);
 /* Forgets 'session' without more: it has moved, or was lost. */
 void agent_drop_session(struct agent *, struct session *);
 

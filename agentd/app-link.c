@@ -585,6 +585,12 @@ app_server_wait(struct app_server *server)
 
 /* Looking. */
 
+bool
+app_conn_is_ready(const struct app_conn *conn)
+{
+    return conn->said_hello;
+}
+
 uid_t
 app_conn_uid(const struct app_conn *conn)
 {

@@ -56,6 +56,9 @@ const char *app_conn_service(const struct app_conn *); /* From HELLO. */
 struct app_conn *app_server_find(struct app_server *, const char *service,
                                  uid_t);
 
+/* False while a program that was started has not said anything yet. */
+bool app_conn_is_ready(const struct app_conn *);
+
 /* Sends; queued when the socket is full, and the connection is closed when
  * too much is queued.  Descriptors are duplicated, the caller keeps its own.
  * version is filled in. */

@@ -184,10 +184,7 @@ present_session(struct agent *agent, struct app_event *event,
     s->from_block = note->from_block;
     ovs_strlcpy(s->name, note->name, sizeof s->name);
     ovs_strlcpy(s->service, note->service, sizeof s->service);
-    ovs_strlcpy(s->ifname,
-                note->role == NOTE_TAKING
-                    ? "lo"
-                    : controller_link_get_ifname(agent->controller),
+    ovs_strlcpy(s->ifname, agent_find_leftover(agent, &note->address),
                 sizeof s->ifname);
     for (size_t i = 0; i < event->msg.n_sockets && i < event->n_fds; i++) {
         char *error = NULL;
@@ -236,6 +233,8 @@ handle_present(struct agent *agent, struct app_event *event)
                : note.role == NOTE_GIVING ? "being given away"
                                           : "being taken");
     if (note.role == NOTE_OWNER) {
+        address_open_output(&s->address);
+        agent_settle_address(agent, s);
         agent_announce(agent, s);
     } else {
         handover_adopt(agent, s, &note);

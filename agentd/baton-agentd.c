@@ -10,7 +10,9 @@
 #include "agent.h"
 #include "command-line.h"
 #include "daemon.h"
+#include "dummy.h"
 #include "fatal-signal.h"
+#include "fault.h"
 #include "memory.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -18,6 +20,7 @@
 #include "stream-ssl.h"
 #include "stream.h"
 #include "svec.h"
+#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -30,6 +33,7 @@ static struct agent_config config = {
 };
 static struct svec interfaces = SVEC_EMPTY_INITIALIZER;
 static char *unixctl_path;
+static bool enable_dummy; /* Tests may stop and warp the time. */
 
 static void OVS_NO_RETURN
 usage(void)
@@ -68,6 +72,7 @@ parse_options(int argc, char *argv[])
         OPT_SOCKET,
         OPT_STATE_DIR,
         OPT_UNIXCTL,
+        OPT_ENABLE_DUMMY,
         DAEMON_OPTION_ENUMS,
         VLOG_OPTION_ENUMS,
         SSL_OPTION_ENUMS,
@@ -167,6 +172,10 @@ main(int argc, char *argv[])
     daemonize_start(false);
     if (unixctl_server_create(unixctl_path, &unixctl)) {
         exit(EXIT_FAILURE);
+    }
+    fault_init();
+    if (enable_dummy) {
+        timeval_dummy_register();
     }
     unixctl_command_register("exit", "", 0, 0, unixctl_exit, &exiting);
     if (agent_create(&config, &agent, &error)) {

@@ -578,6 +578,9 @@ give_run(struct handover *h)
             h->relay = true;
             give_offer(h);
         }
+    } else if (h->state == GIVE_OFFERED && !h->relay
+               && !peers_is_connected(h->agent->peers, h->other)) {
+        give_fail(h, ECONNRESET, "the connection with the target was lost");
     } else if (h->state == GIVE_OFFERED && time_msec() >= h->offer_again) {
         h->offer_again = LLONG_MAX;
         give_offer(h);

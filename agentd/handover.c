@@ -15,6 +15,7 @@
 #include "app-link.h"
 #include "app-send.h"
 #include "controller-link.h"
+#include "fault.h"
 #include "identity.h"
 #include "jsonrpc.h"
 #include "late-packets.h"
@@ -140,6 +141,7 @@ handover_step(struct handover *h, const char *name)
 {
     struct timespec ts;
 
+    fault_point(handover_is_giving(h) ? "give" : "take", name);
     if (h->n_steps < HANDOVER_MAX_STEPS) {
         clock_gettime(CLOCK_MONOTONIC, &ts);
         h->steps[h->n_steps].name = name;
@@ -689,7 +691,7 @@ handover_conn_closed(struct agent *agent, struct app_conn *conn)
             }
         } else if (h->conn == conn) {
             h->conn = NULL;
-            if (h->state == TAKE_WAITING || h->state == TAKE_MUTED) {
+            if (h->state >= TAKE_POSTPONED && h->state <= TAKE_MUTED) {
                 take_handle_refuse(h, "the application has ended");
             }
         }

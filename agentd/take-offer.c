@@ -17,8 +17,9 @@
 #include "socket-state.h"
 #include "uuid.h"
 
-/* Milliseconds for which an offer waits for our own draining. */
-#define POSTPONE_TIMEOUT 1500
+/* Milliseconds for which an offer waits for our own draining, and for the
+ * start of an application. */
+#define POSTPONE_TIMEOUT 10000
 /* Bytes of one transfer's state that this device takes. */
 #define SIZE_MAX_ACCEPTED (UINT64_C(1) << 30)
 
@@ -233,12 +234,16 @@ take_reserve(struct handover *h)
     char *error = NULL;
     int retval;
 
+    if (!app_conn_is_ready(h->conn)) {
+        return;
+    }
     if (draining) {
         if (time_msec() < draining->last_late + HANDOVER_QUIET) {
             return;
         }
         give_finish_draining(draining);
     }
+    agent_reclaim_leftover(h->agent, &h->address);
     if (address_is_local(&h->address)) {
         take_refuse(h, "address", "the address is in use on this device");
         return;

@@ -6,7 +6,7 @@
  *                   |
  *              EXPECTED ------ 30 s, unexpect ------> end
  *                   | offer --- refused by policy, application, memory --> end
- *             POSTPONED   (our own draining of this address must end)
+ *             POSTPONED   (an application starts; our own draining must end)
  *                   | reserve: output closed, address and catchers in place
  *               WAITING ------ 5 s, unexpect -------> undo, end
  *                   | state: checked, restored, handed to the application
@@ -282,6 +282,11 @@ take_handle_refuse(struct handover *h, const char *reason)
 {
     char *why = xasprintf("the application refused: %s", reason);
 
+    if (h->state == TAKE_POSTPONED) {
+        take_refuse(h, "application", "%s", why);
+        free(why);
+        return;
+    }
     handover_send_controller(h, "decline", why);
     take_fail(h, why);
     free(why);
@@ -371,16 +376,11 @@ take_owned(struct handover *h, uint64_t epoch)
 static void
 take_finish(struct handover *h)
 {
-    const char *ifname = controller_link_get_ifname(h->agent->controller);
     struct session *s = session_find(&h->agent->sessions, &h->session_id);
 
     if (s) {
         take_restore_buffers(s);
-    }
-    if (s && !strcmp(s->ifname, "lo") && ifname[0]
-        && !address_add(ifname, &h->address)) {
-        address_del("lo", &h->address);
-        ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
+        agent_settle_address(h->agent, s);
     }
     handover_destroy(h);
 }
@@ -438,7 +438,7 @@ take_run(struct handover *h)
     } else if (h->state == TAKE_EXPECTED) {
         handover_destroy(h);
     } else if (h->state == TAKE_POSTPONED) {
-        take_refuse(h, "draining", "late packets of this address still come");
+        take_refuse(h, "not-ready", "the device did not get ready for it");
     } else {
         const char *reason = h->state == TAKE_MUTED
                                  ? "the application did not get ready"

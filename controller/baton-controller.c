@@ -11,13 +11,16 @@
 #include "controller.h"
 #include "ctl.h"
 #include "daemon.h"
+#include "dummy.h"
 #include "fatal-signal.h"
+#include "fault.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "signals.h"
 #include "socket-util.h"
 #include "stream.h"
 #include "stream-ssl.h"
+#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -28,6 +31,7 @@ struct options {
     char *certificate;
     char *ca_cert;
     char *unixctl_path;
+    bool enable_dummy;          /* Tests may stop and warp the time. */
     const char *policy_file;
 };
 
@@ -53,6 +57,7 @@ parse_options(int argc, char *argv[], struct options *options)
 {
     enum {
         OPT_UNIXCTL = UCHAR_MAX + 1,
+        OPT_ENABLE_DUMMY,
         VLOG_OPTION_ENUMS,
         DAEMON_OPTION_ENUMS,
         SSL_OPTION_ENUMS,
@@ -60,6 +65,7 @@ parse_options(int argc, char *argv[], struct options *options)
     static const struct option long_options[] = {
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
+        { "enable-dummy", no_argument, NULL, OPT_ENABLE_DUMMY },
         { "unixctl", required_argument, NULL, OPT_UNIXCTL },
         VLOG_LONG_OPTIONS,
         DAEMON_LONG_OPTIONS,
@@ -94,6 +100,8 @@ parse_options(int argc, char *argv[], struct options *options)
         case OPT_SSL_PROTOCOLS: stream_ssl_set_protocols(optarg); break;
 
         case OPT_SSL_CIPHERS: stream_ssl_set_ciphers(optarg); break;
+
+        case OPT_ENABLE_DUMMY: options->enable_dummy = true; break;
 
         case OPT_UNIXCTL: options->unixctl_path = optarg; break;
 
@@ -217,6 +225,10 @@ main(int argc, char *argv[])
     daemonize_start(false);
     if (unixctl_server_create(options.unixctl_path, &unixctl)) {
         exit(EXIT_FAILURE);
+    }
+    fault_init();
+    if (options.enable_dummy) {
+        timeval_dummy_register();
     }
     controller = controller_create(policy, key, certificate, ca_cert, &error);
     if (!controller) {

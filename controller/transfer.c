@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault.h"
 #include "openvswitch/json.h"
 #include "timeval.h"
 #include "util.h"
@@ -168,6 +169,7 @@ transfers_next_action(struct transfers *ts, struct transfer_action *action)
 void
 transfer_step(struct transfer *t, const char *name)
 {
+    fault_point("controller", name);
     if (t->n_steps < TRANSFER_MAX_STEPS) {
         struct transfer_step *step = &t->steps[t->n_steps++];
 

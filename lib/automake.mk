@@ -6,6 +6,7 @@ lib_libcommon_la_SOURCES = \
 	lib/app-protocol.h \
 	lib/app-socket.c lib/app-socket.h \
 	lib/attachment-frame.c lib/attachment-frame.h \
+	lib/fault.c lib/fault.h \
 	lib/identity.c lib/identity.h \
 	lib/link.c lib/link.h \
 	lib/message.c lib/message.h \

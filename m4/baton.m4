@@ -66,6 +66,16 @@ AC_DEFUN([BATON_CHECK_WERROR],
    fi
    AC_SUBST([WARNING_CFLAGS])])
 
+# BATON_CHECK_FAULT_INJECTION
+AC_DEFUN([BATON_CHECK_FAULT_INJECTION],
+  [AC_ARG_ENABLE([fault-injection],
+     [AS_HELP_STRING([--enable-fault-injection],
+        [let tests make the daemons fail at named points])])
+   if test "X$enable_fault_injection" = Xyes; then
+     AC_DEFINE([ENABLE_FAULT_INJECTION], [1],
+       [Define to let tests make the daemons fail at named points.])
+   fi])
+
 # BATON_CHECK_SANITIZERS
 AC_DEFUN([BATON_CHECK_SANITIZERS],
   [AC_ARG_ENABLE([asan],

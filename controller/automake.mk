@@ -18,17 +18,21 @@ controller_libcontroller_la_SOURCES = \
 	controller/flow-ledger.c controller/flow-ledger.h \
 	controller/flow-message.c controller/flow-message.h \
 	controller/flow-set.c controller/flow-set.h \
+	controller/guard.c controller/guard.h \
+	controller/introduce-methods.c \
 	controller/lease.c controller/lease.h \
 	controller/mediator.c controller/mediator.h \
 	controller/methods.c controller/methods.h \
 	controller/network.c controller/network.h \
 	controller/openflow-link.c controller/openflow-link.h \
 	controller/record.c controller/record.h \
+	controller/report-methods.c \
 	controller/session.c controller/session.h \
 	controller/session-flows.c controller/session-flows.h \
 	controller/stream-vconn.c controller/stream-vconn.h \
 	controller/trace.c controller/trace.h \
 	controller/transfer.c controller/transfer.h \
+	controller/transfer-checks.c controller/transfer-checks.h \
 	controller/transfer-methods.c
 controller_libcontroller_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 

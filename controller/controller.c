@@ -10,6 +10,7 @@
 #include "attachment.h"
 #include "bridge.h"
 #include "device-link.h"
+#include "guard.h"
 #include "identity.h"
 #include "jsonrpc.h"
 #include "lease.h"
@@ -171,7 +172,7 @@ handle_packet(struct controller *c, struct bridge *bridge,
             mediator_place_changed(c, loser);
         }
     } else if (packet->kind == BATON_FLOW_GUARD_VIOLATION) {
-        mediator_guard_violation(c, bridge, packet);
+        guard_handle_packet(c, bridge, packet);
     }
 }
 

@@ -9,6 +9,7 @@
  *     device-link   connections of devices, messages    -> methods
  *     methods       one function for each message       -> mediator, modules
  *     mediator      what the state machine wants done   -> modules
+ *     guard         packets that a bridge refused       -> modules
  *
  *     lease, record, session, device, attachment,
  *     transfer, network                                  know none of these

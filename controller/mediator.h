@@ -11,8 +11,6 @@
 
 #include <stdbool.h>
 
-struct bridge;
-struct bridge_packet;
 struct controller;
 struct device;
 struct in6_addr;
@@ -30,10 +28,6 @@ void mediator_wait(struct controller *);
 
 /* A bridge was lost, synchronised, or made anew. */
 void mediator_bridge_event(struct controller *, const struct network_event *);
-/* A packet that the guard sent us: an owner's is passed on. */
-void mediator_guard_violation(struct controller *, struct bridge *,
-                              const struct bridge_packet *);
-
 /* Sets anew the flows of all that points to 'device'. */
 void mediator_place_changed(struct controller *, const struct device *);
 /* Sets the flows of all blocks and sessions whose home is 'bridge'. */
@@ -52,9 +46,5 @@ void mediator_answer_pending(struct device *, const struct uuid *transfer);
 /* The session ended at its owner: its flows go, its address rests. */
 void mediator_session_ended(struct controller *, const struct uuid *session,
                             const struct in6_addr *);
-
-/* Who may send from 'addr': the record's owner, or the lessee; or NULL. */
-const char *mediator_owner(const struct controller *,
-                           const struct in6_addr *addr);
 
 #endif /* controller/mediator.h */

@@ -35,9 +35,13 @@ method_function method_lease, method_devices;
 /* Sends the device's security association, which was renewed. */
 void methods_send_sa(struct controller *, struct device *);
 
+/* In introduce-methods.c. */
+method_function method_introduce, method_withdraw;
+
 /* In transfer-methods.c. */
-method_function method_introduce, method_withdraw, method_prepare;
-method_function method_claim, method_ask;
+method_function method_prepare, method_claim, method_ask;
+
+/* In report-methods.c. */
 method_function method_relay, method_timeline, method_log;
 
 #endif /* controller/methods.h */

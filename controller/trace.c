@@ -7,8 +7,8 @@
 
 #include "controller.h"
 #include "flow.h"
+#include "guard.h"
 #include "lease.h"
-#include "mediator.h"
 #include "message.h"
 #include "network.h"
 #include "openvswitch/dynamic-string.h"
@@ -262,7 +262,7 @@ struct json *
 trace_address(const struct controller *c, const struct in6_addr *addr)
 {
     const char *bridge = leases_home_bridge(c->leases, addr);
-    const char *owner = mediator_owner(c, addr);
+    const char *owner = guard_owner(c, addr);
     struct json *object = json_object_create();
     struct flow_place place;
     struct flow_set flows;

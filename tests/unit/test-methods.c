@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bridge.h"
+#include "guard.h"
 #include "lease.h"
 #include "network.h"
 #include "mediator.h"
@@ -650,26 +651,26 @@ test_guard_violation(void)
     go(&wt, laptop, tv, 0);
     memcpy(&frame[6], &tv->mac, 6);
     packet.in_port = tv->port;
-    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    guard_handle_packet(world, network_find(NULL, "br0"), &packet);
     CU_ASSERT_EQUAL(world_n_sent_through, 0);
     world_claim(&wt, tv);
-    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    guard_handle_packet(world, network_find(NULL, "br0"), &packet);
     CU_ASSERT_EQUAL(world_n_sent_through, 1);
     memcpy(&frame[6], &laptop->mac, 6); /* Another MAC address. */
-    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    guard_handle_packet(world, network_find(NULL, "br0"), &packet);
     CU_ASSERT_EQUAL(world->n_violations, 2);
 
     /* The former owner's: what was on its way, for a moment. */
     packet.in_port = laptop->port;
-    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    guard_handle_packet(world, network_find(NULL, "br0"), &packet);
     CU_ASSERT_EQUAL(world_n_sent_past_guard, 1);
     world_advance(TRANSFER_LATE_MS);
-    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    guard_handle_packet(world, network_find(NULL, "br0"), &packet);
     CU_ASSERT_EQUAL(world_n_sent_past_guard, 1);
     CU_ASSERT_EQUAL(world_n_sent_through, 1);
     CU_ASSERT_EQUAL(world->n_violations, 3);
     packet.size = 14; /* Cut short. */
-    mediator_guard_violation(world, network_find(NULL, "br0"), &packet);
+    guard_handle_packet(world, network_find(NULL, "br0"), &packet);
     world_end();
 }
 

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "methods.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "announcement.h"
+#include "controller.h"
+#include "jsonrpc.h"
+#include "link.h"
+#include "mediator.h"
+#include "message.h"
+#include "openvswitch/json.h"
+#include "openvswitch/vlog.h"
+#include "policy.h"
+#include "record.h"
+#include "transfer-checks.h"
+#include "timeval.h"
+#include "transfer.h"
+#include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(introduce_methods);
+#define REASON_MAX 255
+
+/* introduce */
+
+static void
+check_introduction(const struct controller *c, const struct device *from,
+                   const struct announcement *a, const char *target,
+                   const char *bridge, struct refusal *r)
+{
+    const struct policy_limits *limits = &c->policy->limits;
+    char *why = NULL;
+
+    if (!strcmp(target, from->name)) {
+        refusal_set(r, "policy", "%s has the session already", target);
+        return;
+    }
+    if (!shash_find(&c->policy->devices, target)) {
+        refusal_set(r, "unknown-device", "policy knows no device %s", target);
+        return;
+    }
+    if (!policy_may_move(c->policy, from->name, target, a->service, &why)) {
+        refusal_set(r, "policy", "%s", why ? why : "policy forbids it");
+        free(why);
+        return;
+    }
+    transfer_check_onward(c, record_find(c->records, &a->session), target, r);
+    transfer_check_device(c, target, bridge, r);
+    transfer_check_device(c, from->name, bridge, r);
+    if (transfers_count_offers(c->transfers, from->name, TRANSFER_SIDE_T)
+        >= limits->introductions) {
+        refusal_set(r, "limit", "%s has %u introductions under way",
+                    from->name, limits->introductions);
+    }
+    if (transfers_count_offers(c->transfers, target, TRANSFER_SIDE_G)
+        >= limits->offers) {
+        refusal_set(r, "limit", "%s has %u offers waiting", target,
+                    limits->offers);
+    }
+}
+
+static void
+send_expect(const struct device *target, const struct device *from,
+            const struct transfer *t)
+{
+    struct json *params = json_object_create();
+
+    message_put_uuid(params, "transfer", &t->id);
+    message_put_uuid(params, "session", &t->session);
+    message_put_address(params, "address", &t->address);
+    message_put_integer(params, "epoch", t->epoch);
+    message_put_string(params, "from", t->from);
+    message_put_string(params, "endpoint", from->endpoint);
+    message_put_string(params, "certificate", from->certificate);
+    message_put_string(params, "name", t->name);
+    message_put_string(params, "service", t->service);
+    link_notify(target->link, "expect", params);
+}
+
+static void
+send_introduction(struct device *device, const struct jsonrpc_msg *msg,
+                  const struct device *target, const struct transfer *t)
+{
+    struct json *result = json_object_create();
+
+    message_put_uuid(result, "transfer", &t->id);
+    message_put_integer(result, "epoch", t->epoch);
+    message_put_string(result, "endpoint", target->endpoint);
+    message_put_string(result, "certificate", target->certificate);
+    link_reply(device->link, msg, result);
+}
+
+static void
+reply_not_owner(struct device *device, const struct jsonrpc_msg *msg,
+                const struct announcement *a)
+{
+    struct json *error = json_object_create();
+
+    message_put_string(error, "code", "not-owner");
+    message_put_string(error, "reason",
+                       a->known_owner[0]
+                           ? "the session is not this device's at that epoch"
+                           : "the controller knows no such session");
+    message_put_string(error, "owner", a->known_owner);
+    message_put_integer(error, "epoch", a->known_epoch);
+    link_reply_error_object(device->link, msg, error);
+}
+
+void
+method_introduce(struct controller *c, struct device *device,
+                 const struct jsonrpc_msg *msg, struct message *m)
+{
+    const char *target = message_get_name(m, "target");
+    struct refusal refusal = { NULL, NULL };
+    const struct device *other;
+    struct transfer_spec spec;
+    struct announcement a;
+    struct transfer *t;
+
+    announcement_read_session(m, &a);
+    if (!method_is_good(device, msg, m)) {
+        return;
+    }
+    if (!announcement_take(c, device, &a)) {
+        reply_not_owner(device, msg, &a);
+        return;
+    }
+
+    memset(&spec, 0, sizeof spec);
+    uuid_generate(&spec.id);
+    spec.session = a.session;
+    spec.address = a.address;
+    spec.epoch = a.epoch;
+    spec.from = device->name;
+    spec.to = target;
+    spec.name = a.name;
+    spec.service = a.service;
+    transfer_spec_fill(c, &spec);
+    if (!spec.bridge) {
+        refusal_set(&refusal, "not-attached",
+                    "the address is in no pool of the policy");
+    } else {
+        check_introduction(c, device, &a, target, spec.bridge, &refusal);
+    }
+    if (refusal.code) {
+        refusal_reply(device, msg, &refusal);
+        return;
+    }
+
+    t = transfers_introduce(c->transfers, &spec, time_msec());
+    if (!t) {
+        refusal_set(&refusal, "busy",
+                    "another transfer of the session is under way");
+        refusal_reply(device, msg, &refusal);
+        return;
+    }
+    other = device_find(&c->devices, target);
+    send_expect(other, device, t);
+    send_introduction(device, msg, other, t);
+    mediator_act(c);
+}
+
+/* withdraw */
+
+void
+method_withdraw(struct controller *c, struct device *device,
+                const struct jsonrpc_msg *msg, struct message *m)
+{
+    const char *reason = message_get_string(m, "reason", REASON_MAX);
+    struct transfer *t;
+    struct uuid id;
+
+    message_get_uuid(m, "transfer", &id);
+    if (method_is_good(device, msg, m)) {
+        t = transfer_of_party(c, device, &id, TRANSFER_SIDE_T);
+        if (t) {
+            transfer_withdraw(c->transfers, t, reason);
+            mediator_act(c);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "methods.h"
+
+#include <string.h>
+
+#include "controller.h"
+#include "jsonrpc.h"
+#include "link.h"
+#include "message.h"
+#include "openvswitch/json.h"
+#include "openvswitch/vlog.h"
+#include "transfer-checks.h"
+#include "timeval.h"
+#include "transfer.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(report_methods);
+/* Base64 of 64 KiB and a header. */
+#define RELAY_MAX 90000
+/* Bytes that may wait for a device before what is relayed to it is dropped. */
+#define RELAY_BACKLOG (8u << 20)
+/* Microseconds that late packets are still relayed after the end. */
+#define RELAY_LINGER 5000000
+
+/* relay, timeline, log */
+
+static bool
+relay_is_open(const struct transfer *t)
+{
+    return (!t->over || !t->n_steps
+            || time_usec() < t->steps[t->n_steps - 1].usec + RELAY_LINGER);
+}
+
+void
+method_relay(struct controller *c, struct device *device,
+             const struct jsonrpc_msg *msg, struct message *m)
+{
+    const char *frame = message_get_string(m, "frame", RELAY_MAX);
+    struct device *other;
+    struct json *params;
+    struct transfer *t;
+    struct uuid id;
+
+    message_get_uuid(m, "transfer", &id);
+    if (!method_is_good(device, msg, m)) {
+        return;
+    }
+    t = transfer_of_party(c, device, &id, -1);
+    if (!t || !relay_is_open(t)) {
+        return;
+    }
+    other = device_find(&c->devices,
+                        strcmp(t->from, device->name) ? t->from : t->to);
+    if (!other || !other->link
+        || link_get_backlog(other->link) > RELAY_BACKLOG) {
+        return;
+    }
+    c->n_relayed++;
+    params = json_object_create();
+    message_put_uuid(params, "transfer", &t->id);
+    message_put_string(params, "frame", frame);
+    link_notify(other->link, "relay", params);
+}
+
+static int
+side_of(const struct transfer *t, const struct device *device)
+{
+    return strcmp(t->from, device->name) ? TRANSFER_SIDE_G : TRANSFER_SIDE_T;
+}
+
+static bool
+steps_are_good(const struct json_array *steps)
+{
+    for (size_t i = 0; i < steps->n; i++) {
+        const struct json *step = steps->elems[i];
+
+        if (step->type != JSON_ARRAY || step->array.n != 2
+            || step->array.elems[0]->type != JSON_STRING
+            || step->array.elems[1]->type != JSON_INTEGER
+            || strlen(json_string(step->array.elems[0])) > 63) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+method_timeline(struct controller *c, struct device *device,
+                const struct jsonrpc_msg *msg, struct message *m)
+{
+    const struct json_array *steps = message_get_array(m, "steps", 64);
+    struct transfer *t;
+    struct uuid id;
+
+    message_get_uuid(m, "transfer", &id);
+    message_get_string(m, "boot", 63);
+    message_get_string(m, "role", MESSAGE_NAME_MAX);
+    if (!m->error && !steps_are_good(steps)) {
+        m->error = xstrdup("member \"steps\": not pairs of name and time");
+    }
+    if (!method_is_good(device, msg, m)) {
+        return;
+    }
+    t = transfer_of_party(c, device, &id, -1);
+    if (t) {
+        int side = side_of(t, device);
+
+        json_destroy(t->device_steps[side]);
+        t->device_steps[side] = json_clone(m->object);
+    }
+}
+
+void
+method_log(struct controller *c, struct device *device,
+           const struct jsonrpc_msg *msg, struct message *m)
+{
+    const struct json *counters = message_get_object(m, "counters");
+    const struct shash_node *node;
+    struct transfer *t;
+    struct uuid id;
+
+    message_get_uuid(m, "transfer", &id);
+    if (!m->error && shash_count(json_object(counters)) <= 32) {
+        SHASH_FOR_EACH(node, json_object(counters)) {
+            const struct json *value = node->data;
+
+            if (value->type != JSON_INTEGER && !m->error) {
+                m->error = xstrdup("member \"counters\": not integers");
+            }
+        }
+    } else if (!m->error) {
+        m->error = xstrdup("member \"counters\": too many");
+    }
+    if (!method_is_good(device, msg, m)) {
+        return;
+    }
+    t = transfer_of_party(c, device, &id, -1);
+    if (t) {
+        int side = side_of(t, device);
+
+        json_destroy(t->counters[side]);
+        t->counters[side] = json_clone(counters);
+    }
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "transfer-checks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "attachment.h"
+#include "controller.h"
+#include "jsonrpc.h"
+#include "lease.h"
+#include "link.h"
+#include "network.h"
+#include "openvswitch/vlog.h"
+#include "policy.h"
+#include "record.h"
+#include "ticket.h"
+#include "transfer.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(transfer_checks);
+
+void
+refusal_set(struct refusal *r, const char *code, const char *format, ...)
+{
+    if (!r->code) {
+        va_list args;
+
+        va_start(args, format);
+        r->code = code;
+        r->reason = xvasprintf(format, args);
+        va_end(args);
+    }
+}
+
+void
+refusal_reply(struct device *device, const struct jsonrpc_msg *msg,
+              struct refusal *r)
+{
+    VLOG_INFO("%s: \"%s\" refused: %s", device->name, msg->method, r->reason);
+    link_reply_error(device->link, msg, r->code, "%s", r->reason);
+    free(r->reason);
+}
+
+void
+transfer_check_onward(const struct controller *c, const struct record *record,
+                      const char *to, struct refusal *r)
+{
+    const struct policy_device *from_pd, *to_pd;
+    const char *group;
+
+    if (!record || !strcmp(record->owner, record->home)) {
+        return;
+    }
+    if (!record->depth) {
+        refusal_set(r, "onward", "%s got the session from as far as it may go",
+                    record->owner);
+        return;
+    }
+    switch (record->onward) {
+    case ONWARD_ANY: return;
+
+    case ONWARD_GROUP:
+        from_pd = shash_find_data(&c->policy->devices, record->owner);
+        to_pd = shash_find_data(&c->policy->devices, to);
+        if (from_pd && to_pd) {
+            SSET_FOR_EACH(group, &from_pd->groups) {
+                if (sset_contains(&to_pd->groups, group)) {
+                    return;
+                }
+            }
+        }
+        break;
+
+    case ONWARD_BACK: break;
+
+    case ONWARD_NONE:
+        refusal_set(r, "onward", "%s may not pass the session on",
+                    record->owner);
+        return;
+    }
+    if (strcmp(to, record->home)) {
+        refusal_set(r, "onward", "%s may not pass the session on to %s",
+                    record->owner, to);
+    }
+}
+
+bool
+transfer_bridge_is_ready(const struct controller *c, const char *name)
+{
+    const struct bridge *bridge = network_find(c->network, name);
+
+    return bridge && bridge_is_synchronised(bridge);
+}
+
+const struct device *
+transfer_check_device(const struct controller *c, const char *name,
+                      const char *bridge, struct refusal *r)
+{
+    const struct device *device = device_find(&c->devices, name);
+
+    if (!device) {
+        refusal_set(r, "unknown-device", "policy knows no device %s", name);
+    } else if (!transfer_bridge_is_ready(c, bridge)) {
+        refusal_set(r, "not-attached", "bridge %s is not there", bridge);
+    } else if (!device->link) {
+        refusal_set(r, "not-connected",
+                    "%s is not connected to the controller", name);
+    } else if (!device_is_attached(device, c->network)) {
+        refusal_set(r, "not-attached",
+                    "%s has not proved where it is attached", name);
+    } else if (strcmp(device->place.bridge, bridge)) {
+        refusal_set(r, "not-attached",
+                    "%s is attached to bridge %s, not to the "
+                    "session's home bridge %s",
+                    name, device->place.bridge, bridge);
+    }
+    return device;
+}
+
+void
+transfer_spec_fill(const struct controller *c, struct transfer_spec *spec)
+{
+    const struct record *record = record_find(c->records, &spec->session);
+
+    spec->home = record ? record->home : spec->from;
+    spec->bridge = leases_home_bridge(c->leases, &spec->address);
+}
+
+struct transfer *
+transfer_of_party(struct controller *c, const struct device *device,
+                  const struct uuid *id, int side)
+{
+    struct transfer *t = transfers_find(c->transfers, id);
+
+    if (t
+        && ((side != TRANSFER_SIDE_G && !strcmp(t->from, device->name))
+            || (side != TRANSFER_SIDE_T && !strcmp(t->to, device->name)))) {
+        return t;
+    }
+    return NULL;
+}

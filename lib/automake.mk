@@ -30,11 +30,14 @@ BATON_LIBS = lib/libcommon.la lib/socket-state/libsocketstate.la \
 # socket-state: usable without the rest (plain C11, no libopenvswitch).
 noinst_LTLIBRARIES += lib/socket-state/libsocketstate.la
 lib_socket_state_libsocketstate_la_SOURCES = \
+	lib/socket-state/socket-decode.c \
 	lib/socket-state/socket-encode.c \
+	lib/socket-state/socket-form.h \
 	lib/socket-state/socket-inspect.c \
 	lib/socket-state/socket-listen.c \
 	lib/socket-state/socket-options.c \
 	lib/socket-state/socket-packet.c \
+	lib/socket-state/socket-replay.c \
 	lib/socket-state/socket-restore.c \
 	lib/socket-state/socket-state-private.h \
 	lib/socket-state/socket-state.c lib/socket-state/socket-state.h \

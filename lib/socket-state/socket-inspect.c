@@ -17,7 +17,7 @@
 #ifndef TCP_ULP
 #define TCP_ULP 31
 #endif
-#define TCP_AO_INFO_OPT 40          /* TCP_AO_INFO, Linux 6.7. */
+#define TCP_AO_INFO_OPT 40 /* TCP_AO_INFO, Linux 6.7. */
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
@@ -42,8 +42,7 @@ inspect_kind(int fd, struct socket_state_info *info, struct tcp_info *tcp,
         return socket_error(errorp, error, "not a socket");
     }
     if (domain != AF_INET && domain != AF_INET6) {
-        return socket_error(errorp, EOPNOTSUPP,
-                            "not an IPv4 or IPv6 socket");
+        return socket_error(errorp, EOPNOTSUPP, "not an IPv4 or IPv6 socket");
     }
     info->family = domain;
     if (type == SOCK_DGRAM && protocol == IPPROTO_UDP) {
@@ -55,14 +54,15 @@ inspect_kind(int fd, struct socket_state_info *info, struct tcp_info *tcp,
     } else if (type != SOCK_STREAM || protocol != IPPROTO_TCP) {
         return socket_error(errorp, EOPNOTSUPP,
                             "neither a TCP nor a UDP socket "
-                            "(type %d, protocol %d)", type, protocol);
+                            "(type %d, protocol %d)",
+                            type, protocol);
     }
     error = socket_get_tcp_info(fd, tcp);
     if (error) {
         return socket_error(errorp, error, "cannot read TCP_INFO");
     }
     info->kind = (tcp->tcpi_state == ST_LISTEN ? SOCKET_STATE_TCP_LISTEN
-                  : SOCKET_STATE_TCP);
+                                               : SOCKET_STATE_TCP);
     return 0;
 }
 
@@ -138,7 +138,7 @@ bool
 socket_filter_is_ours(int fd)
 {
     struct sock_filter insns[8];
-    socklen_t n = 8;                /* Instructions, not bytes. */
+    socklen_t n = 8; /* Instructions, not bytes. */
 
     if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, insns, &n) || !n || n > 8) {
         return false;
@@ -180,7 +180,8 @@ check_device(int fd, char **errorp)
 
     if (!getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) && len
         && name[0]) {
-        return socket_error(errorp, EOPNOTSUPP, "is bound to interface "
+        return socket_error(errorp, EOPNOTSUPP,
+                            "is bound to interface "
                             "\"%.15s\", which other devices do not have",
                             name);
     }
@@ -211,11 +212,16 @@ static const char *
 state_name(int state)
 {
     static const char *names[] = {
-        [ST_ESTABLISHED] = "ESTABLISHED", [ST_SYN_SENT] = "SYN_SENT",
-        [ST_SYN_RECV] = "SYN_RECV", [ST_FIN_WAIT1] = "FIN_WAIT1",
-        [ST_FIN_WAIT2] = "FIN_WAIT2", [ST_TIME_WAIT] = "TIME_WAIT",
-        [ST_CLOSE] = "CLOSED", [ST_CLOSE_WAIT] = "CLOSE_WAIT",
-        [ST_LAST_ACK] = "LAST_ACK", [ST_LISTEN] = "LISTEN",
+        [ST_ESTABLISHED] = "ESTABLISHED",
+        [ST_SYN_SENT] = "SYN_SENT",
+        [ST_SYN_RECV] = "SYN_RECV",
+        [ST_FIN_WAIT1] = "FIN_WAIT1",
+        [ST_FIN_WAIT2] = "FIN_WAIT2",
+        [ST_TIME_WAIT] = "TIME_WAIT",
+        [ST_CLOSE] = "CLOSED",
+        [ST_CLOSE_WAIT] = "CLOSE_WAIT",
+        [ST_LAST_ACK] = "LAST_ACK",
+        [ST_LISTEN] = "LISTEN",
         [ST_CLOSING] = "CLOSING",
     };
     return state > 0 && state <= ST_CLOSING ? names[state] : "unknown";
@@ -232,8 +238,7 @@ check_tcp(int fd, const struct tcp_info *tcp,
     case ST_CLOSE_WAIT:
     case ST_LAST_ACK:
     case ST_CLOSING:
-    case ST_LISTEN:
-        break;
+    case ST_LISTEN: break;
     default:
         return socket_error(errorp, EOPNOTSUPP, "its TCP state is %s",
                             state_name(tcp->tcpi_state));
@@ -242,8 +247,10 @@ check_tcp(int fd, const struct tcp_info *tcp,
     char ulp[16] = "";
     socklen_t len = sizeof ulp;
     if (!getsockopt(fd, SOL_TCP, TCP_ULP, ulp, &len) && len && ulp[0]) {
-        return socket_error(errorp, EOPNOTSUPP, "has the upper layer "
-                            "protocol \"%.15s\" in the kernel", ulp);
+        return socket_error(errorp, EOPNOTSUPP,
+                            "has the upper layer "
+                            "protocol \"%.15s\" in the kernel",
+                            ulp);
     }
 
     char ao[64] = "";
@@ -257,8 +264,9 @@ check_tcp(int fd, const struct tcp_info *tcp,
         || info->send_queue > SOCKET_STATE_QUEUE_MAX + 1) {
         return socket_error(errorp, EOPNOTSUPP,
                             "has %zu bytes unread and %zu to send; at most "
-                            "%u each can be carried", info->recv_queue,
-                            info->send_queue, SOCKET_STATE_QUEUE_MAX);
+                            "%u each can be carried",
+                            info->recv_queue, info->send_queue,
+                            SOCKET_STATE_QUEUE_MAX);
     }
     return 0;
 }
@@ -287,8 +295,9 @@ socket_state_check(int fd, char **errorp)
 
     int error = inspect(fd, &info, &tcp, errorp);
     if (!error) {
-        error = (info.kind == SOCKET_STATE_UDP ? check_udp(fd, errorp)
-                 : check_tcp(fd, &tcp, &info, errorp));
+        error = (info.kind == SOCKET_STATE_UDP
+                     ? check_udp(fd, errorp)
+                     : check_tcp(fd, &tcp, &info, errorp));
     }
     if (!error) {
         error = check_addresses(&info, errorp);

@@ -20,8 +20,7 @@ socket_listen_capture(int fd, struct socket_state *state, char **errorp)
         return socket_error(errorp, error, "cannot read TCP_INFO");
     }
     if (tcp.tcpi_unacked) {
-        return socket_error(errorp, EBUSY,
-                            "%u connections were not accepted",
+        return socket_error(errorp, EBUSY, "%u connections were not accepted",
                             tcp.tcpi_unacked);
     }
     state->backlog = tcp.tcpi_sacked;

@@ -18,14 +18,14 @@
 #ifndef SO_RXQ_OVFL
 #define SO_RXQ_OVFL 40
 #endif
-#define TCP_RTO_MAX_MS_OPT 44           /* Linux 6.15. */
-#define TCP_RTO_MIN_US_OPT 45           /* Linux 6.18. */
+#define TCP_RTO_MAX_MS_OPT 44 /* Linux 6.15. */
+#define TCP_RTO_MIN_US_OPT 45 /* Linux 6.18. */
 #define TCP_DELACK_MAX_US_OPT 46
 
 enum option_type {
     TYPE_INT,
-    TYPE_LINGER,                        /* Seconds, -1: off. */
-    TYPE_TIMEVAL,                       /* Microseconds, 0: none. */
+    TYPE_LINGER,  /* Seconds, -1: off. */
+    TYPE_TIMEVAL, /* Microseconds, 0: none. */
 };
 
 /* Which sockets have an option. */
@@ -34,10 +34,10 @@ enum option_type {
 #define ON_UDP (1u << SOCKET_STATE_UDP)
 #define ON_STREAM (ON_TCP | ON_LISTEN)
 #define ON_ALL (ON_STREAM | ON_UDP)
-#define ON_V6 0x100u                    /* Only AF_INET6 sockets. */
+#define ON_V6 0x100u /* Only AF_INET6 sockets. */
 
 struct option {
-    uint16_t id;                        /* In the serialized form: for good. */
+    uint16_t id; /* In the serialized form: for good. */
     int level, name;
     enum option_type type;
     unsigned int on;
@@ -82,18 +82,18 @@ static const struct option options[] = {
     { 26, SOL_IP, IP_RECVTOS, TYPE_INT, ON_UDP, CONNECTED, BOOLEAN },
     { 27, SOL_IP, IP_RECVORIGDSTADDR, TYPE_INT, ON_UDP, CONNECTED, BOOLEAN },
 
-    { 30, IPPROTO_IPV6, IPV6_TCLASS, TYPE_INT, ON_ALL | ON_V6, CONNECTED, 0,
-      0, 255 },
-    { 31, IPPROTO_IPV6, IPV6_UNICAST_HOPS, TYPE_INT, ON_ALL | ON_V6,
-      CONNECTED, 64, 1, 255 },
-    { 32, IPPROTO_IPV6, IPV6_MTU_DISCOVER, TYPE_INT, ON_ALL | ON_V6,
-      CONNECTED, 1, 0, 5 },
+    { 30, IPPROTO_IPV6, IPV6_TCLASS, TYPE_INT, ON_ALL | ON_V6, CONNECTED, 0, 0,
+      255 },
+    { 31, IPPROTO_IPV6, IPV6_UNICAST_HOPS, TYPE_INT, ON_ALL | ON_V6, CONNECTED,
+      64, 1, 255 },
+    { 32, IPPROTO_IPV6, IPV6_MTU_DISCOVER, TYPE_INT, ON_ALL | ON_V6, CONNECTED,
+      1, 0, 5 },
     { 33, IPPROTO_IPV6, IPV6_RECVERR, TYPE_INT, ON_ALL | ON_V6, CONNECTED,
       BOOLEAN },
     { 34, IPPROTO_IPV6, IPV6_RECVPKTINFO, TYPE_INT, ON_UDP | ON_V6, CONNECTED,
       BOOLEAN },
-    { 35, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, TYPE_INT, ON_UDP | ON_V6,
-      CONNECTED, BOOLEAN },
+    { 35, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, TYPE_INT, ON_UDP | ON_V6, CONNECTED,
+      BOOLEAN },
     { 36, IPPROTO_IPV6, IPV6_RECVTCLASS, TYPE_INT, ON_UDP | ON_V6, CONNECTED,
       BOOLEAN },
 
@@ -128,24 +128,23 @@ static const struct option options[] = {
     { 55, SOL_TCP, TCP_SYNCNT, TYPE_INT, ON_LISTEN, CONNECTED, 6, 1, 127 },
     { 56, SOL_TCP, TCP_MAXSEG, TYPE_INT, ON_LISTEN, CONNECTED, 536, 88,
       32767 },
-    { 57, SOL_TCP, TCP_FASTOPEN, TYPE_INT, ON_LISTEN, CONNECTED, 0, 0,
-      65535 },
+    { 57, SOL_TCP, TCP_FASTOPEN, TYPE_INT, ON_LISTEN, CONNECTED, 0, 0, 65535 },
 };
 #define N_OPTIONS (sizeof options / sizeof *options)
 _Static_assert(N_OPTIONS <= SOCKET_N_OPTIONS_MAX, "bit map too small");
 
 /* Congestion controls that a target takes from another device: Linux's. */
 static const char *congestion_names[] = {
-    "bbr", "bic", "cdg", "cubic", "dctcp", "highspeed", "htcp", "hybla",
-    "illinois", "lp", "nv", "reno", "scalable", "vegas", "veno", "westwood",
-    "yeah",
+    "bbr",      "bic",   "cdg",      "cubic",    "dctcp", "highspeed",
+    "htcp",     "hybla", "illinois", "lp",       "nv",    "reno",
+    "scalable", "vegas", "veno",     "westwood", "yeah",
 };
 
 bool
 socket_congestion_is_known(const char *name)
 {
-    for (size_t i = 0;
-         i < sizeof congestion_names / sizeof *congestion_names; i++) {
+    for (size_t i = 0; i < sizeof congestion_names / sizeof *congestion_names;
+         i++) {
         if (!strcmp(name, congestion_names[i])) {
             return true;
         }
@@ -180,12 +179,8 @@ option_get(int fd, const struct option *o, int64_t *value)
         return errno;
     }
     switch (o->type) {
-    case TYPE_INT:
-        *value = number;
-        break;
-    case TYPE_LINGER:
-        *value = linger.l_onoff ? linger.l_linger : -1;
-        break;
+    case TYPE_INT: *value = number; break;
+    case TYPE_LINGER: *value = linger.l_onoff ? linger.l_linger : -1; break;
     case TYPE_TIMEVAL:
         *value = tv.tv_sec * INT64_C(1000000) + tv.tv_usec;
         break;
@@ -216,7 +211,7 @@ option_set(int fd, const struct option *o, int64_t value)
 static bool
 option_is(int fd, const struct option *o, int64_t value)
 {
-    int64_t now;
+    int64_t now = 0;
     return !option_get(fd, o, &now) && now == value;
 }
 
@@ -248,7 +243,7 @@ congestion_capture(int fd, struct socket_state *state, char **errorp)
     }
     state->congestion[sizeof state->congestion - 1] = '\0';
     if (!socket_congestion_is_known(state->congestion)) {
-        state->congestion[0] = '\0';    /* The target's default will do. */
+        state->congestion[0] = '\0'; /* The target's default will do. */
     }
     return 0;
 }
@@ -334,8 +329,10 @@ socket_options_apply(int fd, const struct socket_state *state,
         int error = option_set(fd, o, state->values[i]);
         if (error && !is_unknown(error)
             && !option_is(fd, o, state->values[i])) {
-            return socket_error(errorp, error, "cannot set socket option %d "
-                                "of level %d to %lld", o->name, o->level,
+            return socket_error(errorp, error,
+                                "cannot set socket option %d "
+                                "of level %d to %lld",
+                                o->name, o->level,
                                 (long long int) state->values[i]);
         }
     }

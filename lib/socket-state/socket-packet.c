@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define TCP_HEADER 20
-#define TCP_TIMESTAMPS 12           /* With two NOPs. */
+#define TCP_TIMESTAMPS 12 /* With two NOPs. */
 
 static void
 put16(uint8_t *p, uint16_t value)
@@ -84,7 +84,7 @@ wrap(uint8_t *packet, uint8_t protocol, const struct sockaddr_storage *from,
     if (alen == 4) {
         packet[0] = 0x45;
         put16(packet + 2, header + n);
-        packet[6] = n <= 1400 ? 0x40 : 0;       /* Don't fragment. */
+        packet[6] = n <= 1400 ? 0x40 : 0; /* Don't fragment. */
         packet[8] = 64;
         packet[9] = protocol;
         memcpy(packet + 12, src, 4);
@@ -102,8 +102,7 @@ wrap(uint8_t *packet, uint8_t protocol, const struct sockaddr_storage *from,
     put16(body + checksum, 0);
     uint32_t total = sum(sum(0, src, alen), dst, alen) + protocol + n;
     uint16_t value = sum_end(sum(total, body, n));
-    put16(body + checksum, !value && protocol == IPPROTO_UDP ? 0xffff
-          : value);
+    put16(body + checksum, !value && protocol == IPPROTO_UDP ? 0xffff : value);
     return header;
 }
 
@@ -197,7 +196,8 @@ transmit(const struct socket_segment *segment, bool local, char **errorp)
         error = socket_error(errorp, EADDRNOTAVAIL,
                              "the socket's address is not of this host");
     } else if (sendto(fd, packet, n, MSG_DONTWAIT,
-                      (const struct sockaddr *) &dst, len) != n) {
+                      (const struct sockaddr *) &dst, len)
+               != n) {
         error = socket_error(errorp, errno, "cannot send a raw segment");
     }
     close(fd);

@@ -8,8 +8,8 @@
  *
  *  1. bind, sequence numbers, connect: all in repair mode, no packet.
  *  2. the receive queue; what was sent, as sent; our FIN, as sent.
- *  3. an acknowledgment (see primer_size()) and, if it had come, the peer's
- *     FIN, as a segment that this kernel gets from itself.
+ *  3. an acknowledgment (see socket_replay_primer_size()) and, if it had
+ *     come, the peer's FIN, as a segment that this kernel gets from itself.
  *  4. what was never sent, written as any data, but into a closed send
  *     window, so that none of it leaves.
  *  5. the windows as they were.
@@ -19,40 +19,21 @@
 #include "socket-state-private.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sockios.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-#define MAXSEG_MAX 32767            /* What TCP_MAXSEG takes. */
-#define SETTLE_TRIES 200            /* Looks, 50 us apart: 10 ms. */
-
-/* See primer_size(). */
-#define PRIMER_MAX 65536            /* Bytes. */
-#define INITIAL_CWND 10             /* Segments. */
-
-/* us.  See primer_rtt(). */
-#define RTT_UNKNOWN 10000
-#define RTT_FAR 50000
-#define RTT_NEARER 1000
-#define RTT_MAX 1000000
+#define MAXSEG_MAX 32767 /* What TCP_MAXSEG takes. */
 
 /* Space beside the data that a buffer needs: the kernel's bookkeeping, the
  * primer. */
 static uint32_t
 buffer_for(size_t queue)
 {
-    return queue + queue / 2 + 2 * PRIMER_MAX;
+    return queue + queue / 2 + 2 * SOCKET_PRIMER_MAX;
 }
 
 /* Sizes before connect(), which takes the windows' bounds from them. */
 int
-socket_restore_buffers(int fd, const struct socket_state *state,
-                       char **errorp)
+socket_restore_buffers(int fd, const struct socket_state *state, char **errorp)
 {
     uint32_t rcv = buffer_for(state->info.recv_queue);
     uint32_t snd = buffer_for(state->info.send_queue);
@@ -114,8 +95,7 @@ socket_bind(int fd, const struct sockaddr_storage *local, bool *borrowed,
 }
 
 void
-socket_bind_settle(int fd, const struct sockaddr_storage *local,
-                   bool borrowed)
+socket_bind_settle(int fd, const struct sockaddr_storage *local, bool borrowed)
 {
     if (borrowed) {
         if (local->ss_family == AF_INET6) {
@@ -146,41 +126,25 @@ set_seq(int fd, int queue, uint32_t seq)
 }
 
 static int
-set_window(int fd, const struct tcp_repair_window *window)
-{
-    return (setsockopt(fd, SOL_TCP, TCP_REPAIR_WINDOW, window, sizeof *window)
-            ? errno : 0);
-}
-
-static int
 set_options(int fd, const struct socket_tcp *t)
 {
     struct tcp_repair_opt opts[4];
     size_t n = 0;
 
-    opts[n++] = (struct tcp_repair_opt) { 2 /* MSS */, t->mss };
+    opts[n++] = (struct tcp_repair_opt){ 2 /* MSS */, t->mss };
     if (t->wscale) {
-        opts[n++] = (struct tcp_repair_opt) {
-            3 /* Window scale. */, t->snd_wscale | t->rcv_wscale << 16 };
+        opts[n++] = (struct tcp_repair_opt){
+            3 /* Window scale. */, t->snd_wscale | t->rcv_wscale << 16
+        };
     }
     if (t->sack) {
-        opts[n++] = (struct tcp_repair_opt) { 4, 0 };
+        opts[n++] = (struct tcp_repair_opt){ 4, 0 };
     }
     if (t->timestamps) {
-        opts[n++] = (struct tcp_repair_opt) { 8, 0 };
+        opts[n++] = (struct tcp_repair_opt){ 8, 0 };
     }
     if (setsockopt(fd, SOL_TCP, TCP_REPAIR_OPTIONS, opts, n * sizeof *opts)) {
         return errno;
-    }
-    return 0;
-}
-
-static int
-set_timestamp(int fd, uint32_t value, char **errorp)
-{
-    int error = socket_set_int(fd, SOL_TCP, TCP_TIMESTAMP, value);
-    if (error) {
-        return socket_error(errorp, error, "cannot set the timestamp");
     }
     return 0;
 }
@@ -200,64 +164,6 @@ refill(int fd, const uint8_t *data, size_t size)
     return 0;
 }
 
-/* The first sequence number of each queue. */
-static uint32_t
-recv_start(const struct socket_state *state)
-{
-    return state->tcp.rcv_end - state->info.recv_queue;
-}
-
-static uint32_t
-send_start(const struct socket_state *state)
-{
-    return state->tcp.snd_end - state->info.send_queue;
-}
-
-/* A restored socket knows nothing of the path: its retransmission timeout is
- * 3 s, and its tail loss probe comes after 1 s, until data that it sends by
- * itself is acknowledged.  One segment that was lost while the session moved
- * would cost that second.  So some bytes of no meaning go in front of the send
- * queue, as if they had been sent, and this kernel gets an acknowledgment for
- * them, as if from the peer, that echoes a timestamp as old as the round trip
- * time was.  They are segments enough to open the congestion window to where
- * it was.  To the peer they are old, and they are never sent.
- *
- * Returns the number of bytes, or 0 for no primer. */
-static size_t
-primer_size(const struct socket_tcp *t)
-{
-    uint32_t most = PRIMER_MAX / t->mss;
-    uint32_t segments = t->cwnd > INITIAL_CWND ? t->cwnd - INITIAL_CWND : 0;
-
-    return segments ? (segments < most ? segments : most) * t->mss : 1;
-}
-
-/* The round trip time that the socket is to know, in us.  Where timers do not
- * depend on it, it is the least one, and less than that: the way from here may
- * be shorter, and a segment that is acknowledged sooner than ever before does
- * not count for the detection of losses. */
-static uint32_t
-primer_rtt(const struct socket_tcp *t)
-{
-    uint32_t least = t->min_rtt_us;
-
-    if (!t->srtt_us) {
-        return RTT_UNKNOWN;
-    } else if (t->srtt_us >= RTT_FAR || !least) {
-        return t->srtt_us < RTT_MAX ? t->srtt_us : RTT_MAX;
-    }
-    least = least < RTT_FAR ? least : RTT_FAR;
-    return least - (least / 2 < RTT_NEARER ? least / 2 : RTT_NEARER);
-}
-
-/* The unit of bit 0 is not part of the time, so what was captured may be one
- * less than what the peer has seen. */
-static uint32_t
-timestamp(const struct socket_tcp *t)
-{
-    return t->timestamp + 2;
-}
-
 static int
 make_connection(int fd, const struct socket_state *state, uint32_t mark,
                 size_t *primer, bool *borrowed, char **errorp)
@@ -274,7 +180,7 @@ make_connection(int fd, const struct socket_state *state, uint32_t mark,
     }
     error = socket_bind(fd, &state->info.local, borrowed, errorp);
     if (!error && *borrowed) {
-        *primer = 0;                /* No way in for our own segments. */
+        *primer = 0; /* No way in for our own segments. */
     }
     if (!error) {
         error = socket_restore_buffers(fd, state, errorp);
@@ -286,9 +192,10 @@ make_connection(int fd, const struct socket_state *state, uint32_t mark,
         return error;
     }
 
-    error = set_seq(fd, TCP_RECV_QUEUE, recv_start(state));
+    error = set_seq(fd, TCP_RECV_QUEUE, socket_recv_start(state));
     if (!error) {
-        error = set_seq(fd, TCP_SEND_QUEUE, send_start(state) - *primer);
+        error = set_seq(fd, TCP_SEND_QUEUE,
+                        socket_send_start(state) - *primer);
     }
     if (!error) {
         /* connect() takes the segments' size from this, and never asks
@@ -296,8 +203,9 @@ make_connection(int fd, const struct socket_state *state, uint32_t mark,
         int mss = t->mss > MAXSEG_MAX ? MAXSEG_MAX : t->mss;
         error = socket_set_int(fd, SOL_TCP, TCP_MAXSEG, mss);
     }
-    if (!error && connect(fd, (const struct sockaddr *) &state->info.peer,
-                          socket_address_len(&state->info.peer))) {
+    if (!error
+        && connect(fd, (const struct sockaddr *) &state->info.peer,
+                   socket_address_len(&state->info.peer))) {
         error = errno;
     }
     if (error) {
@@ -321,121 +229,6 @@ make_connection(int fd, const struct socket_state *state, uint32_t mark,
     return error;
 }
 
-/* The receive window open enough for our own segments, the send window shut.
- * 'rcv_nxt': what has been received by now. */
-static int
-set_inner_window(int fd, const struct socket_tcp *t, uint32_t rcv_nxt)
-{
-    struct tcp_repair_window window = {
-        .snd_wl1 = rcv_nxt - 1,
-        .snd_wnd = 0,
-        .max_window = t->window.max_window,
-        .rcv_wnd = 65535,
-        .rcv_wup = rcv_nxt,
-    };
-    return set_window(fd, &window);
-}
-
-/* Our kernel works on a segment before sendto() returns, or soon after. */
-static int
-settle(int fd, uint8_t state, int outq)
-{
-    struct timespec pause = { 0, 50000 };
-    struct tcp_info tcp;
-    int now;
-
-    for (int i = 0; i < SETTLE_TRIES; i++) {
-        if (i) {
-            nanosleep(&pause, NULL);
-        }
-        if (socket_get_tcp_info(fd, &tcp) || ioctl(fd, SIOCOUTQ, &now)) {
-            return errno;
-        } else if (tcp.tcpi_state == state && now == outq) {
-            return 0;
-        }
-    }
-    return ETIMEDOUT;
-}
-
-/* Brings a segment from the peer: 'fin', and acknowledging up to 'ack'.  For
- * a moment timestamps count microseconds, so that the echo can tell a short
- * time. */
-static int
-receive(int fd, const struct socket_state *state, uint32_t ack, bool fin,
-        char **errorp)
-{
-    struct socket_segment segment;
-    uint32_t now = timestamp(&state->tcp) | 1;
-
-    if (state->tcp.timestamps) {
-        int error = set_timestamp(fd, now, errorp);
-        if (error) {
-            return error;
-        }
-    }
-    memset(&segment, 0, sizeof segment);
-    segment.from = &state->info.peer;
-    segment.to = &state->info.local;
-    segment.seq = state->tcp.rcv_end;
-    segment.ack = ack;
-    segment.flags = fin ? SOCKET_TH_FIN : 0;
-    segment.timestamps = state->tcp.timestamps;
-    segment.tsval = 0;              /* Any of the peer's is newer than 0. */
-    segment.tsecr = now - primer_rtt(&state->tcp);
-    return socket_segment_inject(&segment, errorp);
-}
-
-/* Before all unread data is there: the byte at the mark. */
-static int
-receive_urgent(int fd, const struct socket_state *state, size_t primer,
-               char **errorp)
-{
-    const struct socket_tcp *t = &state->tcp;
-    struct timespec pause = { 0, 50000 };
-    struct socket_segment segment;
-    uint32_t seq = recv_start(state) + t->urgent_offset;
-
-    int error = set_inner_window(fd, t, seq);
-    if (error) {
-        return socket_error(errorp, error, "cannot set the inner window");
-    }
-    memset(&segment, 0, sizeof segment);
-    segment.from = &state->info.peer;
-    segment.to = &state->info.local;
-    segment.seq = seq;
-    segment.ack = send_start(state) - primer;
-    segment.flags = SOCKET_TH_URG;
-    segment.urgent_pointer = 1;
-    segment.data = state->recv_data + t->urgent_offset;
-    segment.size = 1;
-    error = socket_segment_inject(&segment, errorp);
-    if (error) {
-        return error;
-    }
-    for (int i = 0; i < SETTLE_TRIES; i++) {
-        int now;
-        if (i) {
-            nanosleep(&pause, NULL);
-        }
-        error = socket_get_int(fd, SOL_TCP, TCP_QUEUE_SEQ, &now);
-        if (error || now == seq + 1) {
-            break;
-        }
-        error = ETIMEDOUT;
-    }
-    if (error) {
-        return socket_error(errorp, error, "the urgent mark did not take");
-    }
-    if (t->urgent == SOCKET_URGENT_READ) {
-        uint8_t byte;
-        if (recv(fd, &byte, 1, MSG_OOB | MSG_DONTWAIT) != 1) {
-            return socket_error(errorp, errno,
-                                "the urgent byte cannot be taken");
-        }
-    }
-    return 0;
-}
-
 static int
 fill_recv_queue(int fd, const struct socket_state *state, size_t primer,
                 char **errorp)
@@ -451,7 +244,7 @@ fill_recv_queue(int fd, const struct socket_state *state, size_t primer,
     if (!error && t->urgent != SOCKET_URGENT_NONE) {
         error = refill(fd, data, t->urgent_offset);
         if (!error) {
-            error = receive_urgent(fd, state, primer, errorp);
+            error = socket_replay_urgent(fd, state, primer, errorp);
             if (error) {
                 return error;
             }
@@ -469,10 +262,10 @@ fill_recv_queue(int fd, const struct socket_state *state, size_t primer,
 }
 
 static int
-fill_send_queue(int fd, const struct socket_state *state,
-                size_t primer, char **errorp)
+fill_send_queue(int fd, const struct socket_state *state, size_t primer,
+                char **errorp)
 {
-    static const uint8_t zeros[PRIMER_MAX];
+    static const uint8_t zeros[SOCKET_PRIMER_MAX];
     int error = socket_set_int(fd, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE);
     if (!error) {
         error = refill(fd, zeros, primer);
@@ -487,63 +280,6 @@ fill_send_queue(int fd, const struct socket_state *state,
     return 0;
 }
 
-/* With the send queue selected, a FIN is queued as sent and does not leave. */
-static int
-mark_fin_sent(int fd, char **errorp)
-{
-    int error = socket_set_int(fd, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE);
-    if (!error && shutdown(fd, SHUT_WR)) {
-        error = errno;
-    }
-    if (error) {
-        return socket_error(errorp, error, "cannot repeat our FIN");
-    }
-    return 0;
-}
-
-/* Brings the connection from ESTABLISHED to its state, as far as FINs sent
- * and received do that, and has the primer acknowledged. */
-static int
-walk(int fd, const struct socket_state *state, size_t primer, char **errorp)
-{
-    const struct socket_tcp *t = &state->tcp;
-    bool ours_first = (t->state == ST_CLOSING && t->fin_sent)
-        || t->state == ST_FIN_WAIT1 || t->state == ST_FIN_WAIT2;
-    bool mine = t->fin_sent || t->fin_acked;
-    int sent = state->info.send_queue - state->info.unsent;
-    int error = 0;
-
-    if (mine && ours_first) {
-        error = mark_fin_sent(fd, errorp);
-    }
-    if (!error && (primer || t->fin_received || t->fin_acked)) {
-        uint8_t next = (t->fin_acked ? ST_FIN_WAIT2
-                        : t->fin_received ? (mine && ours_first ? ST_CLOSING
-                                             : ST_CLOSE_WAIT)
-                        : mine ? ST_FIN_WAIT1
-                        : ST_ESTABLISHED);
-        uint32_t ack = send_start(state) + (t->fin_acked ? 1 : 0);
-
-        error = set_inner_window(fd, t, t->rcv_end);
-        if (error) {
-            return socket_error(errorp, error, "cannot set inner window");
-        }
-        error = receive(fd, state, ack, t->fin_received, errorp);
-        if (!error) {
-            error = settle(fd, next, sent + (mine && ours_first
-                                             && !t->fin_acked));
-            if (error) {
-                return socket_error(errorp, error,
-                                    "a segment from ourselves did not take");
-            }
-        }
-    }
-    if (!error && mine && !ours_first) {
-        error = mark_fin_sent(fd, errorp);
-    }
-    return error;
-}
-
 /* Data that was never sent, and a FIN behind it.  Out of repair mode for a
  * moment, while the send window is shut. */
 static int
@@ -555,7 +291,7 @@ fill_unsent(int fd, const struct socket_state *state, char **errorp)
     if (!unsent && !t->fin_unsent) {
         return 0;
     }
-    int error = set_inner_window(fd, t, t->rcv_end + t->fin_received);
+    int error = socket_replay_shut_window(fd, t, t->rcv_end + t->fin_received);
     if (!error) {
         error = socket_repair(fd, TCP_REPAIR_OFF_NO_WP);
     }
@@ -591,19 +327,18 @@ restore_window(int fd, const struct socket_tcp *t, char **errorp)
     if ((int32_t) (window.snd_wl1 - (rcv_nxt + window.rcv_wnd)) > 0) {
         window.snd_wl1 = rcv_nxt;
     }
-    int error = set_window(fd, &window);
+    int error = socket_set_window(fd, &window);
     if (error) {
         return socket_error(errorp, error, "cannot set the windows");
     }
     return 0;
 }
 
-int
-socket_tcp_restore(const struct socket_state *state, uint32_t mark, int *fdp,
-                   char **errorp)
+static int
+try_restore(const struct socket_state *state, uint32_t mark, size_t primer,
+            int *fdp, char **errorp)
 {
     const struct socket_tcp *t = &state->tcp;
-    size_t primer = primer_size(t);
     bool borrowed = false;
 
     int fd = socket(state->info.family, SOCK_STREAM | SOCK_CLOEXEC,
@@ -619,10 +354,7 @@ socket_tcp_restore(const struct socket_state *state, uint32_t mark, int *fdp,
         error = fill_send_queue(fd, state, primer, errorp);
     }
     if (!error) {
-        error = walk(fd, state, primer, errorp);
-    }
-    if (!error && t->timestamps) {
-        error = set_timestamp(fd, timestamp(t), errorp);
+        error = socket_replay(fd, state, primer, errorp);
     }
     if (!error) {
         error = socket_options_apply(fd, state, SOCKET_STAGE_CONNECTED,
@@ -650,4 +382,17 @@ socket_tcp_restore(const struct socket_state *state, uint32_t mark, int *fdp,
     }
     *fdp = fd;
     return 0;
+}
+
+/* The primer makes a connection better, but a host whose firewall keeps our
+ * own segments from us gets it without. */
+int
+socket_tcp_restore(const struct socket_state *state, uint32_t mark, int *fdp,
+                   char **errorp)
+{
+    size_t primer = socket_replay_primer_size(&state->tcp);
+
+    return (!try_restore(state, mark, primer, fdp, NULL)
+                ? 0
+                : try_restore(state, mark, 0, fdp, errorp));
 }

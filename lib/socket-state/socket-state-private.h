@@ -8,14 +8,15 @@
  *     socket-inspect.c   looking, and refusing what cannot move
  *     socket-options.c   the table of socket options that move along
  *     socket-tcp.c       freeze, capture, thaw, discard of a connection
- *     socket-restore.c   a connection made again, muted, and unmuted
+ *     socket-restore.c   a connection made again, muted
+ *     socket-replay.c    segments to it from our own kernel
  *     socket-listen.c    listening sockets
  *     socket-udp.c       UDP: catchers and datagrams
  *     socket-packet.c    IP packets to ourselves, and the probe to the peer
- *     socket-encode.c    the serialized form */
+ *     socket-encode.c, socket-decode.c, socket-form.h   the serialized form */
 
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1               /* Before any of the C library's headers */
+#define _GNU_SOURCE 1 /* Before any of the C library's headers */
 #endif
 
 #include "socket-state.h"
@@ -54,7 +55,7 @@ enum {
 };
 
 #define SOCKET_N_OPTIONS_MAX 64
-#define SOCKET_CC_LEN 16            /* TCP_CA_NAME_MAX, with the null. */
+#define SOCKET_CC_LEN 16 /* TCP_CA_NAME_MAX, with the null. */
 
 /* Largest segment: what peeking at the send queue may return too much. */
 #define SOCKET_PEEK_SLACK 65536
@@ -62,36 +63,36 @@ enum {
 /* Urgent mark in the unread data. */
 enum socket_urgent {
     SOCKET_URGENT_NONE,
-    SOCKET_URGENT_UNREAD,           /* The byte at the mark waits. */
-    SOCKET_URGENT_READ,             /* It was taken with MSG_OOB. */
+    SOCKET_URGENT_UNREAD, /* The byte at the mark waits. */
+    SOCKET_URGENT_READ,   /* It was taken with MSG_OOB. */
 };
 
-#define SOCKET_MSS_MIN 88               /* Bytes: the kernel's TCP_MIN_MSS. */
-#define SOCKET_BUFFER_MAX (64u << 20)   /* Bytes. */
+#define SOCKET_MSS_MIN 88             /* Bytes: the kernel's TCP_MIN_MSS. */
+#define SOCKET_BUFFER_MAX (64u << 20) /* Bytes. */
 
 struct socket_tcp {
-    uint8_t state;                  /* ST_ESTABLISHED... ST_CLOSING. */
-    bool sack, timestamps, wscale;  /* Negotiated. */
+    uint8_t state;                 /* ST_ESTABLISHED... ST_CLOSING. */
+    bool sack, timestamps, wscale; /* Negotiated. */
     uint8_t snd_wscale, rcv_wscale;
-    uint16_t mss;                   /* Peer's, or as clamped (bytes). */
-    uint32_t timestamp;             /* TSval, bit 0: unit is 1 us, not 1 ms. */
+    uint16_t mss;       /* Peer's, or as clamped (bytes). */
+    uint32_t timestamp; /* TSval, bit 0: unit is 1 us, not 1 ms. */
 
     /* Sequence numbers.  FINs are not part of the queues' lengths. */
-    uint32_t snd_end;               /* After the last byte in the queue. */
-    uint32_t rcv_end;               /* Same. */
-    bool fin_sent;                  /* Our FIN has its number: snd_end. */
-    bool fin_unsent;                /* It waits behind unsent data. */
+    uint32_t snd_end; /* After the last byte in the queue. */
+    uint32_t rcv_end; /* Same. */
+    bool fin_sent;    /* Our FIN has its number: snd_end. */
+    bool fin_unsent;  /* It waits behind unsent data. */
     bool fin_acked;
-    bool fin_received;              /* Peer's FIN: rcv_end. */
-    bool shut_rd;                   /* By the application. */
+    bool fin_received; /* Peer's FIN: rcv_end. */
+    bool shut_rd;      /* By the application. */
 
-    struct tcp_repair_window window;    /* With 'rcv_wup' as captured. */
+    struct tcp_repair_window window; /* With 'rcv_wup' as captured. */
 
     enum socket_urgent urgent;
-    uint32_t urgent_offset;         /* Of the mark, in the receive queue. */
+    uint32_t urgent_offset; /* Of the mark, in the receive queue. */
 
-    uint32_t srtt_us, min_rtt_us;   /* 0: not known. */
-    uint32_t cwnd;                  /* Segments. */
+    uint32_t srtt_us, min_rtt_us; /* 0: not known. */
+    uint32_t cwnd;                /* Segments. */
 };
 
 struct socket_state {
@@ -99,19 +100,19 @@ struct socket_state {
     bool nonblock;
 
     /* socket-options.c: by index in its table; absent means default. */
-    uint64_t options;               /* Bit map: which of 'values' are there. */
+    uint64_t options; /* Bit map: which of 'values' are there. */
     int64_t values[SOCKET_N_OPTIONS_MAX];
     char congestion[SOCKET_CC_LEN]; /* TCP: a name on the list, or empty. */
 
-    uint32_t rcvbuf, sndbuf;        /* Bytes as getsockopt() tells. */
-    bool rcvbuf_locked, sndbuf_locked;  /* By the application: no autotuning */
+    uint32_t rcvbuf, sndbuf;           /* Bytes as getsockopt() tells. */
+    bool rcvbuf_locked, sndbuf_locked; /* By the application: no autotuning */
 
-    uint32_t backlog;               /* Listener. */
+    uint32_t backlog; /* Listener. */
 
     struct socket_tcp tcp;
-    uint8_t *recv_data;             /* info.recv_queue bytes, or NULL. */
-    uint8_t *send_data;             /* info.send_queue bytes, or NULL. */
-    void *recv_buffer;              /* What to free. */
+    uint8_t *recv_data; /* info.recv_queue bytes, or NULL. */
+    uint8_t *send_data; /* info.send_queue bytes, or NULL. */
+    void *recv_buffer;  /* What to free. */
     void *send_buffer;
 };
 
@@ -124,6 +125,10 @@ int socket_get_int(int fd, int level, int name, int *value);
 int socket_set_int(int fd, int level, int name, int value);
 int socket_get_tcp_info(int fd, struct tcp_info *);
 int socket_repair(int fd, int mode);
+int socket_set_window(int fd, const struct tcp_repair_window *);
+/* The first sequence number of each queue. */
+uint32_t socket_recv_start(const struct socket_state *);
+uint32_t socket_send_start(const struct socket_state *);
 socklen_t socket_address_len(const struct sockaddr_storage *);
 bool socket_address_equals(const struct sockaddr_storage *,
                            const struct sockaddr_storage *);
@@ -139,15 +144,15 @@ bool socket_filter_is_ours(int fd);
 
 /* socket-options.c */
 enum socket_stage {
-    SOCKET_STAGE_BIND,              /* Before bind(). */
-    SOCKET_STAGE_CONNECTED,         /* After connect() or listen(). */
+    SOCKET_STAGE_BIND,      /* Before bind(). */
+    SOCKET_STAGE_CONNECTED, /* After connect() or listen(). */
 };
 int socket_options_capture(int fd, struct socket_state *, char **errorp);
 int socket_options_apply(int fd, const struct socket_state *,
                          enum socket_stage, char **errorp);
 /* SO_REUSEADDR as captured. */
 bool socket_options_reuse(const struct socket_state *);
-/* The wire's name of each option: these three are for socket-encode.c. */
+/* The wire's name of each option: for socket-encode.c and socket-decode.c. */
 size_t socket_options_count(void);
 uint16_t socket_option_id(size_t index);
 bool socket_option_store(struct socket_state *, uint16_t id, int64_t value);
@@ -171,9 +176,18 @@ int socket_bind(int fd, const struct sockaddr_storage *, bool *borrowed,
 void socket_bind_settle(int fd, const struct sockaddr_storage *,
                         bool borrowed);
 int socket_set_mark(int fd, uint32_t mark, char **errorp);
-int socket_restore_buffers(int fd, const struct socket_state *,
-                           char **errorp);
+int socket_restore_buffers(int fd, const struct socket_state *, char **errorp);
 void socket_settle_buffers(int fd, const struct socket_state *);
+
+/* socket-replay.c */
+#define SOCKET_PRIMER_MAX 65536 /* Bytes. */
+size_t socket_replay_primer_size(const struct socket_tcp *);
+int socket_replay_shut_window(int fd, const struct socket_tcp *,
+                              uint32_t rcv_nxt);
+int socket_replay_urgent(int fd, const struct socket_state *, size_t primer,
+                         char **errorp);
+int socket_replay(int fd, const struct socket_state *, size_t primer,
+                  char **errorp);
 
 /* socket-listen.c */
 int socket_listen_capture(int fd, struct socket_state *, char **errorp);
@@ -184,21 +198,21 @@ int socket_listen_discard(int fd, char **errorp);
 /* socket-udp.c */
 int socket_udp_freeze(int fd, char **errorp);
 int socket_udp_capture(int fd, struct socket_state *, char **errorp);
-int socket_udp_restore(const struct socket_state *, int use_fd,
-                       uint32_t mark, int *fdp, char **errorp);
+int socket_udp_restore(const struct socket_state *, int use_fd, uint32_t mark,
+                       int *fdp, char **errorp);
 int socket_udp_discard(int fd, char **errorp);
 
 /* socket-packet.c */
 struct socket_segment {
     const struct sockaddr_storage *from, *to;
     uint32_t seq, ack;
-    uint8_t flags;                  /* SOCKET_TH_*, ACK is implied. */
-    uint16_t window;                /* Not scaled. */
+    uint8_t flags;   /* SOCKET_TH_*, ACK is implied. */
+    uint16_t window; /* Not scaled. */
     uint16_t urgent_pointer;
     bool timestamps;
     uint32_t tsval, tsecr;
     const void *data;
-    size_t size;                    /* Bytes of 'data'. */
+    size_t size; /* Bytes of 'data'. */
 };
 #define SOCKET_TH_FIN 0x01
 #define SOCKET_TH_URG 0x20

@@ -27,7 +27,7 @@ socket_error(char **errorp, int error, const char *format, ...)
     if (n < 0) {
         return error;
     }
-    if (error == EOPNOTSUPP) {      /* The message is the reason. */
+    if (error == EOPNOTSUPP) { /* The message is the reason. */
         *errorp = message;
         return error;
     }
@@ -81,19 +81,39 @@ socket_repair(int fd, int mode)
     return error;
 }
 
+int
+socket_set_window(int fd, const struct tcp_repair_window *window)
+{
+    return setsockopt(fd, SOL_TCP, TCP_REPAIR_WINDOW, window, sizeof *window)
+               ? errno
+               : 0;
+}
+
+uint32_t
+socket_recv_start(const struct socket_state *state)
+{
+    return state->tcp.rcv_end - state->info.recv_queue;
+}
+
+uint32_t
+socket_send_start(const struct socket_state *state)
+{
+    return state->tcp.snd_end - state->info.send_queue;
+}
+
 socklen_t
 socket_address_len(const struct sockaddr_storage *ss)
 {
     return (ss->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-            : sizeof(struct sockaddr_in));
+                                      : sizeof(struct sockaddr_in));
 }
 
 uint16_t
 socket_address_port(const struct sockaddr_storage *ss)
 {
     return ntohs(ss->ss_family == AF_INET6
-                 ? ((const struct sockaddr_in6 *) ss)->sin6_port
-                 : ((const struct sockaddr_in *) ss)->sin_port);
+                     ? ((const struct sockaddr_in6 *) ss)->sin6_port
+                     : ((const struct sockaddr_in *) ss)->sin_port);
 }
 
 bool
@@ -120,8 +140,10 @@ socket_wire_family(const struct sockaddr_storage *ss)
 {
     const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *) ss;
 
-    return (ss->ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(
-                &sin6->sin6_addr) ? AF_INET6 : AF_INET);
+    return (ss->ss_family == AF_INET6
+                    && !IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)
+                ? AF_INET6
+                : AF_INET);
 }
 
 int
@@ -133,7 +155,7 @@ socket_state_hold_new(int fd, bool enable, char **errorp)
         return 0;
     }
     return (enable ? socket_drop_new(fd, errorp)
-            : socket_drop_none(fd, errorp));
+                   : socket_drop_none(fd, errorp));
 }
 
 int
@@ -146,13 +168,10 @@ socket_state_freeze(int fd, char **errorp)
         return error;
     }
     switch (info.kind) {
-    case SOCKET_STATE_TCP:
-        return socket_tcp_freeze(fd, errorp);
-    case SOCKET_STATE_TCP_LISTEN:
-        return socket_drop_all(fd, errorp);
+    case SOCKET_STATE_TCP: return socket_tcp_freeze(fd, errorp);
+    case SOCKET_STATE_TCP_LISTEN: return socket_drop_all(fd, errorp);
     case SOCKET_STATE_UDP:
-    default:
-        return socket_udp_freeze(fd, errorp);
+    default: return socket_udp_freeze(fd, errorp);
     }
 }
 
@@ -166,13 +185,11 @@ capture(int fd, struct socket_state *state, char **errorp)
     int flags = fcntl(fd, F_GETFL);
     state->nonblock = flags >= 0 && flags & O_NONBLOCK;
     switch (state->info.kind) {
-    case SOCKET_STATE_TCP:
-        return socket_tcp_capture(fd, state, errorp);
+    case SOCKET_STATE_TCP: return socket_tcp_capture(fd, state, errorp);
     case SOCKET_STATE_TCP_LISTEN:
         return socket_listen_capture(fd, state, errorp);
     case SOCKET_STATE_UDP:
-    default:
-        return socket_udp_capture(fd, state, errorp);
+    default: return socket_udp_capture(fd, state, errorp);
     }
 }
 
@@ -220,13 +237,10 @@ socket_state_discard(int fd, char **errorp)
         return error;
     }
     switch (info.kind) {
-    case SOCKET_STATE_TCP:
-        return socket_tcp_discard(fd, errorp);
-    case SOCKET_STATE_TCP_LISTEN:
-        return socket_listen_discard(fd, errorp);
+    case SOCKET_STATE_TCP: return socket_tcp_discard(fd, errorp);
+    case SOCKET_STATE_TCP_LISTEN: return socket_listen_discard(fd, errorp);
     case SOCKET_STATE_UDP:
-    default:
-        return socket_udp_discard(fd, errorp);
+    default: return socket_udp_discard(fd, errorp);
     }
 }
 

@@ -42,7 +42,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-struct socket_state;            /* Opaque.  Owned by whoever got it. */
+struct socket_state; /* Opaque.  Owned by whoever got it. */
 
 enum socket_state_kind {
     SOCKET_STATE_TCP,
@@ -53,14 +53,14 @@ enum socket_state_kind {
 /* What is visible of a socket before and after its capture. */
 struct socket_state_info {
     enum socket_state_kind kind;
-    int family;                     /* AF_INET or AF_INET6 (the socket's). */
+    int family; /* AF_INET or AF_INET6 (the socket's). */
     struct sockaddr_storage local;
-    struct sockaddr_storage peer;   /* ss_family 0 when not connected. */
-    size_t recv_queue;              /* Bytes: unread. */
-    size_t send_queue;              /* Bytes: unacknowledged and unsent. */
-    size_t unsent;                  /* Bytes of 'send_queue' never sent. */
-    uint32_t unacked_segments;      /* In flight. */
-    uint32_t pending;               /* Listener: connections not accepted. */
+    struct sockaddr_storage peer; /* ss_family 0 when not connected. */
+    size_t recv_queue;            /* Bytes: unread. */
+    size_t send_queue;            /* Bytes: unacknowledged and unsent. */
+    size_t unsent;                /* Bytes of 'send_queue' never sent. */
+    uint32_t unacked_segments;    /* In flight. */
+    uint32_t pending;             /* Listener: connections not accepted. */
 };
 
 /* Limits on what decode accepts and capture produces, in bytes. */
@@ -101,11 +101,13 @@ void socket_state_get_info(const struct socket_state *,
  * bytes.  decode checks everything that can be checked without a kernel. */
 int socket_state_encode(const struct socket_state *, uint8_t **bytes,
                         size_t *n, char **errorp);
-int socket_state_decode(const uint8_t *bytes, size_t n,
-                        struct socket_state **, char **errorp);
+int socket_state_decode(const uint8_t *bytes, size_t n, struct socket_state **,
+                        char **errorp);
 
 /* Creates a socket in the calling thread's network namespace with this state,
- * TCP still in repair mode: muted.  The local address need not be there yet.
+ * TCP still in repair mode: muted.  The local address need not be there yet,
+ * unless the peer's FIN or an urgent mark is to be restored; where it is, and
+ * the process has CAP_NET_RAW, the connection also knows its round trip time.
  * 'mark' is put on the socket (SO_MARK) while connecting, and taken off
  * again, so that a routing rule can let just this through (0: no mark).
  *
@@ -140,7 +142,7 @@ int socket_state_catcher(const struct sockaddr_storage *local,
  * (IPv4 or IPv6 header, UDP header, payload, checksums complete) such as the
  * wire would have brought, ready for raw injection.  Returns EAGAIN when there
  * is none.  'size' should be at least 65,575. */
-int socket_state_take_datagram(int fd, uint8_t *packet, size_t size,
-                               size_t *n, char **errorp);
+int socket_state_take_datagram(int fd, uint8_t *packet, size_t size, size_t *n,
+                               char **errorp);
 
 #endif /* socket-state.h */

@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define CAPTURE_TRIES 10            /* Until two looks agree. */
+#define CAPTURE_TRIES 10 /* Until two looks agree. */
 
 static int
 attach_filter(int fd, struct sock_filter *insns, size_t n, char **errorp)
@@ -87,7 +87,7 @@ socket_tcp_freeze(int fd, char **errorp)
 /* What has to be the same before and after the queues were read. */
 struct look {
     uint32_t state;
-    uint32_t snd_end, rcv_end;      /* With FINs. */
+    uint32_t snd_end, rcv_end; /* With FINs. */
     int inq, outq, unsent;
 };
 
@@ -117,9 +117,9 @@ look(int fd, struct look *l, struct tcp_info *tcp)
     if (!error) {
         error = get_seq(fd, TCP_RECV_QUEUE, &l->rcv_end);
     }
-    if (!error && (ioctl(fd, SIOCOUTQ, &l->outq)
-                   || ioctl(fd, SIOCOUTQNSD, &l->unsent)
-                   || ioctl(fd, SIOCINQ, &l->inq))) {
+    if (!error
+        && (ioctl(fd, SIOCOUTQ, &l->outq) || ioctl(fd, SIOCOUTQNSD, &l->unsent)
+            || ioctl(fd, SIOCINQ, &l->inq))) {
         error = errno;
     }
     if (!error) {
@@ -332,15 +332,16 @@ read_numbers(int fd, struct socket_tcp *t, char **errorp)
         error = socket_get_int(fd, SOL_TCP, TCP_TIMESTAMP, &timestamp);
     }
     socklen_t len = sizeof t->window;
-    if (!error && getsockopt(fd, SOL_TCP, TCP_REPAIR_WINDOW, &t->window,
-                             &len)) {
+    if (!error
+        && getsockopt(fd, SOL_TCP, TCP_REPAIR_WINDOW, &t->window, &len)) {
         error = errno;
     }
     if (error) {
         return socket_error(errorp, error, "cannot read the windows");
     }
-    t->mss = (mss > UINT16_MAX ? UINT16_MAX
-              : mss < SOCKET_MSS_MIN ? SOCKET_MSS_MIN : mss);
+    t->mss = (mss > UINT16_MAX       ? UINT16_MAX
+              : mss < SOCKET_MSS_MIN ? SOCKET_MSS_MIN
+                                     : mss);
     t->timestamp = timestamp;
     return 0;
 }
@@ -350,8 +351,7 @@ static bool
 is_shut_for_reading(int fd, const struct socket_tcp *t)
 {
     struct pollfd p = { .fd = fd, .events = POLLRDHUP };
-    return (!t->fin_received && poll(&p, 1, 0) == 1
-            && p.revents & POLLRDHUP);
+    return (!t->fin_received && poll(&p, 1, 0) == 1 && p.revents & POLLRDHUP);
 }
 
 int
@@ -452,7 +452,7 @@ socket_tcp_speak(int fd, char **errorp)
 
     int error = socket_get_tcp_info(fd, &tcp);
     if (!error && tcp.tcpi_state != ST_ESTABLISHED) {
-        probe(fd, NULL);            /* At worst the peer asks first. */
+        probe(fd, NULL); /* At worst the peer asks first. */
     }
     if (!error) {
         error = socket_repair(fd, TCP_REPAIR_OFF);

@@ -37,8 +37,9 @@ socket_udp_freeze(int fd, char **errorp)
     if (error) {
         return socket_error(errorp, error, "cannot read a buffer's size");
     }
-    return (size >= CATCHER_BUFFER ? 0
-            : set_rcvbuf(fd, CATCHER_BUFFER + size, errorp));
+    return (size >= CATCHER_BUFFER
+                ? 0
+                : set_rcvbuf(fd, CATCHER_BUFFER + size, errorp));
 }
 
 int
@@ -55,8 +56,9 @@ socket_state_settle(int fd, char **errorp)
     if (error) {
         return socket_error(errorp, error, "cannot read a buffer's size");
     }
-    return (size < CATCHER_BUFFER ? 0
-            : set_rcvbuf(fd, size - CATCHER_BUFFER, errorp));
+    return (size < CATCHER_BUFFER
+                ? 0
+                : set_rcvbuf(fd, size - CATCHER_BUFFER, errorp));
 }
 
 int
@@ -98,8 +100,9 @@ udp_open(const struct sockaddr_storage *local,
         if (mark) {
             error = socket_set_mark(fd, mark, errorp);
         }
-        if (!error && connect(fd, (const struct sockaddr *) peer,
-                              socket_address_len(peer))) {
+        if (!error
+            && connect(fd, (const struct sockaddr *) peer,
+                       socket_address_len(peer))) {
             error = socket_error(errorp, errno, "cannot connect");
         }
         if (!error && mark) {
@@ -131,7 +134,7 @@ socket_state_catcher(const struct sockaddr_storage *local,
 static int
 udp_compare(int fd, const struct socket_state *state, char **errorp)
 {
-    struct socket_state_info info;
+    struct socket_state_info info = { 0 };
 
     int error = socket_state_inspect(fd, &info, errorp);
     if (error) {
@@ -147,14 +150,14 @@ udp_compare(int fd, const struct socket_state *state, char **errorp)
 }
 
 int
-socket_udp_restore(const struct socket_state *state, int use_fd,
-                   uint32_t mark, int *fdp, char **errorp)
+socket_udp_restore(const struct socket_state *state, int use_fd, uint32_t mark,
+                   int *fdp, char **errorp)
 {
     int fd = use_fd;
 
     int error = (use_fd >= 0 ? udp_compare(use_fd, state, errorp)
-                 : udp_open(&state->info.local, &state->info.peer, state,
-                            mark, &fd, errorp));
+                             : udp_open(&state->info.local, &state->info.peer,
+                                        state, mark, &fd, errorp));
     if (!error && use_fd >= 0) {
         error = socket_options_apply(fd, state, SOCKET_STAGE_BIND, NULL);
     }
@@ -230,7 +233,7 @@ socket_udp_discard(int fd, char **errorp)
     while (recv(fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0) {
         continue;
     }
-    shutdown(fd, SHUT_RDWR);        /* ENOTCONN, but it does it. */
+    shutdown(fd, SHUT_RDWR); /* ENOTCONN, but it does it. */
     return 0;
 }
 
@@ -251,8 +254,10 @@ socket_state_take_datagram(int fd, uint8_t *packet, size_t size, size_t *n,
     }
     struct iovec iov = { packet + headroom, size - headroom };
     struct msghdr msg = {
-        .msg_name = &from, .msg_namelen = sizeof from,
-        .msg_iov = &iov, .msg_iovlen = 1,
+        .msg_name = &from,
+        .msg_namelen = sizeof from,
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
     };
     ssize_t payload;
     do {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Longer than the timers that could make a muted socket speak. */
@@ -168,7 +170,7 @@ thaw(int family, bool half)
     CHECK(send(dup_fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0);
     if (!half) {
         make_deaf(c.peer, false);
-        write_some(c.peer, &in, 9000);      /* Lost, at first. */
+        write_some(c.peer, &in, 9000); /* Lost, at first. */
     }
     sleep_ms(20);
     net_close_output(c.place, false);
@@ -343,14 +345,50 @@ test_restored_discard(void)
 }
 
 static void
+set_raw_capability(bool on)
+{
+    struct __user_cap_header_struct header = {
+        .version = _LINUX_CAPABILITY_VERSION_3
+    };
+    struct __user_cap_data_struct data[2];
+
+    CHECK(!syscall(SYS_capget, &header, data));
+    if (on) {
+        data[0].effective |= 1u << CAP_NET_RAW;
+    } else {
+        data[0].effective &= ~(1u << CAP_NET_RAW);
+    }
+    CHECK(!syscall(SYS_capset, &header, data));
+}
+
+/* Nobody lets us put segments into our own kernel: the connection moves, but
+ * for what needs them. */
+static void
+test_no_injection(void)
+{
+    struct connection c;
+    size_t out = 0, got_out = 0;
+
+    open_connection(&c, AF_INET, false);
+    write_some(c.device, &out, 3 << 20);
+    set_raw_capability(false);
+    move_connection(&c);
+    CHECK(read_some(c.peer, &got_out, out, 1000) == out);
+    check_alive(&c);
+    set_raw_capability(true);
+    move_connection(&c);
+    check_alive(&c);
+    close_connection(&c);
+}
+
+static void
 refused(int fd, const char *reason)
 {
     char *message = NULL;
     int error = socket_state_check(fd, &message);
 
     if (error != EOPNOTSUPP || !message || !strstr(message, reason)) {
-        printf("\"%s\" instead of \"%s\"\n", message ? message : "",
-               reason);
+        printf("\"%s\" instead of \"%s\"\n", message ? message : "", reason);
     }
     CHECK(error == EOPNOTSUPP && message && strstr(message, reason));
     free(message);
@@ -381,7 +419,7 @@ test_refused(void)
     net_enter(NET_DEVICE0);
     net_ip(NET_DEVICE0, "route add blackhole 10.8.0.0/16");
     net_ip(NET_DEVICE0, "neigh add 10.9.1.77 lladdr 02:00:00:00:00:77 dev "
-           "eth0");
+                        "eth0");
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     net_session_address(AF_INET, false, 0, &ss);
     CHECK(!bind(fd, (struct sockaddr *) &ss, address_len(&ss)));
@@ -407,6 +445,7 @@ const struct move_case move_fault_cases[] = {
     { "discard", test_discard },
     { "address-later", test_address_later },
     { "restored-discard", test_restored_discard },
+    { "no-injection", test_no_injection },
     { "refused", test_refused },
     { NULL, NULL },
 };

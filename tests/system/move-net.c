@@ -44,8 +44,7 @@ run_batch(const char *text, bool v6)
 {
     char command[64];
 
-    snprintf(command, sizeof command, "ip %s-batch - 2>&1",
-             v6 ? "-6 " : "");
+    snprintf(command, sizeof command, "ip %s-batch - 2>&1", v6 ? "-6 " : "");
     FILE *stream = popen(command, "w");
     if (!stream) {
         die("popen");
@@ -126,8 +125,8 @@ make_device(int i)
            "neigh add fd09:%d::1 lladdr 02:00:00:00:0%d:01 dev eth0\n"
            "rule add fwmark %u lookup main pref 100\n"
            "-6 rule add fwmark %u lookup main pref 100",
-           n, i, n, i, getpid(), spaces[NET_PEER], n, n, n, n, n, n,
-           NET_MARK, NET_MARK);
+           n, i, n, i, getpid(), spaces[NET_PEER], n, n, n, n, n, n, NET_MARK,
+           NET_MARK);
     net_ip(NET_PEER,
            "address add 10.9.%d.1/24 dev dev%d\n"
            "address add fd09:%d::1/64 dev dev%d nodad\n"
@@ -135,8 +134,10 @@ make_device(int i)
            "neigh add 10.9.%d.2 lladdr 02:00:00:00:0%d:02 dev dev%d\n"
            "neigh add fd09:%d::2 lladdr 02:00:00:00:0%d:02 dev dev%d",
            n, i, n, i, i, n, n, i, n, n, i);
-    net_ip(i, "route add default via 10.9.%d.1\n"
-           "-6 route add default via fd09:%d::1", n, n);
+    net_ip(i,
+           "route add default via 10.9.%d.1\n"
+           "-6 route add default via fd09:%d::1",
+           n, n);
 }
 
 static int
@@ -167,7 +168,7 @@ net_init(void)
         make_space(i);
     }
     net_ip(NET_PEER, "address add " PEER4 "/32 dev lo\n"
-           "address add " PEER6 "/128 dev lo nodad");
+                     "address add " PEER6 "/128 dev lo nodad");
     for (int i = 0; i < 2; i++) {
         make_device(i);
     }
@@ -217,8 +218,10 @@ void
 net_close_output(enum net_place place, bool closed)
 {
     const char *verb = closed ? "add" : "del";
-    net_ip(place, "rule %s from " SESSION4 " blackhole pref 200\n"
-           "-6 rule %s from " SESSION6 " blackhole pref 200", verb, verb);
+    net_ip(place,
+           "rule %s from " SESSION4 " blackhole pref 200\n"
+           "-6 rule %s from " SESSION6 " blackhole pref 200",
+           verb, verb);
 }
 
 void
@@ -227,7 +230,8 @@ net_bind_address(enum net_place place, bool bound)
     const char *verb = bound ? "add" : "del";
     /* The kernel adds the local route of an IPv6 address some time later, when
      * a work queue of its comes to it. */
-    net_ip(place, "address %s " SESSION4 "/32 dev lo scope host\n"
+    net_ip(place,
+           "address %s " SESSION4 "/32 dev lo scope host\n"
            "-6 address %s " SESSION6 "/128 dev lo nodad\n"
            "-6 route %s local " SESSION6 " dev lo table local metric 1",
            verb, verb, verb);
@@ -237,8 +241,10 @@ void
 net_redirect(enum net_place place)
 {
     int i = place + 1;
-    net_ip(NET_PEER, "route replace " SESSION4 " via 10.9.%d.2 src " PEER4 "\n"
-           "-6 route replace " SESSION6 " via fd09:%d::2 src " PEER6, i, i);
+    net_ip(NET_PEER,
+           "route replace " SESSION4 " via 10.9.%d.2 src " PEER4 "\n"
+           "-6 route replace " SESSION6 " via fd09:%d::2 src " PEER6,
+           i, i);
 }
 
 static void

@@ -47,8 +47,8 @@ void net_redirect(enum net_place);
 /* What left 'place' from the session addresses since the last call. */
 struct net_seen {
     unsigned int packets, rst, fin, syn, data;
-    unsigned int zero_probes;       /* Pure ACKs. */
-    size_t bytes;                   /* Payload. */
+    unsigned int zero_probes; /* Pure ACKs. */
+    size_t bytes;             /* Payload. */
 };
 struct net_seen net_seen(enum net_place);
 

@@ -16,7 +16,7 @@
 
 struct wanted {
     int level, name, value;
-    bool v6;                        /* Only there. */
+    bool v6; /* Only there. */
 };
 
 static const struct wanted wanted[] = {

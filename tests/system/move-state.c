@@ -18,12 +18,12 @@
 #endif
 
 /* What was done before the move; the order is that of the steps. */
-#define DEVICE_WRITES 0x001u        /* Arrives. */
-#define PEER_WRITES 0x002u          /* Stays unread. */
+#define DEVICE_WRITES 0x001u /* Arrives. */
+#define PEER_WRITES 0x002u   /* Stays unread. */
 #define PEER_SHUTS 0x004u
-#define PEER_DEAF 0x008u            /* Loses all that follows. */
+#define PEER_DEAF 0x008u /* Loses all that follows. */
 #define DEVICE_WRITES_AGAIN 0x010u
-#define DEVICE_FILLS 0x020u         /* More than the peer's window. */
+#define DEVICE_FILLS 0x020u /* More than the peer's window. */
 #define DEVICE_SHUTS 0x040u
 #define PEER_SHUTS_LATE 0x080u
 
@@ -36,38 +36,48 @@ struct half {
 
 static const struct half halves[] = {
     { "fin-wait1-v4", AF_INET, PEER_DEAF | DEVICE_SHUTS, TCP_FIN_WAIT1 },
-    { "fin-wait1-data", AF_INET, DEVICE_WRITES | PEER_WRITES | PEER_DEAF
-      | DEVICE_WRITES_AGAIN | DEVICE_SHUTS, TCP_FIN_WAIT1 },
-    { "fin-wait1-data-v6", AF_INET6, DEVICE_WRITES | PEER_WRITES | PEER_DEAF
-      | DEVICE_WRITES_AGAIN | DEVICE_SHUTS, TCP_FIN_WAIT1 },
+    { "fin-wait1-data", AF_INET,
+      DEVICE_WRITES | PEER_WRITES | PEER_DEAF | DEVICE_WRITES_AGAIN
+          | DEVICE_SHUTS,
+      TCP_FIN_WAIT1 },
+    { "fin-wait1-data-v6", AF_INET6,
+      DEVICE_WRITES | PEER_WRITES | PEER_DEAF | DEVICE_WRITES_AGAIN
+          | DEVICE_SHUTS,
+      TCP_FIN_WAIT1 },
     { "fin-wait1-unsent", AF_INET, PEER_WRITES | DEVICE_FILLS | DEVICE_SHUTS,
       TCP_FIN_WAIT1 },
     { "fin-wait2", AF_INET, PEER_WRITES | DEVICE_SHUTS, TCP_FIN_WAIT2 },
     { "fin-wait2-v6", AF_INET6, DEVICE_WRITES | PEER_WRITES | DEVICE_SHUTS,
       TCP_FIN_WAIT2 },
     { "close-wait", AF_INET, PEER_SHUTS, TCP_CLOSE_WAIT },
-    { "close-wait-data", AF_INET, PEER_WRITES | PEER_SHUTS | PEER_DEAF
-      | DEVICE_WRITES_AGAIN, TCP_CLOSE_WAIT },
-    { "close-wait-data-v6", AF_INET6, PEER_WRITES | PEER_SHUTS | PEER_DEAF
-      | DEVICE_WRITES_AGAIN, TCP_CLOSE_WAIT },
+    { "close-wait-data", AF_INET,
+      PEER_WRITES | PEER_SHUTS | PEER_DEAF | DEVICE_WRITES_AGAIN,
+      TCP_CLOSE_WAIT },
+    { "close-wait-data-v6", AF_INET6,
+      PEER_WRITES | PEER_SHUTS | PEER_DEAF | DEVICE_WRITES_AGAIN,
+      TCP_CLOSE_WAIT },
     { "close-wait-unsent", AF_INET, PEER_WRITES | PEER_SHUTS | DEVICE_FILLS,
       TCP_CLOSE_WAIT },
-    { "last-ack", AF_INET, PEER_WRITES | PEER_SHUTS | PEER_DEAF
-      | DEVICE_WRITES_AGAIN | DEVICE_SHUTS, TCP_LAST_ACK },
+    { "last-ack", AF_INET,
+      PEER_WRITES | PEER_SHUTS | PEER_DEAF | DEVICE_WRITES_AGAIN
+          | DEVICE_SHUTS,
+      TCP_LAST_ACK },
     { "last-ack-v6", AF_INET6, PEER_SHUTS | PEER_DEAF | DEVICE_SHUTS,
       TCP_LAST_ACK },
     { "last-ack-unsent", AF_INET, PEER_SHUTS | DEVICE_FILLS | DEVICE_SHUTS,
       TCP_LAST_ACK },
-    { "closing", AF_INET, PEER_WRITES | PEER_DEAF | DEVICE_SHUTS
-      | PEER_SHUTS_LATE, TCP_CLOSING },
-    { "closing-data-v6", AF_INET6, PEER_WRITES | PEER_DEAF
-      | DEVICE_WRITES_AGAIN | DEVICE_SHUTS | PEER_SHUTS_LATE, TCP_CLOSING },
+    { "closing", AF_INET,
+      PEER_WRITES | PEER_DEAF | DEVICE_SHUTS | PEER_SHUTS_LATE, TCP_CLOSING },
+    { "closing-data-v6", AF_INET6,
+      PEER_WRITES | PEER_DEAF | DEVICE_WRITES_AGAIN | DEVICE_SHUTS
+          | PEER_SHUTS_LATE,
+      TCP_CLOSING },
 };
 
 struct half_run {
     const struct half *half;
     struct connection c;
-    size_t out, in;                 /* Written by the device, the peer. */
+    size_t out, in; /* Written by the device, the peer. */
 };
 
 static void

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *current;         /* Name of the case. */
+static const char *current; /* Name of the case. */
 static unsigned int failures, checks;
 
 void
@@ -74,7 +74,7 @@ socklen_t
 address_len(const struct sockaddr_storage *ss)
 {
     return (ss->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-            : sizeof(struct sockaddr_in6));
+                                     : sizeof(struct sockaddr_in6));
 }
 
 int
@@ -331,8 +331,9 @@ tcp_state(int fd)
 {
     struct tcp_info info;
     socklen_t len = sizeof info;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) ? -1
-        : info.tcpi_state;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len)
+               ? -1
+               : info.tcpi_state;
 }
 
 void
@@ -343,10 +344,9 @@ make_deaf(int fd, bool deaf)
     int off = 0;
 
     if (deaf) {
-        CHECK(!setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
-                          sizeof prog));
+        CHECK(
+            !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog));
     } else {
-        CHECK(!setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &off,
-                          sizeof off));
+        CHECK(!setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &off, sizeof off));
     }
 }

@@ -33,11 +33,11 @@ void check_begin(const char *name);
 
 #define CHECK(CONDITION) check(CONDITION, #CONDITION, __FILE__, __LINE__)
 /* 'EXPRESSION' returns an error and takes 'errorp'. */
-#define CALL(EXPRESSION)                                        \
-    do {                                                        \
-        char *message_ = NULL, **errorp = &message_;            \
-        int error_ = (EXPRESSION);                              \
-        check_call(error_, message_, __FILE__, __LINE__);       \
+#define CALL(EXPRESSION)                                  \
+    do {                                                  \
+        char *message_ = NULL, **errorp = &message_;      \
+        int error_ = (EXPRESSION);                        \
+        check_call(error_, message_, __FILE__, __LINE__); \
     } while (0)
 
 void sleep_ms(int);
@@ -49,9 +49,9 @@ int tcp_state(int fd);
 struct connection {
     int family;
     bool mapped;
-    int device;                     /* The device's socket. */
+    int device; /* The device's socket. */
     int peer;
-    enum net_place place;           /* Where the session is. */
+    enum net_place place; /* Where the session is. */
 };
 
 /* At the session's address, in the calling process's namespace. */

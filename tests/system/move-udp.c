@@ -174,7 +174,7 @@ stream(const struct udp_move *m)
 
     memset(seen, 0, sizeof seen);
     int fd = open_udp(m->family, m->mapped, m->connected);
-    int size = 4 << 20;             /* Enough while ip runs. */
+    int size = 4 << 20; /* Enough while ip runs. */
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
     int peer = open_udp_peer(m->mapped ? AF_INET : m->family);
     pid_t pid = start_stream(peer);
@@ -202,7 +202,8 @@ stream(const struct udp_move *m)
     uint32_t number = 4711;
     CHECK(sendto(fd, &number, sizeof number, 0,
                  m->connected ? NULL : (struct sockaddr *) &to,
-                 m->connected ? 0 : address_len(&to)) == sizeof number);
+                 m->connected ? 0 : address_len(&to))
+          == sizeof number);
     sleep_ms(5);
     number = 0;
     CHECK(recv(peer, &number, sizeof number, MSG_DONTWAIT) == sizeof number
@@ -216,9 +217,9 @@ static void
 test_udp_stream(void)
 {
     const struct udp_move moves[] = {
-        { AF_INET, false, false }, { AF_INET, false, true },
+        { AF_INET, false, false },  { AF_INET, false, true },
         { AF_INET6, false, false }, { AF_INET6, false, true },
-        { AF_INET6, true, false }, { AF_INET6, true, true },
+        { AF_INET6, true, false },  { AF_INET6, true, true },
     };
     for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
         stream(&moves[i]);

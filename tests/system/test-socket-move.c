@@ -13,8 +13,8 @@
 #include <string.h>
 
 static const struct move_case *tables[] = {
-    move_data_cases, move_state_cases, move_option_cases, move_fault_cases,
-    move_udp_cases,
+    move_data_cases,  move_state_cases, move_option_cases,
+    move_fault_cases, move_udp_cases,
 };
 
 static bool

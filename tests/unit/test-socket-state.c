@@ -56,11 +56,21 @@ struct tcp_words {
 };
 
 static const struct tcp_words good_words = {
-    .timestamp = 1000, .snd_end = 5000, .rcv_end = 7000,
-    .snd_wl1 = 6999, .snd_wnd = 65535, .max_window = 65535,
-    .rcv_wnd = 65535, .rcv_wup = 7000,
-    .srtt = 300, .min_rtt = 100, .cwnd = 10,
-    .unacked = 1, .unsent = 3, .recv_queue = 4, .send_queue = 6,
+    .timestamp = 1000,
+    .snd_end = 5000,
+    .rcv_end = 7000,
+    .snd_wl1 = 6999,
+    .snd_wnd = 65535,
+    .max_window = 65535,
+    .rcv_wnd = 65535,
+    .rcv_wup = 7000,
+    .srtt = 300,
+    .min_rtt = 100,
+    .cwnd = 10,
+    .unacked = 1,
+    .unsent = 3,
+    .recv_queue = 4,
+    .send_queue = 6,
 };
 
 /* A connection, as another machine might send it. */
@@ -69,10 +79,10 @@ make_tcp(struct bytes *b, uint8_t state, uint8_t flags, uint8_t urgent,
          uint16_t mss, const struct tcp_words *w)
 {
     const uint32_t words[] = {
-        w->timestamp, w->snd_end, w->rcv_end, w->snd_wl1, w->snd_wnd,
-        w->max_window, w->rcv_wnd, w->rcv_wup, w->urgent_offset, w->srtt,
-        w->min_rtt, w->cwnd, w->unacked, w->unsent, w->recv_queue,
-        w->send_queue,
+        w->timestamp,     w->snd_end,    w->rcv_end,    w->snd_wl1,
+        w->snd_wnd,       w->max_window, w->rcv_wnd,    w->rcv_wup,
+        w->urgent_offset, w->srtt,       w->min_rtt,    w->cwnd,
+        w->unacked,       w->unsent,     w->recv_queue, w->send_queue,
     };
 
     b->n = 0;
@@ -89,7 +99,7 @@ make_tcp(struct bytes *b, uint8_t state, uint8_t flags, uint8_t urgent,
     put(b, 5, 1);
     memcpy(b->data + b->n, "cubic", 5);
     b->n += 5;
-    put(b, 1, 2);                   /* Options: TCP_NODELAY. */
+    put(b, 1, 2); /* Options: TCP_NODELAY. */
     put(b, 44, 2);
     put(b, 1, 8);
     put(b, state, 1);
@@ -179,7 +189,7 @@ test_truncated(void)
     struct bytes b;
 
     make_good(&b);
-    for (size_t n = b.n; n-- > 0; ) {
+    for (size_t n = b.n; n-- > 0;) {
         struct socket_state *state;
         CU_ASSERT(decode(b.data, n, &state) == EBADMSG);
     }
@@ -238,8 +248,8 @@ test_header(void)
     refuse_byte(OFS_FAMILY, 0);
     refuse_byte(OFS_FAMILY, 5);
     refuse_byte(OFS_FLAGS, 8);
-    refuse_byte(OFS_LOCAL + 2 + 5, 1);          /* Not IPv4-mapped. */
-    refuse_byte(OFS_PEER + 14, 224);            /* Multicast. */
+    refuse_byte(OFS_LOCAL + 2 + 5, 1); /* Not IPv4-mapped. */
+    refuse_byte(OFS_PEER + 14, 224);   /* Multicast. */
     refuse_byte(OFS_PEER + 14, 255);
     refuse_byte(OFS_LOCAL + 14, 239);
     refuse_byte(OFS_CC_LEN, 16);
@@ -253,16 +263,16 @@ test_addresses(void)
     struct bytes b;
 
     make_good(&b);
-    memset(b.data + OFS_PEER, 0, 18);           /* None. */
+    memset(b.data + OFS_PEER, 0, 18); /* None. */
     CU_ASSERT(!accepts(&b));
     make_good(&b);
     memset(b.data + OFS_LOCAL, 0, 18);
     CU_ASSERT(!accepts(&b));
     make_good(&b);
-    memset(b.data + OFS_LOCAL, 0, 2);           /* No port. */
+    memset(b.data + OFS_LOCAL, 0, 2); /* No port. */
     CU_ASSERT(!accepts(&b));
     make_good(&b);
-    memset(b.data + OFS_PEER + 14, 0, 4);       /* 0.0.0.0. */
+    memset(b.data + OFS_PEER + 14, 0, 4); /* 0.0.0.0. */
     CU_ASSERT(!accepts(&b));
 
     /* As IPv6: mapped is right, mixed is not, link-local is not. */
@@ -298,7 +308,7 @@ test_states(void)
     w.unsent = 0;
     w.send_queue = 0;
     make_tcp(&b, TCP_FIN_WAIT2, 7, 0, 1460, &w);
-    CU_ASSERT(!accepts(&b));        /* Bytes after the end. */
+    CU_ASSERT(!accepts(&b)); /* Bytes after the end. */
     b.n -= 6;
     CU_ASSERT(accepts(&b));
     /* A FIN is unsent behind unsent data, and only where there is one. */
@@ -312,13 +322,13 @@ test_states(void)
     CU_ASSERT(!accepts(&b));
 }
 
-#define REFUSE_WORD(MEMBER, VALUE)                                  \
-    do {                                                            \
-        struct tcp_words w_ = good_words;                           \
-        struct bytes b_;                                            \
-        w_.MEMBER = VALUE;                                          \
-        make_tcp(&b_, TCP_ESTABLISHED, 7, 0, 1460, &w_);            \
-        CU_ASSERT(!accepts(&b_));                                   \
+#define REFUSE_WORD(MEMBER, VALUE)                       \
+    do {                                                 \
+        struct tcp_words w_ = good_words;                \
+        struct bytes b_;                                 \
+        w_.MEMBER = VALUE;                               \
+        make_tcp(&b_, TCP_ESTABLISHED, 7, 0, 1460, &w_); \
+        CU_ASSERT(!accepts(&b_));                        \
     } while (0)
 
 static void
@@ -332,7 +342,7 @@ test_words(void)
     REFUSE_WORD(send_queue, 5);
     REFUSE_WORD(recv_queue, SOCKET_STATE_QUEUE_MAX + 1);
     REFUSE_WORD(send_queue, UINT32_MAX);
-    REFUSE_WORD(snd_wnd, 65536);                /* Above max_window. */
+    REFUSE_WORD(snd_wnd, 65536); /* Above max_window. */
     REFUSE_WORD(max_window, UINT32_MAX);
     REFUSE_WORD(rcv_wnd, (1u << 30) + 1);
     REFUSE_WORD(rcv_wup, 7001);
@@ -341,7 +351,7 @@ test_words(void)
     make_tcp(&b, TCP_ESTABLISHED, 7, 0, 87, &good_words);
     CU_ASSERT(!accepts(&b));
     make_tcp(&b, TCP_ESTABLISHED, 3, 0, 1460, &good_words);
-    CU_ASSERT(!accepts(&b));                    /* Scale without scaling. */
+    CU_ASSERT(!accepts(&b)); /* Scale without scaling. */
     make_tcp(&b, TCP_ESTABLISHED, 7, 1, 1460, &good_words);
     CU_ASSERT(accepts(&b));
     w.urgent_offset = 4;
@@ -354,29 +364,29 @@ test_words(void)
 static void
 test_options(void)
 {
-    size_t ofs = OFS_CC_LEN + 6;    /* The count. */
+    size_t ofs = OFS_CC_LEN + 6; /* The count. */
     struct bytes b;
 
     make_good(&b);
     b.data[ofs + 1] = 2;
-    CU_ASSERT(!accepts(&b));        /* Not that many. */
+    CU_ASSERT(!accepts(&b)); /* Not that many. */
     make_good(&b);
     b.data[ofs] = 0xff;
     CU_ASSERT(!accepts(&b));
     make_good(&b);
-    b.data[ofs + 3] = 200;          /* Unknown. */
+    b.data[ofs + 3] = 200; /* Unknown. */
     CU_ASSERT(!accepts(&b));
     make_good(&b);
-    b.data[ofs + 3] = 54;           /* Of a listener. */
+    b.data[ofs + 3] = 54; /* Of a listener. */
     CU_ASSERT(!accepts(&b));
     make_good(&b);
-    b.data[ofs + 3] = 30;           /* Of an IPv6 socket. */
+    b.data[ofs + 3] = 30; /* Of an IPv6 socket. */
     CU_ASSERT(!accepts(&b));
     make_good(&b);
-    b.data[ofs + 11] = 2;           /* No boolean. */
+    b.data[ofs + 11] = 2; /* No boolean. */
     CU_ASSERT(!accepts(&b));
     make_good(&b);
-    b.data[ofs + 4] = 0x80;         /* Negative. */
+    b.data[ofs + 4] = 0x80; /* Negative. */
     CU_ASSERT(!accepts(&b));
 
     /* Twice the same. */
@@ -437,8 +447,8 @@ test_refused(void)
     fd = bound(SOCK_STREAM, &sin);
     CU_ASSERT(!listen(fd, 5));
     CU_ASSERT(!socket_state_check(fd, NULL));
-    CU_ASSERT(!setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
-                          sizeof prog));
+    CU_ASSERT(
+        !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog));
     refused(fd, EOPNOTSUPP, "filter");
     CU_ASSERT(!setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &fd, sizeof fd));
     /* Our own filter is no reason. */
@@ -500,8 +510,8 @@ test_take_datagram(void)
               == EAGAIN);
     CU_ASSERT(sendto(from, "hello", 5, 0, (struct sockaddr *) &b, sizeof b)
               == 5);
-    CU_ASSERT(!socket_state_take_datagram(to, packet, sizeof packet, &n,
-                                          NULL));
+    CU_ASSERT(
+        !socket_state_take_datagram(to, packet, sizeof packet, &n, NULL));
     CU_ASSERT(n == 33 && packet[0] == 0x45 && packet[9] == IPPROTO_UDP);
     CU_ASSERT(!memcmp(packet + 12, &a.sin_addr, 4));
     CU_ASSERT(!memcmp(packet + 16, &b.sin_addr, 4));

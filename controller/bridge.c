@@ -82,8 +82,9 @@ struct bridge {
     uint64_t n_violations;
     uint64_t n_dropped; /* Packets that found the queue full. */
 
-    char *error;  /* Why there is no connection, or NULL. */
-    char *status; /* What bridge_get_status() returned last. */
+    char *refusal; /* Why it is not to be used, or NULL. */
+    char *error;   /* Why there is no connection, or NULL. */
+    char *status;  /* What bridge_get_status() returned last. */
 };
 
 struct bridge *
@@ -183,6 +184,7 @@ bridge_destroy(struct bridge *br, bool detach)
     }
     free(br->name);
     free(br->target);
+    free(br->refusal);
     free(br->error);
     free(br->status);
     free(br);
@@ -217,7 +219,20 @@ bridge_is_connected(const struct bridge *br)
 bool
 bridge_is_synchronised(const struct bridge *br)
 {
-    return br->state == BRIDGE_READY && bridge_sync_is_synchronised(br->sync);
+    return (br->state == BRIDGE_READY && !br->refusal
+            && bridge_sync_is_synchronised(br->sync));
+}
+
+void
+bridge_refuse(struct bridge *br, const char *reason)
+{
+    if (!nullable_string_is_equal(br->refusal, reason)) {
+        if (reason) {
+            VLOG_ERR("%s: refused: %s", br->name, reason);
+        }
+        free(br->refusal);
+        br->refusal = nullable_xstrdup(reason);
+    }
 }
 
 const char *
@@ -234,7 +249,9 @@ bridge_get_status(const struct bridge *br_)
     } else {
         /* OFP13_VERSION is 4. */
         ds_put_format(&s, "connected, OpenFlow 1.%d", br->version - 1);
-        if (br->state == BRIDGE_GREETING) {
+        if (br->refusal) {
+            ds_put_format(&s, ", refused: %s", br->refusal);
+        } else if (br->state == BRIDGE_GREETING) {
             ds_put_cstr(&s, ", not yet known");
         } else if (bridge_sync_n_refused(br->sync)) {
             ds_put_format(&s, ", refuses %" PRIuSIZE " flows",

@@ -54,6 +54,9 @@ bool bridge_is_connected(const struct bridge *);
 /* Connected, its flows are what they should be, nothing is unacknowledged
  * from a resynchronisation. */
 bool bridge_is_synchronised(const struct bridge *);
+/* While 'reason' is nonnull the bridge does not count as synchronised, and
+ * its status says why. */
+void bridge_refuse(struct bridge *, const char *reason);
 /* For people: "connected, OpenFlow 1.5", "not connected: ...". */
 const char *bridge_get_status(const struct bridge *);
 /* Counts synchronisations and losses: compare to notice. */

@@ -8,6 +8,7 @@
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "fail-mode.h"
 #include "policy.h"
 #include "timeval.h"
 #include "util.h"
@@ -35,6 +36,7 @@ struct site {
     struct flow_layout layout;
     struct flow_prefix *prefixes; /* Pools. */
     size_t n_prefixes;
+    struct fail_mode *fail_mode; /* NULL: its OVSDB is not known. */
     bool was_synchronised;
     unsigned int port_seqno;
     bool dirty; /* Set since the last flush. */
@@ -76,6 +78,7 @@ site_destroy(struct site *site, bool detach)
 {
     ovs_list_remove(&site->node);
     bridge_destroy(site->bridge, detach);
+    fail_mode_close(site->fail_mode);
     free(site->name);
     free(site->target);
     free(site->prefixes);
@@ -197,6 +200,21 @@ set_pipeline(struct site *site, const struct policy *policy)
 }
 
 static void
+open_fail_mode(struct site *site, const struct policy_bridge *pb)
+{
+    char *remote = fail_mode_guess_remote(pb->target);
+
+    if (remote) {
+        site->fail_mode = fail_mode_open(remote, pb->datapath_id);
+        free(remote);
+    } else {
+        VLOG_INFO("%s: its fail_mode cannot be seen from here; it must be "
+                  "\"secure\"",
+                  site->name);
+    }
+}
+
+static void
 configure_bridge(struct network *network, const struct policy_bridge *pb,
                  const struct policy *policy)
 {
@@ -213,6 +231,7 @@ configure_bridge(struct network *network, const struct policy_bridge *pb,
         site->layout = layout_of(pb, policy);
         site->bridge = bridge_create(pb->name, pb->target, pb->datapath_id,
                                      &site->layout);
+        open_fail_mode(site, pb);
         ovs_list_push_back(&network->sites, &site->node);
         add_event(network, NETWORK_NEW, pb->name);
     }
@@ -308,6 +327,10 @@ run_site(struct network *network, struct site *site)
 {
     bool synchronised;
 
+    if (site->fail_mode) {
+        fail_mode_run(site->fail_mode);
+        bridge_refuse(site->bridge, fail_mode_get_refusal(site->fail_mode));
+    }
     bridge_run(site->bridge);
     synchronised = bridge_is_synchronised(site->bridge);
     if (synchronised != site->was_synchronised) {
@@ -350,6 +373,9 @@ network_wait(struct network *network)
     }
     LIST_FOR_EACH(site, node, &network->sites) {
         bridge_wait(site->bridge);
+        if (site->fail_mode) {
+            fail_mode_wait(site->fail_mode);
+        }
     }
     if (!ovs_list_is_empty(&network->events)) {
         poll_immediate_wake();

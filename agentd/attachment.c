@@ -270,7 +270,7 @@ port_recv(struct attachment *at, struct port *port)
 {
     uint8_t bytes[ATTACHMENT_FRAME_LEN + 1];
     struct attachment_frame frame;
-    struct sockaddr_ll sll;
+    struct sockaddr_ll sll = { .sll_pkttype = PACKET_OTHERHOST };
     socklen_t sll_len = sizeof sll;
     ssize_t n;
 

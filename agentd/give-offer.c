@@ -124,13 +124,11 @@ verify_accept(struct handover *h, const struct json *json)
     sig = message_get_blob(&m, "signature", 1024, &sig_len);
     error = message_finish(&m);
     if (!error) {
-        uint8_t text[15 + 16 + SEAL_HASH_LEN];
+        uint8_t text[TICKET_ACCEPT_LEN];
 
         handover_get_terms(h, &terms);
         ticket_bind(&terms, h->point, g_point, h->x);
-        memcpy(text, "baton accept v1", 15);
-        session_id_to_bytes(&h->transfer, text + 15);
-        memcpy(text + 31, h->x, SEAL_HASH_LEN);
+        ticket_accept(&h->transfer, h->x, text);
         error = identity_verify(h->agent->identity, h->other_certificate,
                                 "device", h->other, text, sizeof text, sig,
                                 sig_len);

@@ -197,7 +197,7 @@ take_handle_offer(struct handover *h, const struct json *json)
 static void
 take_accept(struct handover *h)
 {
-    uint8_t text[15 + 16 + SEAL_HASH_LEN];
+    uint8_t text[TICKET_ACCEPT_LEN];
     uint8_t g_point[SEAL_POINT_LEN];
     struct json *json;
     struct ticket_terms terms;
@@ -211,9 +211,7 @@ take_accept(struct handover *h)
     }
     handover_get_terms(h, &terms);
     ticket_bind(&terms, h->point, g_point, h->x);
-    memcpy(text, "baton accept v1", 15);
-    session_id_to_bytes(&h->transfer, text + 15);
-    memcpy(text + 31, h->x, SEAL_HASH_LEN);
+    ticket_accept(&h->transfer, h->x, text);
     sig = identity_sign(h->agent->identity, text, sizeof text, &sig_len);
 
     json = json_object_create();

@@ -169,6 +169,16 @@ ticket_bind(const struct ticket_terms *terms,
 }
 
 void
+ticket_accept(const struct uuid *transfer, const uint8_t x[SEAL_HASH_LEN],
+              uint8_t text[TICKET_ACCEPT_LEN])
+{
+    uint8_t *p = wire_put_bytes(text, "baton accept v1", 15);
+
+    p = wire_put_uuid(p, transfer);
+    wire_put_bytes(p, x, SEAL_HASH_LEN);
+}
+
+void
 ticket_proof(const struct ticket_terms *terms,
              const uint8_t session_key[SEAL_KEY_LEN],
              const uint8_t ticket_hash[SEAL_HASH_LEN], const void *nonce,

@@ -52,6 +52,11 @@ void ticket_bind(const struct ticket_terms *,
                  const uint8_t g_point[SEAL_POINT_LEN],
                  uint8_t x[SEAL_HASH_LEN]);
 
+/* What G signs when it accepts an offer. */
+#define TICKET_ACCEPT_LEN (15 + 16 + SEAL_HASH_LEN)
+void ticket_accept(const struct uuid *transfer, const uint8_t x[SEAL_HASH_LEN],
+                   uint8_t text[TICKET_ACCEPT_LEN]);
+
 void ticket_proof(const struct ticket_terms *,
                   const uint8_t session_key[SEAL_KEY_LEN],
                   const uint8_t ticket_hash[SEAL_HASH_LEN], const void *nonce,

@@ -239,6 +239,22 @@ test_bind(void)
 }
 
 static void
+test_accept(void)
+{
+    static const uint8_t expected[] = "baton accept v1"
+                                      "\x11\x11\x11\x11\x22\x22\x22\x22"
+                                      "\x33\x33\x33\x33\x44\x44\x44\x44";
+    struct ticket_terms terms = make_terms();
+    uint8_t x[SEAL_HASH_LEN], text[TICKET_ACCEPT_LEN];
+
+    seal_random(x, sizeof x);
+    ticket_accept(&terms.transfer, x, text);
+    CU_ASSERT(!memcmp(text, expected, 31));
+    CU_ASSERT(!memcmp(text + 31, x, sizeof x));
+    CU_ASSERT(sizeof text == 31 + sizeof x);
+}
+
+static void
 test_proof(void)
 {
     struct ticket_terms terms = make_terms(), other;
@@ -283,6 +299,7 @@ static const struct unit_test tests[] = {
     { "a sealed part opens in its place only", test_transplant },
     { "unknown onward right", test_unknown_onward },
     { "X depends on everything", test_bind },
+    { "what an accept signs", test_accept },
     { "a proof depends on everything", test_proof },
 };
 

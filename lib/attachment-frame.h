@@ -18,9 +18,9 @@
 #define ATTACHMENT_FRAME_LEN (14 + 4 + 2 + 8 + ATTACHMENT_NONCE_LEN + 32)
 
 enum attachment_kind {
-    ATTACHMENT_ANSWER = 1,      /* Device to controller: I am here. */
-    ATTACHMENT_PROBE = 2,       /* Controller to device: really? */
-    ATTACHMENT_FLUSH = 3,       /* Device to controller, nonce = transfer: what
+    ATTACHMENT_ANSWER = 1, /* Device to controller: I am here. */
+    ATTACHMENT_PROBE = 2,  /* Controller to device: really? */
+    ATTACHMENT_FLUSH = 3,  /* Device to controller, nonce = transfer: what
                                  * the session sent has gone before this. */
 };
 

@@ -171,5 +171,6 @@ tests_unit_test_socket_state_CPPFLAGS = -D_GNU_SOURCE \
 tests_unit_test_socket_state_LDADD = $(CUNIT_LIBS) \
 	lib/socket-state/libsocketstate.la
 
+include tests/bench/automake.mk
 include tests/fuzz/automake.mk
 include tests/sandbox/automake.mk

@@ -2,7 +2,11 @@
 
 /* arrivals: when packets from one address arrive on an interface.
  *
- * usage: arrivals INTERFACE ADDRESS FILE      (0.0.0.0, ::  from anywhere)
+ * usage: arrivals [--gap=USEC] INTERFACE ADDRESS FILE
+ *
+ * ADDRESS 0.0.0.0 or :: is anybody's.  With --gap, of the packets with payload
+ * only those are written that come so many microseconds or more after the one
+ * before: a stream may be fast.
  *
  * Runs at the correspondent, beside the program that talks.  Writes one
  * fixed-size record (struct arrival, host byte order) a packet to FILE, until
@@ -20,7 +24,6 @@
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +37,7 @@
 #define BATCH 64                /* Packets read at once. */
 #define SNAP 128                /* Bytes of a packet that are looked at. */
 #define BUFFER_BYTES (64 << 20) /* Socket buffer. */
+#define REST_NS 10000000        /* Between two looks. */
 
 struct arrival {
     uint64_t time_ns; /* CLOCK_REALTIME, by the kernel. */
@@ -43,7 +47,7 @@ struct arrival {
     uint32_t length; /* Bytes of payload. */
     uint32_t tcp_seq;
     uint8_t payload[16]; /* How the payload begins. */
-    uint32_t pad;
+    uint32_t gap_us;     /* Since the packet with payload before. */
 };
 
 static volatile sig_atomic_t finish;
@@ -172,9 +176,27 @@ time_of(struct msghdr *msg)
     return 0;
 }
 
+/* Is 'a' to be written?  Fills in its gap. */
+static bool
+is_wanted(struct arrival *a, uint32_t gap_min_us)
+{
+    static uint64_t last_ns;
+
+    if (!a->length) {
+        return true;
+    }
+    if (last_ns && a->time_ns > last_ns) {
+        uint64_t us = (a->time_ns - last_ns) / 1000;
+        a->gap_us = us < UINT32_MAX ? us : UINT32_MAX;
+    }
+    last_ns = a->time_ns;
+    return a->gap_us >= gap_min_us || (gap_min_us && a->tcp_flags & TH_RST);
+}
+
 /* Reads up to a batch of packets; returns their number. */
 static int
-receive(int fd, int family, const void *source, FILE *output)
+receive(int fd, int family, const void *source, uint32_t gap_min_us,
+        FILE *output)
 {
     static uint8_t data[BATCH][SNAP];
     static char control[BATCH][64];
@@ -196,7 +218,9 @@ receive(int fd, int family, const void *source, FILE *output)
         memset(&a, 0, sizeof a);
         if (parse(data[i], msgs[i].msg_len, family, source, &a)) {
             a.time_ns = time_of(&msgs[i].msg_hdr);
-            fwrite(&a, sizeof a, 1, output);
+            if (is_wanted(&a, gap_min_us)) {
+                fwrite(&a, sizeof a, 1, output);
+            }
         }
     }
     return n;
@@ -205,8 +229,16 @@ receive(int fd, int family, const void *source, FILE *output)
 int
 main(int argc, char *argv[])
 {
+    uint32_t gap_min_us = 0;
+
+    if (argc > 1 && !strncmp(argv[1], "--gap=", 6)) {
+        gap_min_us = atoi(argv[1] + 6);
+        argc--;
+        argv++;
+    }
     if (argc != 4) {
-        fprintf(stderr, "usage: arrivals INTERFACE ADDRESS FILE\n");
+        fprintf(stderr, "usage: arrivals [--gap=USEC] INTERFACE ADDRESS "
+                        "FILE\n");
         return 2;
     }
     uint8_t source[sizeof(struct in6_addr)];
@@ -228,9 +260,10 @@ main(int argc, char *argv[])
     fflush(stdout);
 
     while (!finish) {
-        struct pollfd pfd = { .fd = fd, .events = POLLIN };
-        poll(&pfd, 1, 100);
-        while (receive(fd, family, source, output) == BATCH) {
+        /* The kernel has noted the times: to look seldom disturbs least. */
+        struct timespec rest = { .tv_nsec = REST_NS };
+        nanosleep(&rest, NULL);
+        while (receive(fd, family, source, gap_min_us, output) == BATCH) {
             continue;
         }
     }

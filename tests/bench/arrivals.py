@@ -9,29 +9,36 @@ import subprocess
 RECORD = struct.Struct("=QBBHII16sI")     # struct arrival in arrivals.c
 TCP, UDP = 6, 17
 RST = 0x04
-TIME, PROTO, FLAGS, PORT, LENGTH, SEQ, PAYLOAD = range(7)
+TIME, PROTO, FLAGS, PORT, LENGTH, SEQ, PAYLOAD, GAP = range(8)
 
 
 class Capture:
     """Runs arrivals at the correspondent from now until finish()."""
 
-    def __init__(self, sandbox, build, address, path):
+    def __init__(self, sandbox, build, address, path, *options):
         self.path = path
         self.process = sandbox.start(
-            "correspondent", build + "/tests/bench/arrivals", "eth0",
-            address, path, stdout=subprocess.PIPE, text=True)
+            "correspondent", build + "/tests/bench/arrivals", *options,
+            "eth0", address, path, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != "ready\n":
             raise RuntimeError("arrivals did not start")
 
-    def finish(self):
-        """Returns the records; 'missed' says how many are not there."""
+    def stop(self):
+        """Ends it; 'missed' says how many records are not there."""
         self.process.send_signal(signal.SIGINT)
         output = self.process.communicate(timeout=30)[0]
         self.missed = int(output)
+
+    def records(self):
+        """One after the other: there can be millions."""
         with open(self.path, "rb") as f:
-            data = f.read()
-        return list(RECORD.iter_unpack(data[:len(data) // RECORD.size
-                                            * RECORD.size]))
+            while data := f.read(RECORD.size << 12):
+                yield from RECORD.iter_unpack(data)
+
+    def finish(self):
+        """Ends it and returns the records."""
+        self.stop()
+        return list(self.records())
 
 
 def percentile(values, p):
@@ -54,6 +61,16 @@ def largest_gap(times, begin, end):
     i = max(1, bisect.bisect_left(times, begin))
     largest = 0
     while i < len(times) and times[i - 1] < end:
+        largest = max(largest, times[i] - times[i - 1])
+        i += 1
+    return largest
+
+
+def largest_gap_within(times, begin, end):
+    """The same, of those that begin and end between the two."""
+    i = bisect.bisect_left(times, begin) + 1
+    largest = 0
+    while i < len(times) and times[i] <= end:
         largest = max(largest, times[i] - times[i - 1])
         i += 1
     return largest

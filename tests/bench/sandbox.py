@@ -23,6 +23,12 @@ class Sandbox:
     def command(self, host, argv):
         return [PROGRAM, "exec", self.directory, host] + list(argv)
 
+    def netns(self, host):
+        """The name of its network namespace."""
+        with open(self.directory + "/sandbox.conf") as f:
+            settings = dict(line.rstrip("\n").split("=", 1) for line in f)
+        return "baton-%s-%s" % (settings["id"], host)
+
     def start(self, host, *argv, **kwargs):
         """In the background: a subprocess.Popen."""
         process = subprocess.Popen(self.command(host, argv),

@@ -16,14 +16,6 @@ check-system: all
 	$(srcdir)/tests/system/run --build=$(abs_builddir)
 .PHONY: check-system
 
-# What measures, at the correspondent.
-noinst_PROGRAMS += tests/bench/arrivals
-tests_bench_arrivals_SOURCES = tests/bench/arrivals.c
-EXTRA_DIST += \
-	tests/bench/arrivals.py \
-	tests/bench/main_job.py \
-	tests/bench/sandbox.py
-
 # Moves the streams of programs that know nothing of Baton.
 noinst_PROGRAMS += tests/system/relay
 tests_system_relay_SOURCES = tests/system/relay.c

@@ -164,20 +164,43 @@ method_introduce(struct controller *c, struct device *device,
 
 /* withdraw */
 
-void
-method_withdraw(struct controller *c, struct device *device,
-                const struct jsonrpc_msg *msg, struct message *m)
+/* One side gives up before G has claimed: after that it is too late. */
+static void
+give_up(struct controller *c, struct device *device,
+        const struct jsonrpc_msg *msg, struct message *m, int side)
 {
     const char *reason = message_get_string(m, "reason", REASON_MAX);
     struct transfer *t;
     struct uuid id;
 
     message_get_uuid(m, "transfer", &id);
-    if (method_is_good(device, msg, m)) {
-        t = transfer_of_party(c, device, &id, TRANSFER_SIDE_T);
-        if (t) {
-            transfer_withdraw(c->transfers, t, reason);
-            mediator_act(c);
-        }
+    if (!method_is_good(device, msg, m)) {
+        return;
     }
+    t = transfer_of_party(c, device, &id, side);
+    if (!t || t->claimed) {
+        return; /* It will ask. */
+    }
+    if (t->state == TRANSFER_GONE) {
+        transfer_abort(c->transfers, t, reason);
+    } else {
+        transfer_withdraw(c->transfers, t, reason);
+    }
+    mediator_act(c);
+}
+
+void
+method_withdraw(struct controller *c, struct device *device,
+                const struct jsonrpc_msg *msg, struct message *m)
+{
+    give_up(c, device, msg, m, TRANSFER_SIDE_T);
+}
+
+/* decline */
+
+void
+method_decline(struct controller *c, struct device *device,
+               const struct jsonrpc_msg *msg, struct message *m)
+{
+    give_up(c, device, msg, m, TRANSFER_SIDE_G);
 }

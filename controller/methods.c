@@ -31,6 +31,7 @@ static const struct method methods[] = {
     { "withdraw", false, method_withdraw },
     { "prepare", true, method_prepare },
     { "claim", false, method_claim },
+    { "decline", false, method_decline },
     { "ask", false, method_ask },
     { "devices", true, method_devices },
     { "timeline", false, method_timeline },

@@ -36,7 +36,7 @@ method_function method_lease, method_devices;
 void methods_send_sa(struct controller *, struct device *);
 
 /* In introduce-methods.c. */
-method_function method_introduce, method_withdraw;
+method_function method_introduce, method_withdraw, method_decline;
 
 /* In transfer-methods.c. */
 method_function method_prepare, method_claim, method_ask;

@@ -51,7 +51,10 @@ socket_restore_buffers(int fd, const struct socket_state *state, char **errorp)
     return 0;
 }
 
-/* Exact sizes where the application had set them; autotuning where not. */
+/* Exact sizes where the application had set them; autotuning where not.  What
+ * the queue needed is more than the kernel had allowed: left at that, an
+ * application that fills its buffer before each move would have a larger one
+ * after it. */
 void
 socket_settle_buffers(int fd, const struct socket_state *state)
 {
@@ -61,8 +64,8 @@ socket_settle_buffers(int fd, const struct socket_state *state)
         socket_set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, state->rcvbuf / 2);
         lock |= SOCK_RCVBUF_LOCK;
     }
+    socket_set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, state->sndbuf / 2);
     if (state->sndbuf_locked) {
-        socket_set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, state->sndbuf / 2);
         lock |= SOCK_SNDBUF_LOCK;
     }
     socket_set_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock);

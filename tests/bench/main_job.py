@@ -111,6 +111,8 @@ def move_while(traveller, n, pause, process):
         if process.poll() is None:
             traveller.move()
     end_progress()
+    if process.returncode:
+        raise Failure("curl: exit status %d" % process.returncode)
     if len(traveller.moves) < n:
         raise Failure("the stream ended after %d moves, before the %d that "
                       "were asked for" % (len(traveller.moves), n))
@@ -137,8 +139,6 @@ def run_tcp(args, sandbox):
     traveller = Traveller(sandbox, session)
     move_while(traveller, args.moves, args.pause * 0.9, curl)
     records = capture.finish()
-    if curl.returncode:
-        raise Failure("curl: exit status %d" % curl.returncode)
     times = [r[arrivals.TIME] for r in records
              if r[arrivals.PROTO] == arrivals.TCP and r[arrivals.LENGTH]]
     blackouts = arrivals.blackouts(times, traveller.moves)

@@ -2,7 +2,22 @@
 
 # System tests: real packets, as root.
 SYSTEM_TESTS = \
-	tests/system/tests/sandbox.sh
+	tests/system/tests/datagrams-whole.sh \
+	tests/system/tests/move-back.sh \
+	tests/system/tests/move-chain.sh \
+	tests/system/tests/move-same-subnet.sh \
+	tests/system/tests/negotiate-refuse.sh \
+	tests/system/tests/notice-forged.sh \
+	tests/system/tests/one-of-many.sh \
+	tests/system/tests/permanent-goes-on.sh \
+	tests/system/tests/proxy-arp-bridge.sh \
+	tests/system/tests/proxy-nd.sh \
+	tests/system/tests/release-reuse.sh \
+	tests/system/tests/sandbox.sh \
+	tests/system/tests/session-key-fresh.sh \
+	tests/system/tests/stream-both-ways.sh \
+	tests/system/tests/stream-whole.sh \
+	tests/system/tests/ticket-sealed.sh
 EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/lib.sh \
 	tests/system/memory.py \

@@ -49,7 +49,7 @@ skip() {
 
 # sandbox_up [OPTION...]: of baton-sandbox up.
 sandbox_up() {
-    "$sandbox_program" up "$@" "$sandbox"
+    "$sandbox_program" up ${TEST_VERBOSE:+--verbose} "$@" "$sandbox"
 }
 
 # on HOST COMMAND...
@@ -68,7 +68,9 @@ netns_of() {
 start_on() {
     local host=$1 name=$2
     shift 2
-    on "$host" "$@" > "$work/$name.txt" 2> "$work/$name.err.txt" &
+    # exec: the process is the command itself, for signals.
+    (exec "$sandbox_program" exec "$sandbox" "$host" "$@") \
+        > "$work/$name.txt" 2> "$work/$name.err.txt" &
     pid=$!
 }
 
@@ -76,12 +78,13 @@ start_on() {
 # what rogue.py has.
 rogue_on() {
     {
+        echo "import ssl"
         echo "from rogue import *"
         echo "sandbox = '$sandbox'"
         cat
-    } > "$work/rogue.py"
+    } > "$work/script.py"
     PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$test_dir on "$1" \
-        python3 "$work/rogue.py" 2>&1 || fail "the rogue on $1"
+        python3 "$work/script.py" 2>&1 || fail "the rogue on $1"
 }
 
 ## Sessions.
@@ -125,10 +128,26 @@ find_session() {
     address=$(cut -d ' ' -f 2 <<<"$line")
 }
 
+# try_move FROM SESSION TO: what it said goes to $work/move.txt.  The target
+# may hear a moment after the one that gave: what has just come is waited for.
+try_move() {
+    local tries
+    for tries in 1 2 3 4 5; do
+        if on "$1" baton --no-headings --format=csv move "$2" "$3" \
+            > "$work/move.txt" 2>&1; then
+            return 0
+        fi
+        grep -q "is moving from" "$work/move.txt" || return 1
+        say "try $tries: $(cat "$work/move.txt")"
+        sleep 0.02
+    done
+    return 1
+}
+
 # move FROM SESSION TO
 move() {
-    say "move of $2 from $1 to $3"
-    on "$1" baton move "$2" "$3" || fail "baton move $2 $3, on $1"
+    try_move "$@" || fail "move of $2 from $1 to $3: $(cat "$work/move.txt")"
+    say "moved from $1 to $3"
 }
 
 # make_file NAME BYTES: random, where baton-serve finds it on each device.
@@ -146,6 +165,21 @@ serve_on() {
         --port=8080 --service=files "$@"
     wait_for 15 "the session of baton-serve" grep -q ^address "$output"
     read -r _ address _ _ _ session < "$output"
+}
+
+# pids_of HOST PROGRAM: of all that run there.
+pids_of() {
+    local candidate
+    for candidate in $(ip netns pids "$(netns_of "$1")"); do
+        ! tr '\0' ' ' < "/proc/$candidate/cmdline" | grep -q "/$2 \|^$2 " ||
+            echo "$candidate"
+    done
+}
+
+# end_application HOST PROGRAM: whichever process has the session there.
+end_application() {
+    # shellcheck disable=SC2046
+    kill $(pids_of "$1" "$2")
 }
 
 # in_url ADDRESS: as it is written in a URL.
@@ -252,6 +286,14 @@ unexpected_log() {
         grep -Ev -- "$regex" || true
 }
 
+# A daemon of ours is ended, or a link of it: the others say so.
+expect_disconnects() {
+    expect_log 'fatal_signal[^|]*\|WARN\|terminating with signal'
+    expect_log '(stream_ssl|stream_fd)[^|]*\|WARN\|'
+    expect_log 'jsonrpc[^|]*\|WARN\|.*(send|receive) error'
+    expect_log 'reconnect[^|]*\|WARN\|.*connection (dropped|attempt)'
+}
+
 check_logs() {
     local lines
     lines=$(unexpected_log)
@@ -282,9 +324,7 @@ at_exit() {
     "$sandbox_program" down "$sandbox" 2>/dev/null || true
     # Children in the background lived in the sandbox.
     wait 2>/dev/null
-    if [ $status = 0 ]; then
-        (check_sanitizers) || status=1
-    fi
+    (check_sanitizers) || status=1
     exit $status
 }
 trap at_exit EXIT

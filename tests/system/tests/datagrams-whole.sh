@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A18: datagrams stay whole: each once, both ways, IPv4 and IPv6.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+sandbox_up
+seconds=6
+rate=5000
+total=$((seconds * rate))
+
+# summary PID NAME: what that baton-stream counted until now.
+summary() {
+    local before
+    before=$(grep -c '^{' "$work/$2.txt" || true)
+    kill -USR1 "$1"
+    wait_for 5 "its summary" more_summaries "$2" "$before"
+    tail -n 1 "$work/$2.txt"
+}
+
+more_summaries() {
+    [ "$(grep -c '^{' "$work/$1.txt")" -gt "$2" ]
+}
+
+# count SUMMARY KEY
+count() {
+    sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p" <<<"$1"
+}
+
+all_received() {
+    [ "$(count "$(summary "$1" "$2")" received)" -ge "$3" ]
+}
+
+for family in 4 6; do
+    far_address=10.1.0.2
+    [ $family = 4 ] || far_address=fd00:1::2
+    say "IPv$family"
+    start_on correspondent "far$family" baton-stream --correspondent \
+        --family=$family --port=9000 --rate=$rate --count=$total
+    far=$pid
+    wait_for 5 "its start" grep -q ^address "$work/far$family.txt"
+    start_on tv "tv$family" baton-stream --service=stream --accept
+    tv=$pid
+    start_on laptop "laptop$family" baton-stream --service=stream --accept \
+        --open --family=$family --port=9000 --rate=$rate --count=$total \
+        --send="$(in_url $far_address):9000"
+    laptop=$pid
+    wait_for 10 "its session" grep -q ^address "$work/laptop$family.txt"
+    session=$(awk '{ print $NF; exit }' "$work/laptop$family.txt")
+
+    end=$((SECONDS + seconds - 1)) moves=0
+    while [ $SECONDS -lt $end ]; do
+        move laptop "$session" tv
+        move tv "$session" laptop
+        moves=$((moves + 2))
+    done
+    say "$moves moves"
+    wait_for 10 "all datagrams at the correspondent" \
+        all_received "$far" "far$family" $total
+    wait_for 10 "all datagrams at the device" \
+        all_received "$laptop" "laptop$family" $total
+    for name in far laptop; do
+        line=$(summary "${!name}" $name$family)
+        for key in lost duplicated stale wrong; do
+            assert_equal "$(count "$line" $key)" 0 "$name: $key"
+        done
+    done
+    kill "$far" "$tv" "$laptop"
+    for ending in "$far" "$tv" "$laptop"; do
+        wait_exit 5 "$ending" || true
+    done
+done

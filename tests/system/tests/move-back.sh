@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A16: and back, any number of times, on TCP over IPv4 and IPv6.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+sandbox_up
+make_file file 30000000
+more_than() {
+    process_ended "$pid" || file_has_bytes "$work/got-file" $(($1 + 1000000))
+}
+
+for option in --family=4 --family=6; do
+    serve_on laptop $option
+    download file --limit-rate 6M
+    wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 500000
+    moves=0
+    until process_ended "$pid"; do
+        move laptop "$session" tv
+        move tv "$session" laptop
+        moves=$((moves + 2))
+        wait_for 10 "more bytes" more_than "$(stat -c %s "$work/got-file")"
+    done
+    [ $moves -ge 10 ] || fail "only $moves moves during the download"
+    wait_exit 20 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
+    assert_same_bytes "$work/got-file" "$sandbox/files/file"
+    rm "$work/got-file"
+    end_application laptop baton-serve
+    wait_for 10 "the session to end" no_session laptop "$session"
+done

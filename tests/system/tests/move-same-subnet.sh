@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A1: a session has an address of its own; it moves and the target receives.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+sandbox_up
+make_file file 20000000
+serve_on laptop
+[ "$address" != 10.1.0.11 ] || fail "it is the permanent address"
+
+download file --limit-rate 8M
+wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 1000000
+assert_equal "$(connections laptop "$address")" 1 "connections on laptop"
+move laptop "$session" tv
+assert_equal "$(connections laptop "$address")" 0 "connections on laptop"
+assert_equal "$(connections tv "$address")" 1 "connections on tv"
+find_session tv "$session"
+has_session laptop "$session" >/dev/null && fail "laptop has it still"
+
+# The correspondent's packets go to tv: it acknowledges what tv sends.
+before=$(stat -c %s "$work/got-file")
+wait_for 10 "bytes from tv" file_has_bytes "$work/got-file" \
+    $((before + 1000000))
+wait_exit 20 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
+assert_same_bytes "$work/got-file" "$sandbox/files/file"

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A19: one of several sessions of a device moves, the others stay.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+sandbox_up
+make_file a 20000000
+make_file b 20000000
+make_file c 20000000
+for name in a b c; do
+    serve_on laptop --name="$name"
+    eval "session_$name=$session address_$name=$address"
+    download $name --limit-rate 3M
+    eval "curl_$name=$pid"
+    wait_for 10 "the first bytes" file_has_bytes "$work/got-$name" 500000
+done
+for _ in 1 2 3; do
+    # shellcheck disable=SC2154
+    move laptop "$session_b" tv
+    # shellcheck disable=SC2154
+    for name in a c; do
+        eval "address=\$address_$name"
+        assert_equal "$(connections laptop "$address")" 1 "$name on laptop"
+        assert_equal "$(connections tv "$address")" 0 "$name on tv"
+    done
+    # shellcheck disable=SC2154
+    assert_equal "$(connections tv "$address_b")" 1 "b on tv"
+    move tv "$session_b" laptop
+done
+for name in a b c; do
+    eval "pid=\$curl_$name"
+    wait_exit 20 "$pid" || fail "curl: $(cat "$work/curl-$name.err.txt")"
+    assert_same_bytes "$work/got-$name" "$sandbox/files/$name"
+done

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A15: the bridge answers ARP for a moved session with the target's address.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+sandbox_up
+make_file file 1000
+serve_on laptop
+download file
+wait_exit 10 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
+
+neighbour() {
+    on correspondent ip neigh show "$address" dev eth0 |
+        sed -n 's/.*lladdr \([^ ]*\).*/\1/p'
+}
+
+assert_equal "$(neighbour)" "$(mac_of laptop)" "before the move"
+move laptop "$session" tv
+# Who answers, when the correspondent asks anew.  (The request reaches tv as
+# well, which may say the same.)
+declare -A dump
+for host in correspondent tv; do
+    direction=out
+    [ $host != correspondent ] || direction=in
+    start_on $host "answers-$host" tcpdump -n -e -l --immediate-mode -i eth0 -Q $direction \
+        "arp and arp[6:2] == 2 and src host $address"
+    dump[$host]=$pid
+    wait_for 5 "tcpdump" grep -q listening "$work/answers-$host.err.txt"
+done
+on correspondent ip neigh flush dev eth0
+download file
+wait_exit 10 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
+assert_equal "$(neighbour)" "$(mac_of tv)" "after the move"
+kill "${dump[@]}"
+for host in correspondent tv; do
+    wait "${dump[$host]}" || true
+done
+answers() {
+    grep -c " > " "$work/answers-$1.txt" || true
+}
+[ "$(answers correspondent)" -gt "$(answers tv)" ] ||
+    fail "the bridge did not answer"
+! grep ' > ' "$work/answers-correspondent.txt" | grep -v "$(mac_of tv) >" ||
+    fail "an answer with another address"
+
+move tv "$session" laptop
+on correspondent ip neigh flush dev eth0
+download file
+wait_exit 10 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
+assert_equal "$(neighbour)" "$(mac_of laptop)" "after the move back"

@@ -317,6 +317,7 @@ link_recv(struct link *link)
         error = jsonrpc_recv(link->rpc, &msg);
         received = jsonrpc_get_received_bytes(link->rpc);
         if (error == EAGAIN) {
+            reconnect_receive_attempted(link->fsm, time_msec());
             if (received - link->mark > LINK_MESSAGE_MAX) {
                 link_drop(link, "message too long");
             }

@@ -83,6 +83,7 @@ parse_options(int argc, char *argv[])
         { "socket", required_argument, NULL, OPT_SOCKET },
         { "state-dir", required_argument, NULL, OPT_STATE_DIR },
         { "unixctl", required_argument, NULL, OPT_UNIXCTL },
+        { "enable-dummy", no_argument, NULL, OPT_ENABLE_DUMMY },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         DAEMON_LONG_OPTIONS,
@@ -104,6 +105,7 @@ parse_options(int argc, char *argv[])
         case OPT_SOCKET: config.socket = optarg; break;
         case OPT_STATE_DIR: config.state_dir = optarg; break;
         case OPT_UNIXCTL: unixctl_path = optarg; break;
+        case OPT_ENABLE_DUMMY: enable_dummy = true; break;
         case 'h': usage();
         case 'V': ovs_print_version(0, 0); exit(EXIT_SUCCESS);
         case 'p':

@@ -52,6 +52,7 @@ struct entry {
     long long int when;  /* time_msec(): of the next probe, of the end
                           * of the rest; AWAY: since. */
     unsigned int probes; /* PROBING: number sent. */
+    bool elsewhere;      /* TAKEN: the controller counts it as in use. */
 };
 
 struct block {
@@ -172,6 +173,7 @@ entry_set(struct blocks *bs, struct entry *e, enum state state,
     entry_leave(bs, e);
     e->state = state;
     e->when = when;
+    e->elsewhere = false;
     wake_at(bs, when);
 }
 
@@ -345,8 +347,11 @@ take_in_use(struct blocks *bs, const struct block *b,
     }
     for (size_t i = 0; i < n; i++) {
         e = entry_find(bs, &in_use[i]);
-        if (block_find(bs, &in_use[i]) != b || (e && e->state == TAKEN)) {
-            continue; /* Back at this device, or nonsense. */
+        if (block_find(bs, &in_use[i]) != b) {
+            continue; /* Nonsense. */
+        } else if (e && e->state == TAKEN) {
+            e->elsewhere = true; /* Or back at this device. */
+            continue;
         }
         if (!e) {
             e = entry_create(bs, &in_use[i]);
@@ -496,7 +501,9 @@ block_put(struct blocks *bs, const struct in6_addr *address)
     const struct block *b = block_find(bs, address);
     struct entry *e = entry_find(bs, address);
 
-    if (e && b) {
+    if (e && (e->state == AWAY || e->elsewhere)) {
+        block_moved(bs, address);
+    } else if (e && b) {
         entry_set(bs, e, RESTING, time_msec() + b->lease.rest * 1000LL);
     } else if (e) {
         entry_destroy(bs, e);

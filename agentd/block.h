@@ -79,7 +79,7 @@ bool block_contains(const struct blocks *, const struct in6_addr *address);
 /* Gives a ready address of the family, or returns EAGAIN. */
 int block_take(struct blocks *, int family, struct in6_addr *);
 /* The session of 'address' has ended here.  Nothing happens if it was not of a
- * block. */
+ * block, or if it goes on elsewhere. */
 void block_put(struct blocks *, const struct in6_addr *);
 
 /* A session of this device has 'address': after a restart of the agent, or

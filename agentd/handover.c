@@ -226,8 +226,14 @@ handover_send(struct handover *h, enum peer_frame_type type, const void *body,
     size_t n;
 
     if (!h->relay) {
-        return peers_send(h->agent->peers, h->other, type, &h->transfer, body,
-                          len);
+        if (peers_send(h->agent->peers, h->other, type, &h->transfer, body,
+                       len)) {
+            return true;
+        } else if (type != PEER_LATE_PACKETS) {
+            return false;
+        }
+        /* The other agent may be a new one, which has no connection with us
+         * yet; what was caught is not to be lost for that. */
     }
     frame = peer_frame_compose(type, &h->transfer, body, len, &n);
     params = json_object_create();

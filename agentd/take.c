@@ -91,13 +91,14 @@ take_expect(struct agent *agent, const struct json *params)
 }
 
 /* Takes away what the reservation put in place.  What the tap and the
- * datagram sockets caught goes back to T, if it comes from there. */
+ * datagram sockets caught goes back to T; what T relayed it has kept. */
 static void
 undo_reservation(struct handover *h)
 {
     if (h->state < TAKE_WAITING) {
         return;
     }
+    packet_queue_clear(&h->packets);
     handover_collect(h);
     handover_relay_collected(h);
     address_del("lo", &h->address);

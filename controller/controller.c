@@ -210,10 +210,13 @@ run_links(struct controller *c)
         jsonrpc_msg_destroy(msg);
     }
     while ((device = device_links_next_lost(c->links))) {
+        char *reason = xasprintf("device %s lost its connection",
+                                 device->name);
+
         VLOG_INFO("%s: connection lost", device->name);
         device_disconnected(device);
-        transfers_device_lost(c->transfers, device->name,
-                              "a device lost its connection");
+        transfers_device_lost(c->transfers, device->name, reason);
+        free(reason);
         mediator_act(c);
     }
 }

@@ -26,7 +26,7 @@
  *                    |       |
  *                    |       | valid claim, and T's flush (or 100 ms later):
  *                    |       |              write (G, e+1), flows to G
- *                    |       | 1 s, or home bridge lost:
+ *                    |       | 1 s, G or home bridge lost before the claim:
  *                    |       |              write (T, e+1), flows to T
  *                    v       v
  *            +----> DECIDING
@@ -462,6 +462,11 @@ transfers_device_lost(struct transfers *ts, const char *device,
     HMAP_FOR_EACH_SAFE(t, session_node, &ts->by_session) {
         if (is_party(t, device)) {
             transfer_withdraw(ts, t, reason);
+        }
+        if (!strcmp(t->to, device) && !t->claimed) {
+            /* Its claim is not to be expected in time, and whatever comes for
+             * the session meanwhile may be lost there. */
+            transfer_abort(ts, t, reason);
         }
     }
 }

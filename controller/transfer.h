@@ -184,7 +184,8 @@ void transfer_acked(struct transfers *, struct transfer *);
 struct transfer *transfers_abort_unknown(struct transfers *,
                                          const struct transfer_spec *);
 /* A device lost its connection or has another one: what was introduced from
- * it or to it is over; what has gone goes on. */
+ * it or to it is over; what has gone goes on, unless it still lacks the claim
+ * of that device. */
 void transfers_device_lost(struct transfers *, const char *device,
                            const char *reason);
 /* A device is no longer in policy: ends what it was in. */

@@ -3,6 +3,8 @@
 # System tests: real packets, as root.
 SYSTEM_TESTS = \
 	tests/system/tests/datagrams-whole.sh \
+	tests/system/tests/fault-crash-tcp.sh \
+	tests/system/tests/fault-crash-udp.sh \
 	tests/system/tests/move-back.sh \
 	tests/system/tests/move-chain.sh \
 	tests/system/tests/move-same-subnet.sh \
@@ -19,6 +21,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/stream-whole.sh \
 	tests/system/tests/ticket-sealed.sh
 EXTRA_DIST += $(SYSTEM_TESTS) \
+	tests/system/fault.sh \
 	tests/system/lib.sh \
 	tests/system/memory.py \
 	tests/system/random-log.c \
@@ -44,7 +47,7 @@ check-asan:
 	$(MAKE) $(AM_MAKEFLAGS) distdir distdir=asan/source
 	mkdir -p asan/build
 	cd asan/build && { test -f Makefile || ../source/configure \
-	    --enable-asan --with-ovs-source=$(OVS_SOURCE) \
+	    --enable-asan --enable-fault-injection --with-ovs-source=$(OVS_SOURCE) \
 	    --with-ovs-build=$(OVS_BUILD); }
 	cd asan/build && $(MAKE) $(AM_MAKEFLAGS)
 	cd asan/build && $(MAKE) $(AM_MAKEFLAGS) check

@@ -302,6 +302,19 @@ test_reserve(void)
     lease_block(bs, "10.1.0.64", 96 + 30, 0, "10.1.0.66");
     CU_ASSERT(block_count_ready(bs, AF_INET) <= 3);
     block_destroy(bs);
+
+    /* What a former agent left, of a session that goes on elsewhere. */
+    bs = start(NULL, 0, 0, NULL);
+    block_reserve(bs, &kept);
+    lease_block(bs, "10.1.0.64", 96 + 30, 0, "10.1.0.65");
+    block_put(bs, &kept);
+    advance(bs, 61000);
+    CU_ASSERT_EQUAL(block_count_ready(bs, AF_INET), 3);
+    block_put(bs, &kept);
+    block_free(bs, &kept);
+    advance(bs, 100);
+    CU_ASSERT_EQUAL(block_count_ready(bs, AF_INET), 4);
+    block_destroy(bs);
 }
 
 static void

@@ -248,7 +248,6 @@ test_no_withdrawal_after_go(void)
     t = gone(0);
     transfer_withdraw(ts, t, "changed my mind");
     transfers_device_lost(ts, "laptop", "gone");
-    transfers_device_lost(ts, "tv", "gone");
     transfer_acked(ts, t);
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
     expect(t, NOTHING);
@@ -478,6 +477,25 @@ test_device_lost(void)
     transfers_device_lost(ts, "tv", "it lost its connection");
     expect(t, TRANSFER_DO_UNEXPECT, TRANSFER_DO_LOG, NOTHING);
     CU_ASSERT_EQUAL(transfers_count_offers(ts, "tv", TRANSFER_SIDE_G), 0);
+    end();
+
+    /* The target, before its claim and after it. */
+    begin();
+    t = gone(0);
+    transfers_device_lost(ts, "tv", "it lost its connection");
+    expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
+    CU_ASSERT_EQUAL(t->outcome, TRANSFER_ABORTED);
+    transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
+    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_LOG, NOTHING);
+    end();
+
+    begin();
+    t = gone(0);
+    CU_ASSERT(transfer_claim(ts, t, now));
+    transfers_device_lost(ts, "tv", "it lost its connection");
+    expect(t, NOTHING);
+    transfer_flushed(ts, t);
+    CU_ASSERT_EQUAL(t->outcome, TRANSFER_COMMITTED);
     end();
 }
 

@@ -13,6 +13,7 @@
 #include "dummy.h"
 #include "fatal-signal.h"
 #include "fault.h"
+#include "latency.h"
 #include "memory.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -176,6 +177,7 @@ main(int argc, char *argv[])
         exit(EXIT_FAILURE);
     }
     fault_init();
+    latency_ask_for_short_slices();
     if (enable_dummy) {
         timeval_dummy_register();
     }

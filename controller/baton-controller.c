@@ -14,6 +14,7 @@
 #include "dummy.h"
 #include "fatal-signal.h"
 #include "fault.h"
+#include "latency.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "signals.h"
@@ -227,6 +228,7 @@ main(int argc, char *argv[])
         exit(EXIT_FAILURE);
     }
     fault_init();
+    latency_ask_for_short_slices();
     if (options.enable_dummy) {
         timeval_dummy_register();
     }

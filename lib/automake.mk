@@ -8,6 +8,7 @@ lib_libcommon_la_SOURCES = \
 	lib/attachment-frame.c lib/attachment-frame.h \
 	lib/fault.c lib/fault.h \
 	lib/identity.c lib/identity.h \
+	lib/latency.c lib/latency.h \
 	lib/link.c lib/link.h \
 	lib/message.c lib/message.h \
 	lib/policy-parse-network.c \

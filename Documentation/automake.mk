@@ -31,4 +31,5 @@ dist_man_MANS += \
 EXTRA_DIST += \
 	Documentation/architecture.rst \
 	Documentation/transfer.svg \
+	Documentation/socket-state.rst \
 	Documentation/wire-protocol.rst

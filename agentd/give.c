@@ -339,6 +339,8 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
 
     s->epoch = epoch;
     handover_collect(h);
+    /* First, so that the sockets' first words are heard. */
+    address_open_output(&h->address);
     for (size_t i = 0; i < s->n_sockets; i++) {
         char *error = NULL;
 
@@ -347,7 +349,6 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
             free(error);
         }
     }
-    address_open_output(&h->address);
     handover_deliver(h);
     give_hold_new_connections(s, false);
     handover_step(h, "thawed");
@@ -425,6 +426,18 @@ give_finish_draining(struct handover *h)
     }
     address_del("lo", &h->address);
     address_open_output(&h->address);
+    handover_destroy(h);
+}
+
+/* What came back late is in. */
+static void
+give_finish_resuming(struct handover *h)
+{
+    struct session *s = session_find(&h->agent->sessions, &h->session_id);
+
+    if (s && !s->handover) {
+        session_settle_sockets(s);
+    }
     handover_destroy(h);
 }
 
@@ -551,7 +564,7 @@ give_timeout(struct handover *h)
         break;
     case GIVE_FROZEN: give_lost(h); break;
     case GIVE_DRAINING: give_finish_draining(h); break;
-    case GIVE_RESUMED: handover_destroy(h); break;
+    case GIVE_RESUMED: give_finish_resuming(h); break;
     case TAKE_EXPECTED:
     case TAKE_POSTPONED:
     case TAKE_WAITING:

@@ -229,7 +229,6 @@ void give_adopt(struct handover *);
 void take_reserve(struct handover *);
 struct session *take_make_session(struct handover *);
 char *take_restore_sockets(struct handover *);
-void take_restore_buffers(struct session *);
 void take_fail(struct handover *, const char *reason);
 void take_refuse(struct handover *, const char *code, const char *format, ...)
     OVS_PRINTF_FORMAT(3, 4);

@@ -242,6 +242,14 @@ session_adopt_socket(struct session *s, int fd, char **errorp)
     return error;
 }
 
+void
+session_settle_sockets(struct session *s)
+{
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        socket_state_settle(s->sockets[i].fd, NULL);
+    }
+}
+
 bool
 session_remove_socket(struct session *s, uint64_t cookie)
 {

@@ -27,7 +27,6 @@ struct session_socket {
     int fd;
     uint64_t cookie; /* SO_COOKIE. */
     bool datagram;  /* UDP: the catcher of its own datagrams. */
-    int rcvbuf;     /* Bytes, to be set once late datagrams are in; or 0. */
 };
 
 struct session {
@@ -78,6 +77,8 @@ int session_add_socket(struct session *, int fd, char **errorp);
 /* The same for a socket that was added to the session before the agent was
  * started again, and may be frozen or muted. */
 int session_adopt_socket(struct session *, int fd, char **errorp);
+/* After a transfer, when late datagrams are in: see socket_state_settle(). */
+void session_settle_sockets(struct session *);
 bool session_remove_socket(struct session *, uint64_t cookie);
 void session_close_sockets(struct session *);
 

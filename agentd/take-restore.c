@@ -13,9 +13,6 @@
 #include "packets.h"
 #include "socket-state.h"
 
-/* Bytes for late datagrams in a socket's receive buffer. */
-#define LATE_BUFFER (8 << 20)
-
 static bool
 sockaddr_equals(const struct sockaddr_storage *a,
                 const struct sockaddr_storage *b)
@@ -64,37 +61,6 @@ take_catcher(struct handover *h, const struct socket_state_info *info)
     return -1;
 }
 
-/* Makes room for late datagrams, which come all at once.  The kernel's value
- * is twice what was asked for, socket(7). */
-static void
-enlarge_buffer(struct session_socket *socket)
-{
-    int size = LATE_BUFFER;
-    socklen_t len = sizeof socket->rcvbuf;
-
-    if (!getsockopt(socket->fd, SOL_SOCKET, SO_RCVBUF, &socket->rcvbuf, &len)
-        && socket->rcvbuf / 2 < size) {
-        socket->rcvbuf /= 2;
-        setsockopt(socket->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-    } else {
-        socket->rcvbuf = 0;
-    }
-}
-
-void
-take_restore_buffers(struct session *s)
-{
-    for (size_t i = 0; i < s->n_sockets; i++) {
-        struct session_socket *socket = &s->sockets[i];
-
-        if (socket->rcvbuf) {
-            setsockopt(socket->fd, SOL_SOCKET, SO_RCVBUFFORCE, &socket->rcvbuf,
-                       sizeof socket->rcvbuf);
-            socket->rcvbuf = 0;
-        }
-    }
-}
-
 char *
 take_restore_sockets(struct handover *h)
 {
@@ -122,9 +88,6 @@ take_restore_sockets(struct handover *h)
             return error;
         }
         socket->datagram = info.kind == SOCKET_STATE_UDP;
-        if (socket->datagram) {
-            enlarge_buffer(socket);
-        }
         getsockopt(socket->fd, SOL_SOCKET, SO_COOKIE, &socket->cookie, &len);
         s->n_sockets++;
     }

@@ -380,7 +380,7 @@ take_finish(struct handover *h)
     struct session *s = session_find(&h->agent->sessions, &h->session_id);
 
     if (s) {
-        take_restore_buffers(s);
+        session_settle_sockets(s);
         agent_settle_address(h->agent, s);
     }
     handover_destroy(h);

@@ -16,6 +16,7 @@
  *     socket_state_freeze(fd, ...)          input closed, repair mode
  *     socket_state_capture(fd, ...)         only looks; may be repeated
  *     ... the transfer is decided ...
+ *     [the caller opens output of the address]
  *     socket_state_thaw(fd, ...)            goes on as if nothing had been, or
  *     socket_state_discard(fd, ...)         dead, and nothing was sent
  *

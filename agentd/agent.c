@@ -95,6 +95,17 @@ agent_note_epoch(struct agent *agent, const struct uuid *session,
     h->epoch = MAX(h->epoch, epoch);
 }
 
+void
+agent_forget_epochs(struct agent *agent)
+{
+    struct highest *h;
+
+    HMAP_FOR_EACH_POP(h, node, &agent->highest) {
+        free(h);
+    }
+    hmap_destroy(&agent->highest);
+}
+
 /* Sessions. */
 
 struct json *
@@ -543,8 +554,6 @@ agent_create(const struct agent_config *config, struct agent **agentp,
 void
 agent_destroy(struct agent *agent)
 {
-    struct highest *h;
-
     if (!agent) {
         return;
     }
@@ -563,10 +572,7 @@ agent_destroy(struct agent *agent)
     app_server_close(agent->apps);
     block_destroy(agent->blocks);
     identity_destroy(agent->identity);
-    HMAP_FOR_EACH_POP(h, node, &agent->highest) {
-        free(h);
-    }
-    hmap_destroy(&agent->highest);
+    agent_forget_epochs(agent);
     hmap_destroy(&agent->handovers);
     seal_wipe(agent->note_key, sizeof agent->note_key);
     free(agent->leftovers);

@@ -43,7 +43,7 @@ struct agent {
     struct hmap handovers;       /* struct handover, by transfer's id. */
     struct ovs_list introducing; /* struct handover without an id yet. */
     struct ovs_list ended_handovers;
-    struct hmap highest;         /* struct highest: epochs seen. */
+    struct hmap highest;      /* struct highest: epochs seen. */
     struct ovs_list opens;    /* struct open_request: waiting applications.*/
     struct ovs_list calls;    /* struct call: people waiting. */
     struct ovs_list watchers; /* struct watcher. */
@@ -77,6 +77,7 @@ void agent_wait(struct agent *);
 uint64_t agent_highest_epoch(const struct agent *, const struct uuid *session);
 void agent_note_epoch(struct agent *, const struct uuid *session,
                       uint64_t epoch);
+void agent_forget_epochs(struct agent *); /* At the end. */
 
 /* The interface to which a former agent bound 'address'; empty string if it
  * did not. */

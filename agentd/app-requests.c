@@ -319,7 +319,12 @@ handle_about_session(struct agent *agent, struct app_event *event)
     case APP_REFUSE: handover_handle_app(agent, s, event); break;
     case APP_END:
         if (event->conn == s->conn) {
+            struct handover *h = s->handover;
+
             agent_end_session(agent, s);
+            if (h && handover_is_giving(h)) {
+                give_app_gone(h);
+            }
         }
         break;
     default: break;

@@ -37,6 +37,7 @@
 #include "app-send.h"
 #include "controller-link.h"
 #include "events.h"
+#include "identity.h"
 #include "jsonrpc.h"
 #include "link.h"
 #include "message.h"
@@ -97,6 +98,7 @@ give_hold_new_connections(struct session *s, bool hold)
 void
 give_fail(struct handover *h, int error, const char *reason)
 {
+    struct agent *agent = h->agent;
     struct session *s = h->session;
     bool paused = h->state >= GIVE_PAUSING;
 
@@ -125,10 +127,15 @@ give_fail(struct handover *h, int error, const char *reason)
     } else {
         handover_destroy(h);
     }
+    if (!s->conn) {
+        /* Its application ended it meanwhile. */
+        agent_end_session(agent, s);
+    }
 }
 
 static bool
-check_can_move(const struct session *s, const char *target, char **errorp)
+check_can_move(const struct session *s, const char *self, const char *target,
+               char **errorp)
 {
     if (s->handover) {
         *errorp = xasprintf("the session is moving %s %s already",
@@ -142,6 +149,10 @@ check_can_move(const struct session *s, const char *target, char **errorp)
     }
     if (!message_name_is_valid(target)) {
         *errorp = xasprintf("\"%s\" is not the name of a device", target);
+        return false;
+    }
+    if (!strcmp(target, self)) {
+        *errorp = xstrdup("the session is on this device");
         return false;
     }
     for (size_t i = 0; i < s->n_sockets; i++) {
@@ -161,7 +172,8 @@ give_start(struct agent *agent, struct session *s, const char *target,
     struct handover *h;
 
     *errorp = NULL;
-    if (!check_can_move(s, target, errorp)) {
+    if (!check_can_move(s, identity_get_name(agent->identity), target,
+                        errorp)) {
         return false;
     }
     take_finish_session(agent, &s->id);
@@ -213,6 +225,9 @@ give_introduced(struct handover *h, const struct json *result)
     const char *certificate = message_get_string(&m, "certificate", 16384);
     char *error = message_finish(&m);
 
+    if (!error && handover_find(h->agent, &transfer)) {
+        error = xstrdup("the controller uses one transfer's name twice");
+    }
     if (error) {
         give_fail(h, EPROTO, error);
         free(error);
@@ -486,6 +501,13 @@ give_decided(struct handover *h, enum handover_outcome outcome, uint64_t epoch,
     } else if (h->session && outcome == HANDOVER_ABORTED) {
         h->session->epoch = epoch;
         give_fail(h, ECANCELED, reason ? reason : "aborted");
+    } else if (h->state == GIVE_RESUMED && outcome == HANDOVER_ABORTED) {
+        /* Given up already; but every abort raises the epoch. */
+        struct session *s = session_find(&h->agent->sessions, &h->session_id);
+
+        if (s) {
+            s->epoch = MAX(s->epoch, epoch);
+        }
     }
 }
 
@@ -493,18 +515,22 @@ give_decided(struct handover *h, enum handover_outcome outcome, uint64_t epoch,
 void
 give_handle_late(struct handover *h, const struct peer_frame *frame)
 {
+    if (h->state != GIVE_FROZEN && h->state != GIVE_RESUMED) {
+        /* There is nothing that it could have caught for us. */
+        return;
+    }
     if (!packet_queue_from_frame(&h->packets, frame->body, frame->len,
                                  &h->address)) {
-        VLOG_WARN("device %s sent late packets of the wrong form",
-                  frame->from);
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+
+        VLOG_WARN_RL(&rl, "device %s sent late packets of the wrong form",
+                     frame->from);
     }
     if (h->state == GIVE_RESUMED) {
         handover_deliver(h);
-    } else if (h->state == GIVE_FROZEN) {
+    } else {
         /* The abort is on its way: not to be relayed back. */
         h->relayed = h->packets.n;
-    } else {
-        packet_queue_clear(&h->packets);
     }
 }
 
@@ -571,6 +597,7 @@ give_timeout(struct handover *h)
     case TAKE_MUTED:
     case TAKE_CLAIMED:
     case TAKE_OWNED:
+    case TAKE_RETURNING:
     default: OVS_NOT_REACHED();
     }
 }

@@ -94,7 +94,7 @@ free_ended(struct agent *agent)
 {
     struct handover *h;
 
-    LIST_FOR_EACH_POP (h, list_node, &agent->ended_handovers) {
+    LIST_FOR_EACH_POP(h, list_node, &agent->ended_handovers) {
         free(h);
     }
 }
@@ -119,7 +119,7 @@ handover_find_draining(const struct agent *agent,
     struct handover *h;
 
     HMAP_FOR_EACH(h, node, &agent->handovers) {
-        if (h->state == GIVE_DRAINING
+        if ((h->state == GIVE_DRAINING || h->state == TAKE_RETURNING)
             && !memcmp(&h->address, address, sizeof *address)) {
             return h;
         }
@@ -357,7 +357,11 @@ handover_relay_collected(struct handover *h)
     size_t before = h->relayed;
 
     while ((body = packet_queue_to_frame(&h->packets, &h->relayed, &len))) {
-        handover_send(h, PEER_LATE_PACKETS, body, len);
+        if (!handover_send(h, PEER_LATE_PACKETS, body, len)) {
+            /* The connection was lost: the controller has one. */
+            h->relay = true;
+            handover_send(h, PEER_LATE_PACKETS, body, len);
+        }
         free(body);
     }
     h->n_relayed += h->relayed - before;
@@ -419,7 +423,8 @@ handover_run(struct agent *agent)
 static bool
 is_catching_datagrams(const struct handover *h)
 {
-    return h->state >= GIVE_SETTLING && h->state <= GIVE_DRAINING;
+    return ((h->state >= GIVE_SETTLING && h->state <= GIVE_DRAINING)
+            || h->state == TAKE_RETURNING);
 }
 
 void
@@ -447,13 +452,18 @@ handover_wait(struct agent *agent)
             poll_timer_wait(1);
         } else if (h->state == TAKE_POSTPONED) {
             poll_timer_wait(5);
-        } else if (h->state == GIVE_CONNECTING || h->state == GIVE_DRAINING) {
+        } else if (h->state == GIVE_CONNECTING || h->state == GIVE_DRAINING
+                   || h->state == TAKE_RETURNING) {
             poll_timer_wait(50);
+        } else if (h->state == GIVE_OFFERED) {
+            poll_timer_wait_until(h->offer_again);
         }
-        poll_timer_wait_until(
-            MIN(h->deadline, MIN(h->ask_at, h->offer_again)));
+        poll_timer_wait_until(MIN(h->deadline, h->ask_at));
     }
 }
+
+/* What another device can make us say. */
+static struct vlog_rate_limit peer_rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
 static void
 handle_peer_message(struct handover *h, const struct peer_frame *frame)
@@ -464,21 +474,37 @@ handle_peer_message(struct handover *h, const struct peer_frame *frame)
     char *error = message_finish(&m);
 
     if (error) {
-        VLOG_WARN("device %s sent a message of the wrong form: %s",
-                  frame->from, error);
+        VLOG_WARN_RL(&peer_rl,
+                     "device %s sent a message of the wrong form: %s",
+                     frame->from, error);
         free(error);
     } else if (handover_is_giving(h)) {
         give_handle_message(h, kind, json);
     } else if (!strcmp(kind, "offer")) {
         take_handle_offer(h, json);
     } else {
-        VLOG_WARN("device %s sent an unexpected \"%s\"", frame->from, kind);
+        VLOG_WARN_RL(&peer_rl, "device %s sent an unexpected \"%s\"",
+                     frame->from, kind);
     }
     json_destroy(json);
 }
 
+static bool
+is_offer(const struct peer_frame *frame)
+{
+    struct json *json = json_from_string((const char *) frame->body);
+    struct message m = MESSAGE_INITIALIZER(json);
+    bool offer = !strcmp(message_get_string(&m, "msg", 16), "offer");
+
+    free(message_finish(&m));
+    json_destroy(json);
+    return offer;
+}
+
 /* The controller announces before it introduces, but on another connection:
- * an offer may overtake its announcement.  It will be made again. */
+ * an offer may overtake its announcement.  It will be made again.  Nothing
+ * else is answered, or two agents that have both forgotten a transfer would
+ * refuse each other's refusals for ever. */
 static void
 refuse_unexpected(struct agent *agent, const struct peer_frame *frame)
 {
@@ -496,14 +522,12 @@ handover_handle_frame(struct agent *agent, const struct peer_frame *frame)
     struct handover *h = handover_find(agent, &frame->transfer);
 
     if (!h || strcmp(h->other, frame->from)) {
-        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
-
         VLOG_INFO_RL(
-            &rl,
+            &peer_rl,
             "device %s sent a frame of type %d about transfer " UUID_FMT
             ", which is not one between us: ignored",
             frame->from, frame->type, UUID_ARGS(&frame->transfer));
-        if (!h && frame->type == PEER_MESSAGE) {
+        if (!h && frame->type == PEER_MESSAGE && is_offer(frame)) {
             refuse_unexpected(agent, frame);
         }
         return;
@@ -539,9 +563,10 @@ handle_relay(struct agent *agent, const struct json *params)
         }
         peer_frame_uninit(&frame);
     } else {
-        VLOG_INFO("relayed frame ignored: %s", error ? error
-                                               : h   ? "wrong form"
-                                                     : "unknown transfer");
+        VLOG_INFO_RL(&peer_rl, "relayed frame ignored: %s",
+                     error ? error
+                     : h   ? "wrong form"
+                           : "unknown transfer");
     }
     free(error);
     free(bytes);
@@ -602,6 +627,23 @@ handle_unexpect(struct agent *agent, const struct json *params)
     }
 }
 
+/* The controller is there, but cannot decide yet: it is not what
+ * HANDOVER_LOST_TIMEOUT waits for. */
+static void
+handle_pending(struct agent *agent, const struct json *params)
+{
+    struct message m = MESSAGE_INITIALIZER(params);
+    struct uuid transfer;
+    struct handover *h;
+
+    message_get_uuid(&m, "transfer", &transfer);
+    free(message_finish(&m));
+    h = handover_find(agent, &transfer);
+    if (h && h->state == GIVE_FROZEN) {
+        h->deadline = time_msec() + HANDOVER_LOST_TIMEOUT;
+    }
+}
+
 static struct handover *
 find_request(struct agent *agent, uint64_t id)
 {
@@ -650,7 +692,9 @@ handover_handle_controller(struct agent *agent, const struct jsonrpc_msg *msg)
         handle_decision(agent, HANDOVER_ABORTED, params);
     } else if (!strcmp(msg->method, "relay")) {
         handle_relay(agent, params);
-    } else if (strcmp(msg->method, "pending")) {
+    } else if (!strcmp(msg->method, "pending")) {
+        handle_pending(agent, params);
+    } else {
         return false;
     }
     return true;

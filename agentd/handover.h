@@ -51,7 +51,8 @@ enum handover_state {
     TAKE_WAITING,   /* Accepted. */
     TAKE_MUTED,
     TAKE_CLAIMED,
-    TAKE_OWNED, /* Ours; late packets may still come. */
+    TAKE_OWNED,     /* Ours; late packets may still come. */
+    TAKE_RETURNING, /* Not ours after all; late packets go back. */
 };
 
 /* Milliseconds. */
@@ -178,7 +179,8 @@ enum handover_outcome { HANDOVER_OWNED, HANDOVER_RELEASED, HANDOVER_ABORTED };
 struct handover *handover_create(struct agent *, enum handover_state);
 void handover_destroy(struct handover *);
 struct handover *handover_find(const struct agent *, const struct uuid *);
-/* A handover that gives the session with this address, and is DRAINING. */
+/* A handover that is over but for late packets, DRAINING or RETURNING, and
+ * has this address. */
 struct handover *handover_find_draining(const struct agent *,
                                         const struct in6_addr *);
 void handover_set_state(struct handover *, enum handover_state, int timeout);
@@ -242,6 +244,7 @@ void take_handle_refuse(struct handover *, const char *reason);
 void take_decided(struct handover *, enum handover_outcome, uint64_t epoch,
                   const char *reason);
 void take_unexpect(struct handover *, const char *reason);
+void take_finish_returning(struct handover *);
 /* Ends what is left of the taking of a session that is ours now. */
 void take_finish_session(struct agent *, const struct uuid *session);
 void take_adopt(struct handover *);

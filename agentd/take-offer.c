@@ -239,7 +239,11 @@ take_reserve(struct handover *h)
         if (time_msec() < draining->last_late + HANDOVER_QUIET) {
             return;
         }
-        give_finish_draining(draining);
+        if (handover_is_giving(draining)) {
+            give_finish_draining(draining);
+        } else {
+            take_finish_returning(draining);
+        }
     }
     agent_reclaim_leftover(h->agent, &h->address);
     if (address_is_local(&h->address)) {

@@ -8,17 +8,18 @@
  *                   | offer --- refused by policy, application, memory --> end
  *             POSTPONED   (an application starts; our own draining must end)
  *                   | reserve: output closed, address and catchers in place
- *               WAITING ------ 5 s, unexpect -------> undo, end
+ *               WAITING ------ 5 s, unexpect -------+
  *                   | state: checked, restored, handed to the application
- *                 MUTED ------ 1 s, refused --------> discard, end
- *                   | ready
- *               CLAIMED ------ aborted(e+1) --------> discard, end
+ *                 MUTED ------ 1 s, refused --------+-> discard: RETURNING
+ *                   | ready                         |   (quiet, or 1 s: end)
+ *               CLAIMED ------ aborted(e+1) --------+
  *                   | owned(e+1)        (asks; no end of its own)
  *                 OWNED ------ drained, or 2 s -----> end: an ordinary session
  *
  * Until `owned' nothing with the session's source leaves: a routing rule
  * closes output of the address, which is bound on the loopback, where neither
- * ARP nor neighbour discovery speaks of it. */
+ * ARP nor neighbour discovery speaks of it.  It stays so in RETURNING, while
+ * the switch may still bring packets: they go to the transferring device. */
 
 #include <config.h>
 
@@ -45,6 +46,8 @@ VLOG_DEFINE_THIS_MODULE(take);
 #define MAX_EXPECTED 256
 /* Milliseconds for which late packets are taken after `owned'. */
 #define OWNED_TIMEOUT 2000
+/* Milliseconds without a late packet after which RETURNING may end. */
+#define RETURN_QUIET 250
 
 void
 take_expect(struct agent *agent, const struct json *params)
@@ -90,42 +93,75 @@ take_expect(struct agent *agent, const struct json *params)
     handover_set_state(h, TAKE_EXPECTED, HANDOVER_EXPECT_TIMEOUT);
 }
 
-/* Takes away what the reservation put in place.  What the tap and the
- * datagram sockets caught goes back to T; what T relayed it has kept. */
+/* Ends the session that came too far: its connections, and what the
+ * application has of it.  Datagram sockets go on as catchers. */
 static void
-undo_reservation(struct handover *h)
+end_session(struct handover *h, const char *reason)
 {
-    if (h->state < TAKE_WAITING) {
-        return;
+    struct session *s = h->session;
+
+    h->sockets = xrealloc(h->sockets, (h->n_sockets + s->n_sockets + 1)
+                                          * sizeof *h->sockets);
+    for (size_t i = 0; i < s->n_sockets; i++) {
+        if (s->sockets[i].datagram) {
+            h->sockets[h->n_sockets++] = s->sockets[i];
+        } else {
+            socket_state_discard(s->sockets[i].fd, NULL);
+            close(s->sockets[i].fd);
+        }
     }
+    s->n_sockets = 0;
+    app_send_session(h->conn, APP_GONE, s, NULL, NULL, ECANCELED, reason);
+    s->handover = NULL;
+    h->session = NULL;
+    agent_drop_session(h->agent, s);
+}
+
+/* What the tap and the datagram sockets caught goes back to the transferring
+ * device.  What that one relayed it still has. */
+static void
+begin_returning(struct handover *h)
+{
     packet_queue_clear(&h->packets);
+    h->relayed = 0;
+    handover_collect(h);
+    h->last_late = time_msec();
+    handover_stop_asking(h);
+    handover_set_state(h, TAKE_RETURNING, HANDOVER_DRAIN_TIMEOUT);
+    handover_relay_collected(h);
+}
+
+void
+take_finish_returning(struct handover *h)
+{
     handover_collect(h);
     handover_relay_collected(h);
+    for (size_t i = 0; i < h->n_sockets; i++) {
+        socket_state_discard(h->sockets[i].fd, NULL);
+    }
+    handover_close_sockets(h);
     address_del("lo", &h->address);
     address_open_output(&h->address);
+    handover_destroy(h);
 }
 
 void
 take_fail(struct handover *h, const char *reason)
 {
-    struct session *s = h->session;
-
-    undo_reservation(h);
     events_add(h->agent, &h->session_id, h->uid, "did not come from %s: %s",
                h->other, reason);
-    if (s) {
-        for (size_t i = 0; i < s->n_sockets; i++) {
-            socket_state_discard(s->sockets[i].fd, NULL);
-        }
-        app_send_session(h->conn, APP_GONE, s, NULL, NULL, ECANCELED, reason);
-        s->handover = NULL;
-        h->session = NULL;
-        agent_drop_session(h->agent, s);
+    if (h->session) {
+        end_session(h, reason);
     }
+    h->conn = NULL;
     if (h->n_steps) {
         handover_report(h);
     }
-    handover_destroy(h);
+    if (h->state < TAKE_WAITING) {
+        handover_destroy(h);
+    } else {
+        begin_returning(h);
+    }
 }
 
 void
@@ -215,8 +251,10 @@ take_handle_late(struct handover *h, const struct peer_frame *frame)
 {
     if (!packet_queue_from_frame(&h->packets, frame->body, frame->len,
                                  &h->address)) {
-        VLOG_WARN("device %s sent late packets of the wrong form",
-                  frame->from);
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+
+        VLOG_WARN_RL(&rl, "device %s sent late packets of the wrong form",
+                     frame->from);
     }
     if (h->state == TAKE_OWNED) {
         handover_deliver(h);
@@ -226,7 +264,7 @@ take_handle_late(struct handover *h, const struct peer_frame *frame)
 void
 take_handle_frame(struct handover *h, const struct peer_frame *frame)
 {
-    if (h->state < TAKE_WAITING) {
+    if (h->state < TAKE_WAITING || h->state == TAKE_RETURNING) {
         return;
     }
     switch (frame->type) {
@@ -402,7 +440,7 @@ void
 take_decided(struct handover *h, enum handover_outcome outcome, uint64_t epoch,
              const char *reason)
 {
-    if (h->state == TAKE_OWNED) {
+    if (h->state == TAKE_OWNED || h->state == TAKE_RETURNING) {
         return;
     } else if (outcome == HANDOVER_OWNED && h->state == TAKE_CLAIMED) {
         take_owned(h, epoch);
@@ -429,6 +467,14 @@ take_run(struct handover *h)
 {
     if (h->state == TAKE_POSTPONED && time_msec() < h->deadline) {
         take_reserve(h);
+        return;
+    }
+    if (h->state == TAKE_RETURNING) {
+        handover_collect(h);
+        handover_relay_collected(h);
+        if (time_msec() >= MIN(h->deadline, h->last_late + RETURN_QUIET)) {
+            take_finish_returning(h);
+        }
         return;
     }
     if (time_msec() < h->deadline) {

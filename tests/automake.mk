@@ -9,6 +9,7 @@ UNIT_TESTS += tests/unit/test-attachment-frame
 UNIT_TESTS += tests/unit/test-baton-ctl
 UNIT_TESTS += tests/unit/test-block
 UNIT_TESTS += tests/unit/test-device
+UNIT_TESTS += tests/unit/test-handover
 UNIT_TESTS += tests/unit/test-http
 UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-late-packets
@@ -139,6 +140,46 @@ tests_unit_test_stream_count_SOURCES = tests/unit/test-stream-count.c \
 	tests/unit/unit.h utilities/stream-count.c utilities/stream-count.h
 tests_unit_test_stream_count_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/utilities
 tests_unit_test_stream_count_LDADD = $(UNIT_LDADD)
+
+# Two agents without wires or kernels: see the top of agent-world.h.
+AGENT_WORLD = tests/unit/agent-world.c tests/unit/agent-world.h \
+	tests/unit/unit.h
+AGENT_WORLD_WRAPS = $(AM_LDFLAGS) \
+	-Wl,--wrap=time_msec -Wl,--wrap=poll_timer_wait_until_at \
+	-Wl,--wrap=poll_timer_wait_at -Wl,--wrap=poll_fd_wait_at \
+	-Wl,--wrap=link_notify -Wl,--wrap=link_request \
+	-Wl,--wrap=link_get_error -Wl,--wrap=controller_link_get \
+	-Wl,--wrap=controller_link_is_registered \
+	-Wl,--wrap=controller_link_get_ifname \
+	-Wl,--wrap=controller_link_get_sa_id \
+	-Wl,--wrap=controller_link_get_sa_key \
+	-Wl,--wrap=controller_link_get_nonce -Wl,--wrap=attachment_flush \
+	-Wl,--wrap=peers_send -Wl,--wrap=peers_connect \
+	-Wl,--wrap=peers_is_connected -Wl,--wrap=peers_get_error \
+	-Wl,--wrap=identity_get_name -Wl,--wrap=identity_sign \
+	-Wl,--wrap=identity_verify -Wl,--wrap=app_conn_send \
+	-Wl,--wrap=app_conn_uid -Wl,--wrap=app_conn_is_ready \
+	-Wl,--wrap=service_find_application -Wl,--wrap=address_close_output \
+	-Wl,--wrap=address_open_output -Wl,--wrap=address_add \
+	-Wl,--wrap=address_del -Wl,--wrap=address_is_local \
+	-Wl,--wrap=late_packets_catch -Wl,--wrap=late_packets_release \
+	-Wl,--wrap=late_packets_next -Wl,--wrap=late_packets_get_stats \
+	-Wl,--wrap=late_packets_deliver -Wl,--wrap=getsockname \
+	-Wl,--wrap=getpeername -Wl,--wrap=socket_state_inspect \
+	-Wl,--wrap=socket_state_check -Wl,--wrap=socket_state_hold_new \
+	-Wl,--wrap=socket_state_freeze -Wl,--wrap=socket_state_capture \
+	-Wl,--wrap=socket_state_thaw -Wl,--wrap=socket_state_discard \
+	-Wl,--wrap=socket_state_settle -Wl,--wrap=socket_state_destroy \
+	-Wl,--wrap=socket_state_get_info -Wl,--wrap=socket_state_encode \
+	-Wl,--wrap=socket_state_decode -Wl,--wrap=socket_state_restore \
+	-Wl,--wrap=socket_state_unmute -Wl,--wrap=socket_state_catcher \
+	-Wl,--wrap=socket_state_take_datagram
+
+tests_unit_test_handover_SOURCES = tests/unit/test-handover.c $(AGENT_WORLD)
+tests_unit_test_handover_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd \
+	-I$(srcdir)/lib/socket-state
+tests_unit_test_handover_LDFLAGS = $(AGENT_WORLD_WRAPS)
+tests_unit_test_handover_LDADD = agentd/libagentd.la $(UNIT_LDADD)
 
 # Applications, with a stand-in for the agent.
 check_PROGRAMS += tests/apps/stand-in-agent

@@ -19,7 +19,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +39,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vconn.h"
 #include "openvswitch/vlog.h"
+#include "ovs-atomic.h"
 #include "ovs-thread.h"
 #include "packets.h"
 #include "util.h"
@@ -51,7 +51,16 @@
 #define DESTINATION "10.1.0.254"
 #define SOURCE "10.1.0.2"
 
-static atomic_bool stop_sending;
+static atomic_bool stop_sending = false;
+
+static bool
+must_stop(void)
+{
+    bool stop;
+
+    atomic_read(&stop_sending, &stop);
+    return stop;
+}
 
 static int
 open_packet_socket(const char *netns, bool receive)
@@ -107,7 +116,7 @@ send_packets(void *fd_)
 
     prctl(PR_SET_TIMERSLACK, 1);
     clock_gettime(CLOCK_MONOTONIC, &due);
-    while (!atomic_load(&stop_sending)) {
+    while (!must_stop()) {
         if (send(fd, dp_packet_data(packet), dp_packet_size(packet), 0) < 0
             && errno != EAGAIN && errno != ENOBUFS) {
             ovs_fatal(errno, "send");

@@ -4,11 +4,13 @@
 dist_noinst_SCRIPTS += tests/bench/run
 EXTRA_DIST += \
 	tests/bench/agent.py \
+	tests/bench/application.py \
 	tests/bench/arrivals.py \
 	tests/bench/breakdown.py \
 	tests/bench/floor.py \
 	tests/bench/handover.py \
 	tests/bench/main_job.py \
+	tests/bench/rate.py \
 	tests/bench/report.py \
 	tests/bench/sandbox.py
 
@@ -22,6 +24,12 @@ tests_bench_pulse_SOURCES = tests/bench/pulse-data.h \
 	tests/bench/pulse-far.c tests/bench/pulse.c tests/bench/pulse.h
 tests_bench_pulse_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/utilities
 tests_bench_pulse_LDADD = lib/libbaton.la
+
+# Many sessions that are moved at once.
+noinst_PROGRAMS += tests/bench/herd
+tests_bench_herd_SOURCES = tests/bench/herd.c
+tests_bench_herd_CPPFLAGS = -I$(srcdir)/include
+tests_bench_herd_LDADD = lib/libbaton.la
 
 # The floor: what a move costs without a protocol.
 noinst_PROGRAMS += tests/bench/floor-flow tests/bench/floor-socket

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 sandbox_up --devices=laptop,tv,phone
-make_file file 20000000
+make_file file 60000000
 serve_on laptop
 download file --limit-rate 4M
 wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 500000

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 sandbox_up
-make_file file 20000000
+make_file file 80000000
 serve_on laptop
 [ "$address" != 10.1.0.11 ] || fail "it is the permanent address"
 
@@ -22,5 +22,5 @@ has_session laptop "$session" >/dev/null && fail "laptop has it still"
 before=$(stat -c %s "$work/got-file")
 wait_for 10 "bytes from tv" file_has_bytes "$work/got-file" \
     $((before + 1000000))
-wait_exit 20 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
+wait_exit 40 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
 assert_same_bytes "$work/got-file" "$sandbox/files/file"

@@ -26,7 +26,7 @@ struct handover;
 struct session_socket {
     int fd;
     uint64_t cookie; /* SO_COOKIE. */
-    bool datagram;  /* UDP: the catcher of its own datagrams. */
+    bool datagram;   /* UDP: the catcher of its own datagrams. */
 };
 
 struct session {

@@ -157,34 +157,30 @@ raw_destination(const struct sockaddr_storage *to,
 
 /* A local destination's source address is that address itself. */
 static bool
-leads_to_ourselves(int fd, const struct sockaddr_storage *dst, socklen_t len)
+leads_to_ourselves(int fd, const struct sockaddr_storage *dst)
 {
     struct sockaddr_storage src;
-    socklen_t src_len = sizeof src;
+    socklen_t len = sizeof src;
+    size_t n;
 
     memset(&src, 0, sizeof src);
-    if (connect(fd, (const struct sockaddr *) dst, len)
-        || getsockname(fd, (struct sockaddr *) &src, &src_len)
+    if (getsockname(fd, (struct sockaddr *) &src, &len)
         || src.ss_family != dst->ss_family) {
         return false;
     }
-    size_t n;
     const uint8_t *address = wire_address(&src, &n);
     return !memcmp(address, wire_address(dst, &n), n);
 }
 
-static int
-transmit(const struct socket_segment *segment, bool local, char **errorp)
+int
+socket_segment_open(const struct sockaddr_storage *to, bool ours, int *rawp,
+                    char **errorp)
 {
-    uint8_t packet[40 + TCP_HEADER + TCP_TIMESTAMPS + 64];
     struct sockaddr_storage dst;
-    int on = 1, error = 0;
+    socklen_t len = raw_destination(to, &dst);
+    int on = 1;
 
-    if (segment->size > 64) {
-        return EINVAL;
-    }
-    socklen_t len = raw_destination(segment->to, &dst);
-    size_t n = build_segment(segment, packet);
+    *rawp = -1;
     int fd = socket(dst.ss_family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
     if (fd < 0) {
         return socket_error(errorp, errno, "cannot open a raw socket");
@@ -192,28 +188,35 @@ transmit(const struct socket_segment *segment, bool local, char **errorp)
     if (dst.ss_family == AF_INET6) {
         setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof on);
     }
-    if (local && !leads_to_ourselves(fd, &dst, len)) {
+    int error = connect(fd, (const struct sockaddr *) &dst, len) ? errno : 0;
+    if (error) {
+        error = socket_error(errorp, error, "cannot connect a raw socket");
+    } else if (ours && !leads_to_ourselves(fd, &dst)) {
         error = socket_error(errorp, EADDRNOTAVAIL,
                              "the socket's address is not of this host");
-    } else if (sendto(fd, packet, n, MSG_DONTWAIT,
-                      (const struct sockaddr *) &dst, len)
-               != n) {
-        error = socket_error(errorp, errno, "cannot send a raw segment");
     }
-    close(fd);
-    return error;
+    if (error) {
+        close(fd);
+        return error;
+    }
+    *rawp = fd;
+    return 0;
 }
 
 int
-socket_segment_inject(const struct socket_segment *segment, char **errorp)
+socket_segment_send(int raw, const struct socket_segment *segment,
+                    char **errorp)
 {
-    return transmit(segment, true, errorp);
-}
+    uint8_t packet[40 + TCP_HEADER + TCP_TIMESTAMPS + SOCKET_SEGMENT_MAX];
 
-int
-socket_segment_send(const struct socket_segment *segment, char **errorp)
-{
-    return transmit(segment, false, errorp);
+    if (segment->size > SOCKET_SEGMENT_MAX) {
+        return socket_error(errorp, EMSGSIZE, "a raw segment is too large");
+    }
+    size_t n = build_segment(segment, packet);
+    if (send(raw, packet, n, MSG_DONTWAIT) != n) {
+        return socket_error(errorp, errno, "cannot send a raw segment");
+    }
+    return 0;
 }
 
 size_t

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SETTLE_TRIES 200 /* Looks, 50 us apart: 10 ms. */
 #define INITIAL_CWND 10  /* Segments. */
@@ -21,7 +22,9 @@
 #define RTT_UNKNOWN 10000
 #define RTT_FAR 50000
 #define RTT_NEARER 1000
+#define RTT_LOCAL 200 /* Less than what we can tell. */
 #define RTT_MAX 1000000
+#define RTT_EXCESS 30 /* What it takes here. */
 
 static int
 set_timestamp(int fd, uint32_t value, char **errorp)
@@ -67,7 +70,9 @@ primer_rtt(const struct socket_tcp *t)
         return t->srtt_us < RTT_MAX ? t->srtt_us : RTT_MAX;
     }
     least = least < RTT_FAR ? least : RTT_FAR;
-    return least - (least / 2 < RTT_NEARER ? least / 2 : RTT_NEARER);
+    return (least < RTT_LOCAL        ? 1
+            : least / 2 < RTT_NEARER ? least / 2
+                                     : least - RTT_NEARER);
 }
 
 /* The unit of bit 0 is not part of the time, so what was captured may be one
@@ -95,7 +100,7 @@ socket_replay_shut_window(int fd, const struct socket_tcp *t, uint32_t rcv_nxt)
 
 /* Our kernel works on a segment before sendto() returns, or soon after. */
 static int
-settle(int fd, uint8_t state, int outq)
+settle(int fd, uint8_t state, int outq, uint32_t *min_rtt)
 {
     struct timespec pause = { 0, 50000 };
     struct tcp_info tcp;
@@ -108,6 +113,7 @@ settle(int fd, uint8_t state, int outq)
         if (socket_get_tcp_info(fd, &tcp) || ioctl(fd, SIOCOUTQ, &now)) {
             return errno;
         } else if (tcp.tcpi_state == state && now == outq) {
+            *min_rtt = tcp.tcpi_min_rtt;
             return 0;
         }
     }
@@ -123,12 +129,11 @@ receive(int fd, const struct socket_state *state, uint32_t ack, bool fin,
 {
     struct socket_segment segment;
     uint32_t now = timestamp(&state->tcp) | 1;
+    int raw;
 
-    if (state->tcp.timestamps) {
-        int error = set_timestamp(fd, now, errorp);
-        if (error) {
-            return error;
-        }
+    int error = socket_segment_open(&state->info.local, true, &raw, errorp);
+    if (error) {
+        return error;
     }
     memset(&segment, 0, sizeof segment);
     segment.from = &state->info.peer;
@@ -139,7 +144,15 @@ receive(int fd, const struct socket_state *state, uint32_t ack, bool fin,
     segment.timestamps = state->tcp.timestamps;
     segment.tsval = 0; /* Any of the peer's is newer than 0. */
     segment.tsecr = now - primer_rtt(&state->tcp);
-    return socket_segment_inject(&segment, errorp);
+    if (state->tcp.timestamps) {
+        /* The last thing before: the time between counts. */
+        error = set_timestamp(fd, now, errorp);
+    }
+    if (!error) {
+        error = socket_segment_send(raw, &segment, errorp);
+    }
+    close(raw);
+    return error;
 }
 
 /* Before all unread data is there: the byte at the mark. */
@@ -165,7 +178,13 @@ socket_replay_urgent(int fd, const struct socket_state *state, size_t primer,
     segment.urgent_pointer = 1;
     segment.data = state->recv_data + t->urgent_offset;
     segment.size = 1;
-    error = socket_segment_inject(&segment, errorp);
+    int raw;
+    error = socket_segment_open(segment.to, true, &raw, errorp);
+    if (error) {
+        return error;
+    }
+    error = socket_segment_send(raw, &segment, errorp);
+    close(raw);
     if (error) {
         return error;
     }
@@ -211,9 +230,10 @@ mark_fin_sent(int fd, char **errorp)
  * and received do that, and has the primer acknowledged. */
 int
 socket_replay(int fd, const struct socket_state *state, size_t primer,
-              char **errorp)
+              bool strict, char **errorp)
 {
     const struct socket_tcp *t = &state->tcp;
+    uint32_t min_rtt = 0;
     bool ours_first = (t->state == ST_CLOSING && t->fin_sent)
                       || t->state == ST_FIN_WAIT1 || t->state == ST_FIN_WAIT2;
     bool mine = t->fin_sent || t->fin_acked;
@@ -238,7 +258,11 @@ socket_replay(int fd, const struct socket_state *state, size_t primer,
         error = receive(fd, state, ack, t->fin_received, errorp);
         if (!error) {
             error = settle(fd, next,
-                           sent + (mine && ours_first && !t->fin_acked));
+                           sent + (mine && ours_first && !t->fin_acked),
+                           &min_rtt);
+            if (!error && strict && min_rtt > primer_rtt(t) + RTT_EXCESS) {
+                error = EAGAIN; /* We were kept from working. */
+            }
             if (error) {
                 return socket_error(errorp, error,
                                     "a segment from ourselves did not take");

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define MAXSEG_MAX 32767 /* What TCP_MAXSEG takes. */
+#define STRICT_TRIES 2
 
 /* Space beside the data that a buffer needs: the kernel's bookkeeping, the
  * primer. */
@@ -339,7 +340,7 @@ restore_window(int fd, const struct socket_tcp *t, char **errorp)
 
 static int
 try_restore(const struct socket_state *state, uint32_t mark, size_t primer,
-            int *fdp, char **errorp)
+            bool strict, int *fdp, char **errorp)
 {
     const struct socket_tcp *t = &state->tcp;
     bool borrowed = false;
@@ -357,7 +358,7 @@ try_restore(const struct socket_state *state, uint32_t mark, size_t primer,
         error = fill_send_queue(fd, state, primer, errorp);
     }
     if (!error) {
-        error = socket_replay(fd, state, primer, errorp);
+        error = socket_replay(fd, state, primer, strict, errorp);
     }
     if (!error) {
         error = socket_options_apply(fd, state, SOCKET_STAGE_CONNECTED,
@@ -394,8 +395,13 @@ socket_tcp_restore(const struct socket_state *state, uint32_t mark, int *fdp,
                    char **errorp)
 {
     size_t primer = socket_replay_primer_size(&state->tcp);
+    int error = EAGAIN;
 
-    return (!try_restore(state, mark, primer, fdp, NULL)
-                ? 0
-                : try_restore(state, mark, 0, fdp, errorp));
+    for (int i = 0; i < STRICT_TRIES && error == EAGAIN; i++) {
+        error = try_restore(state, mark, primer, true, fdp, NULL);
+    }
+    if (error == EAGAIN) {
+        error = try_restore(state, mark, primer, false, fdp, NULL);
+    }
+    return error ? try_restore(state, mark, 0, false, fdp, errorp) : 0;
 }

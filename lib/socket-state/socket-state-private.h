@@ -186,8 +186,10 @@ int socket_replay_shut_window(int fd, const struct socket_tcp *,
                               uint32_t rcv_nxt);
 int socket_replay_urgent(int fd, const struct socket_state *, size_t primer,
                          char **errorp);
+/* With 'strict', EAGAIN if that took so long that the round trip time is
+ * wrong: then it is better to begin again. */
 int socket_replay(int fd, const struct socket_state *, size_t primer,
-                  char **errorp);
+                  bool strict, char **errorp);
 
 /* socket-listen.c */
 int socket_listen_capture(int fd, struct socket_state *, char **errorp);
@@ -217,11 +219,13 @@ struct socket_segment {
 #define SOCKET_TH_FIN 0x01
 #define SOCKET_TH_URG 0x20
 
-/* Puts a segment, as if from the peer, into this kernel.  EADDRNOTAVAIL, and
- * nothing is sent, if 'to' is not an address of this host. */
-int socket_segment_inject(const struct socket_segment *, char **errorp);
-/* Sends a segment to the peer. */
-int socket_segment_send(const struct socket_segment *, char **errorp);
+#define SOCKET_SEGMENT_MAX 64 /* Bytes of 'data'. */
+
+/* A raw socket for segments to 'to'.  With 'ours', that has to be an address
+ * of this host (otherwise EADDRNOTAVAIL): they come in, as if from the peer. */
+int socket_segment_open(const struct sockaddr_storage *to, bool ours,
+                        int *rawp, char **errorp);
+int socket_segment_send(int raw, const struct socket_segment *, char **errorp);
 /* Builds an IP packet with the UDP datagram whose payload already lies at
  * packet + SOCKET_UDP_HEADROOM(family).  Returns its size. */
 size_t socket_udp_packet(uint8_t *packet, const struct sockaddr_storage *from,

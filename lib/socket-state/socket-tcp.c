@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #define CAPTURE_TRIES 10 /* Until two looks agree. */
 
@@ -441,7 +442,13 @@ probe(int fd, char **errorp)
     segment.window = UINT16_MAX >> (tcp.tcpi_rcv_wscale ? 4 : 0);
     segment.timestamps = tcp.tcpi_options & TCPI_OPT_TIMESTAMPS;
     segment.tsval = timestamp & ~1u;
-    return socket_segment_send(&segment, errorp);
+    int raw;
+    error = socket_segment_open(&info.peer, false, &raw, errorp);
+    if (!error) {
+        error = socket_segment_send(raw, &segment, errorp);
+        close(raw);
+    }
+    return error;
 }
 
 int

@@ -127,10 +127,10 @@ loss(int family, size_t amount, int ms)
 static void
 test_loss(void)
 {
-    loss(AF_INET, 100, 400);
-    loss(AF_INET, 3000, 100);
-    loss(AF_INET, 14000, 100);
-    loss(AF_INET6, 14000, 100);
+    loss(AF_INET, 100, 600);
+    loss(AF_INET, 3000, 600);
+    loss(AF_INET, 14000, 600);
+    loss(AF_INET6, 14000, 600);
 }
 
 /* Frozen and captured, then thawed, with packets lost meanwhile: the same

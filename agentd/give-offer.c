@@ -18,6 +18,10 @@
 
 VLOG_DEFINE_THIS_MODULE(give_offer);
 
+/* Bytes by which a connection's queues may grow between the offer and the
+ * freeze. */
+#define QUEUE_GROWTH (4u << 20)
+
 static void
 put_peer(struct json *json, const struct sockaddr_storage *ss)
 {
@@ -78,8 +82,11 @@ give_offer(struct handover *h)
             json_destroy(offer);
             return;
         }
-        size_max += info.kind == SOCKET_STATE_TCP ? SOCKET_STATE_ENCODED_MAX
-                                                  : 65536;
+        size_max += 65536;
+        if (info.kind == SOCKET_STATE_TCP) {
+            size_max += MIN(info.recv_queue + info.send_queue + QUEUE_GROWTH,
+                            SOCKET_STATE_ENCODED_MAX);
+        }
         json_array_add(sockets, offer_socket(&info));
     }
     if (!h->keypair) {

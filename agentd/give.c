@@ -620,7 +620,11 @@ give_run(struct handover *h)
         }
     } else if (h->state == GIVE_OFFERED && !h->relay
                && !peers_is_connected(h->agent->peers, h->other)) {
-        give_fail(h, ECONNRESET, "the connection with the target was lost");
+        VLOG_INFO("the connection with device %s was lost: frames go by way "
+                  "of the controller",
+                  h->other);
+        h->relay = true;
+        give_offer(h);
     } else if (h->state == GIVE_OFFERED && time_msec() >= h->offer_again) {
         h->offer_again = LLONG_MAX;
         give_offer(h);

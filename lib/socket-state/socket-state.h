@@ -65,7 +65,7 @@ struct socket_state_info {
 };
 
 /* Limits on what decode accepts and capture produces, in bytes. */
-#define SOCKET_STATE_QUEUE_MAX (16u << 20)
+#define SOCKET_STATE_QUEUE_MAX (32u << 20)
 #define SOCKET_STATE_ENCODED_MAX (2 * SOCKET_STATE_QUEUE_MAX + 65536)
 
 /* Looks without changing anything.  'fd' may be in any state. */

@@ -288,6 +288,9 @@ read_queues(int fd, struct socket_state *state, struct tcp_info *tcp)
             || outq > SOCKET_STATE_QUEUE_MAX) {
             return EMSGSIZE;
         }
+        if (before.state == ST_CLOSE) {
+            return ENOTCONN; /* Reset since it was inspected. */
+        }
         state->info.unsent = unsent;
         error = peek_recv_queue(fd, state, before.inq);
         if (!error) {

@@ -17,6 +17,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/release-reuse.sh \
 	tests/system/tests/sandbox.sh \
 	tests/system/tests/session-key-fresh.sh \
+	tests/system/tests/state-sealed.sh \
 	tests/system/tests/stream-both-ways.sh \
 	tests/system/tests/stream-whole.sh \
 	tests/system/tests/ticket-sealed.sh

@@ -289,7 +289,7 @@ unexpected_log() {
 # A daemon of ours is ended, or a link of it: the others say so.
 expect_disconnects() {
     expect_log 'fatal_signal[^|]*\|WARN\|terminating with signal'
-    expect_log '(stream_ssl|stream_fd)[^|]*\|WARN\|'
+    expect_log '(stream_ssl|stream_fd)[^|]*\|(WARN|ERR)\|'
     expect_log 'jsonrpc[^|]*\|WARN\|.*(send|receive) error'
     expect_log 'reconnect[^|]*\|WARN\|.*connection (dropped|attempt)'
 }

@@ -108,6 +108,7 @@ forward(struct pair *pair, int i)
         ssize_t got = recv(pair->fds[i], way->data + way->n, CHUNK - way->n,
                            0);
         if (got < 0 && errno != EAGAIN) {
+            perror("relay: recv");
             return false;
         }
         way->eof = !got;
@@ -116,6 +117,7 @@ forward(struct pair *pair, int i)
     if (way->n) {
         ssize_t sent = send(pair->fds[!i], way->data, way->n, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN) {
+            perror("relay: send");
             return false;
         }
         if (sent > 0) {

@@ -579,6 +579,8 @@ give_timeout(struct handover *h)
         give_offer(h);
         break;
     case GIVE_OFFERED:
+        /* Perhaps there is nobody any more at the connection's other end. */
+        peers_drop(h->agent->peers, h->other, "an offer was not answered");
         give_fail(h, ETIMEDOUT, "the target did not answer the offer");
         break;
     case GIVE_PAUSING:

@@ -10,6 +10,8 @@
 #include "util.h"
 
 #define FRAME_MAX 65536
+/* What two bytes can say.  An IPv6 datagram can be 40 bytes larger. */
+#define PACKET_MAX 65535
 
 void
 packet_queue_init(struct packet_queue *q)
@@ -38,7 +40,8 @@ packet_queue_uninit(struct packet_queue *q)
 void
 packet_queue_take(struct packet_queue *q, uint8_t *data, size_t size)
 {
-    if (q->n >= PACKET_QUEUE_MAX || q->bytes + size > PACKET_QUEUE_BYTES) {
+    if (size > PACKET_MAX || q->n >= PACKET_QUEUE_MAX
+        || q->bytes + size > PACKET_QUEUE_BYTES) {
         q->dropped++;
         free(data);
         return;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "byte-order.h"
+#include "message.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
@@ -25,11 +26,15 @@ VLOG_DEFINE_THIS_MODULE(peer_link);
 #define CONNECT_TIMEOUT 2000
 /* Milliseconds after which an unused connection is closed. */
 #define IDLE_TIMEOUT 300000
-/* Accepted connections at once, and bytes waiting on one of them. */
+/* Connections at once, all and with one device, and bytes waiting to be sent
+ * on one of them. */
 #define MAX_PEERS 256
+#define MAX_PEERS_PER_DEVICE 4
 #define MAX_BACKLOG (64u << 20)
-/* Frames taken from one peer each time around the loop. */
+/* Frames, and about how many bytes, that are taken from one peer each time
+ * around the loop. */
 #define MAX_FRAMES_PER_RUN 256
+#define MAX_BYTES_PER_RUN (4u << 20)
 
 struct peer {
     struct ovs_list node;   /* In peers->list. */
@@ -47,6 +52,8 @@ struct peer {
     struct ovs_list output; /* Of struct ofpbuf. */
     size_t backlog;
 };
+
+static struct vlog_rate_limit refused_rl = VLOG_RATE_LIMIT_INIT(6, 6);
 
 struct queued_frame {
     struct ovs_list node;
@@ -115,7 +122,7 @@ peer_frame_parse(const void *bytes_, size_t n, const char *from,
 {
     const uint8_t *bytes = bytes_;
 
-    if (n < PEER_HEADER_LEN || n > PEER_FRAME_MAX
+    if (n < PEER_HEADER_LEN || n - 4 > PEER_FRAME_MAX
         || ntohl(get_unaligned_be32((const ovs_be32 *) bytes)) != n - 4
         || !frame_type_is_valid(bytes[4])) {
         return false;
@@ -236,8 +243,46 @@ peers_get_endpoint(const struct peers *peers)
                      ntohs(pstream_get_bound_port(peers->listener)));
 }
 
+/* Makes room for another connection: who has shown no certificate yet gives
+ * way to who comes later, the longest waiting first. */
+static bool
+make_room(struct peers *peers)
+{
+    struct peer *peer;
+
+    if (peers->n < MAX_PEERS) {
+        return true;
+    }
+    LIST_FOR_EACH(peer, node, &peers->list) {
+        if (!peer->active && !peer->connected) {
+            peer_destroy(peers, peer);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of more connections with one device than it can need, the oldest ends. */
 static void
-peer_run_handshake(struct peer *peer)
+limit_device(struct peers *peers, const char *device)
+{
+    struct peer *oldest = NULL;
+    struct peer *peer;
+    int n = 0;
+
+    LIST_FOR_EACH(peer, node, &peers->list) {
+        if (peer->connected && !strcmp(peer->device, device)) {
+            oldest = oldest ? oldest : peer;
+            n++;
+        }
+    }
+    if (n > MAX_PEERS_PER_DEVICE) {
+        peer_fail(oldest, "the device has newer ones");
+    }
+}
+
+static void
+peer_run_handshake(struct peers *peers, struct peer *peer)
 {
     const char *id;
     int error;
@@ -255,12 +300,14 @@ peer_run_handshake(struct peer *peer)
     }
 
     id = stream_get_peer_id(peer->stream);
-    if (!id || strncmp(id, ROLE, strlen(ROLE)) || !id[strlen(ROLE)]
+    if (!id || strncmp(id, ROLE, strlen(ROLE))
+        || !message_name_is_valid(id + strlen(ROLE))
         || (peer->device && strcmp(peer->device, id + strlen(ROLE)))) {
-        VLOG_WARN("%s: refused: its certificate names \"%s\", expected "
-                  "\"device/%s\"",
-                  stream_get_name(peer->stream), id ? id : "",
-                  peer->device ? peer->device : "NAME");
+        VLOG_WARN_RL(&refused_rl,
+                     "%s: refused: its certificate names \"%s\", expected "
+                     "\"device/%s\"",
+                     stream_get_name(peer->stream), id ? id : "",
+                     peer->device ? peer->device : "NAME");
         peer_fail(peer, "the peer's certificate names somebody else");
         return;
     }
@@ -269,6 +316,7 @@ peer_run_handshake(struct peer *peer)
     }
     peer->connected = true;
     peer->deadline = time_msec() + IDLE_TIMEOUT;
+    limit_device(peers, peer->device);
 }
 
 static void
@@ -342,7 +390,9 @@ peer_receive(struct peer *peer, struct peer_frame *frame)
 static void
 peer_run_input(struct peers *peers, struct peer *peer)
 {
-    for (int i = 0; i < MAX_FRAMES_PER_RUN; i++) {
+    size_t bytes = 0;
+
+    for (int i = 0; i < MAX_FRAMES_PER_RUN && bytes < MAX_BYTES_PER_RUN; i++) {
         struct queued_frame *q = xmalloc(sizeof *q);
         int error = peer_receive(peer, &q->frame);
 
@@ -354,6 +404,7 @@ peer_run_input(struct peers *peers, struct peer *peer)
             return;
         }
         peer->deadline = time_msec() + IDLE_TIMEOUT;
+        bytes += q->frame.len;
         ovs_list_push_back(&peers->input, &q->node);
     }
     poll_immediate_wake();
@@ -366,8 +417,9 @@ peers_run(struct peers *peers)
     struct peer *peer;
 
     while (!pstream_accept(peers->listener, &stream)) {
-        if (peers->n >= MAX_PEERS) {
-            VLOG_WARN("%s: too many connections", stream_get_name(stream));
+        if (!make_room(peers)) {
+            VLOG_WARN_RL(&refused_rl, "%s: too many connections",
+                         stream_get_name(stream));
             stream_close(stream);
             continue;
         }
@@ -376,7 +428,7 @@ peers_run(struct peers *peers)
 
     LIST_FOR_EACH_SAFE(peer, node, &peers->list) {
         if (peer->stream && !peer->connected) {
-            peer_run_handshake(peer);
+            peer_run_handshake(peers, peer);
         }
         if (peer->connected) {
             stream_run(peer->stream);
@@ -453,13 +505,28 @@ peers_connect(struct peers *peers, const char *device, const char *endpoint)
     if (peer) {
         peer_destroy(peers, peer);
     }
-    error = stream_open(endpoint, &stream, DSCP_DEFAULT);
+    /* The other device chose the endpoint: TLS, or nothing. */
+    error = (!strncmp(endpoint, "ssl:", 4)
+                 ? stream_open(endpoint, &stream, DSCP_DEFAULT)
+                 : EAFNOSUPPORT);
     if (error) {
         stream = NULL;
     }
     peer = peer_create(peers, stream, device, true);
     if (error) {
         peer->error = xstrdup(ovs_strerror(error));
+    }
+}
+
+void
+peers_drop(struct peers *peers, const char *device, const char *reason)
+{
+    struct peer *peer;
+
+    LIST_FOR_EACH(peer, node, &peers->list) {
+        if (peer->connected && !strcmp(peer->device, device)) {
+            peer_fail(peer, reason);
+        }
     }
 }
 

@@ -55,6 +55,9 @@ char *peers_get_endpoint(const struct peers *);
 /* Makes sure that there is a connection with 'device', or that one is being
  * made to 'endpoint'. */
 void peers_connect(struct peers *, const char *device, const char *endpoint);
+/* Ends the connections with 'device', which does not answer: the next transfer
+ * makes a new one. */
+void peers_drop(struct peers *, const char *device, const char *reason);
 bool peers_is_connected(const struct peers *, const char *device);
 /* Why the last attempt failed; NULL while there is hope. */
 const char *peers_get_error(const struct peers *, const char *device);

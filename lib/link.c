@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "jsonrpc.h"
+#include "message.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
@@ -27,8 +28,9 @@ VLOG_DEFINE_THIS_MODULE(link);
 #define LINK_BACKLOG_BYTES (64u << 20)
 /* Milliseconds of silence before an "echo". */
 #define LINK_PROBE_INTERVAL 5000
-/* Backoff between attempts to connect, in milliseconds. */
-#define LINK_BACKOFF_MIN 100
+/* Backoff between attempts to connect, in milliseconds: "reconnect" allows no
+ * less than a second. */
+#define LINK_BACKOFF_MIN 1000
 #define LINK_BACKOFF_MAX 8000
 /* Milliseconds that an accepted connection has for its handshake. */
 #define LINK_HANDSHAKE_TIMEOUT 5000
@@ -155,6 +157,8 @@ link_start(struct link *link)
     link->deadline = time_msec() + LINK_HANDSHAKE_TIMEOUT;
 }
 
+static struct vlog_rate_limit refused_rl = VLOG_RATE_LIMIT_INIT(6, 6);
+
 /* The handshake: who is there? */
 static void
 link_run_connecting(struct link *link)
@@ -176,11 +180,11 @@ link_run_connecting(struct link *link)
 
     id = stream_get_peer_id(link->stream);
     if (!id || strncmp(id, link->role, strlen(link->role))
-        || !id[strlen(link->role)]) {
+        || !message_name_is_valid(id + strlen(link->role))) {
         char *reason = xasprintf("peer's certificate names \"%s\", not "
                                  "\"%sNAME\"", id ? id : "", link->role);
 
-        VLOG_WARN("%s: refused: %s", link->name, reason);
+        VLOG_WARN_RL(&refused_rl, "%s: refused: %s", link->name, reason);
         link_disconnect(link, EPERM, reason);
         free(reason);
         return;
@@ -215,7 +219,10 @@ link_run(struct link *link)
         }
         break;
     case RECONNECT_DISCONNECT:
-        link_disconnect(link, ETIMEDOUT, "the peer does not answer");
+        /* A handshake has a deadline of its own. */
+        if (link->rpc) {
+            link_disconnect(link, ETIMEDOUT, "the peer does not answer");
+        }
         break;
     case RECONNECT_PROBE:
         if (link->rpc) {
@@ -246,6 +253,7 @@ link_wait(struct link *link)
         stream_run_wait(link->stream);
         stream_connect_wait(link->stream);
         poll_timer_wait_until(link->deadline);
+        return;
     }
     reconnect_wait(link->fsm, time_msec());
 }
@@ -320,6 +328,9 @@ link_recv(struct link *link)
             reconnect_receive_attempted(link->fsm, time_msec());
             if (received - link->mark > LINK_MESSAGE_MAX) {
                 link_drop(link, "message too long");
+            } else {
+                /* Without it silence is not noticed. */
+                reconnect_receive_attempted(link->fsm, time_msec());
             }
             return NULL;
         } else if (error) {

@@ -15,7 +15,9 @@ UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-late-packets
 UNIT_TESTS += tests/unit/test-lease
 UNIT_TESTS += tests/unit/test-libbaton
+UNIT_TESTS += tests/unit/test-link
 UNIT_TESTS += tests/unit/test-methods
+UNIT_TESTS += tests/unit/test-peer-link
 UNIT_TESTS += tests/unit/test-policy
 UNIT_TESTS += tests/unit/test-record
 UNIT_TESTS += tests/unit/test-seal
@@ -154,7 +156,7 @@ AGENT_WORLD_WRAPS = $(AM_LDFLAGS) \
 	-Wl,--wrap=controller_link_get_sa_id \
 	-Wl,--wrap=controller_link_get_sa_key \
 	-Wl,--wrap=controller_link_get_nonce -Wl,--wrap=attachment_flush \
-	-Wl,--wrap=peers_send -Wl,--wrap=peers_connect \
+	-Wl,--wrap=peers_send -Wl,--wrap=peers_connect -Wl,--wrap=peers_drop \
 	-Wl,--wrap=peers_is_connected -Wl,--wrap=peers_get_error \
 	-Wl,--wrap=identity_get_name -Wl,--wrap=identity_sign \
 	-Wl,--wrap=identity_verify -Wl,--wrap=app_conn_send \
@@ -180,6 +182,22 @@ tests_unit_test_handover_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd \
 	-I$(srcdir)/lib/socket-state
 tests_unit_test_handover_LDFLAGS = $(AGENT_WORLD_WRAPS)
 tests_unit_test_handover_LDADD = agentd/libagentd.la $(UNIT_LDADD)
+
+TLS_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DBATON_PKI=\"$(abs_top_srcdir)/utilities/baton-pki\"
+
+tests_unit_test_link_SOURCES = tests/unit/test-link.c tests/unit/tls.h \
+	tests/unit/unit.h
+tests_unit_test_link_CPPFLAGS = $(TLS_CPPFLAGS)
+tests_unit_test_link_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec \
+	-Wl,--wrap=stream_open
+tests_unit_test_link_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_peer_link_SOURCES = tests/unit/test-peer-link.c \
+	tests/unit/tls.h tests/unit/unit.h
+tests_unit_test_peer_link_CPPFLAGS = $(TLS_CPPFLAGS) -I$(srcdir)/agentd
+tests_unit_test_peer_link_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
+tests_unit_test_peer_link_LDADD = agentd/libagentd.la $(UNIT_LDADD)
 
 # Applications, with a stand-in for the agent.
 check_PROGRAMS += tests/apps/stand-in-agent

@@ -215,6 +215,13 @@ __wrap_peers_connect(struct peers *peers OVS_UNUSED,
 {
 }
 
+void __wrap_peers_drop(struct peers *, const char *, const char *);
+void
+__wrap_peers_drop(struct peers *peers OVS_UNUSED,
+                  const char *device OVS_UNUSED, const char *reason OVS_UNUSED)
+{
+}
+
 bool __wrap_peers_is_connected(const struct peers *, const char *);
 bool
 __wrap_peers_is_connected(const struct peers *peers,

@@ -254,7 +254,8 @@ handle_add(struct session *s, struct app_event *event)
                        "ADD takes one descriptor");
         return;
     }
-    if (s->handover && s->handover->state >= GIVE_PREPARING
+    if (s->handover
+        && (s->handover->paused || s->handover->state >= GIVE_FROZEN)
         && handover_is_giving(s->handover)) {
         app_send_error(event->conn, s, event->msg.socket, EBUSY,
                        "the session is moving");

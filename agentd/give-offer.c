@@ -173,4 +173,9 @@ give_accepted(struct handover *h, const struct json *json)
     handover_set_state(h, GIVE_PAUSING, HANDOVER_PAUSE_TIMEOUT);
     app_send_session(h->session->conn, APP_PAUSE, h->session, &note,
                      h->agent->note_key, 0, NULL);
+    if (give_is_settled(h)) {
+        /* Nothing to wait for but the application: the notice goes out while
+         * it stops. */
+        give_prepare(h);
+    }
 }

@@ -11,7 +11,8 @@
  *               OFFERED -----refused, 30 s---+
  *                   | accepted               |
  *               PAUSING -----1 s-------------+---> as it was; RESUME
- *                   | paused                 |
+ *                   | paused (with nothing   |
+ *                   |  in flight: at once)   |
  *              SETTLING                      |
  *                   | acknowledged, or 1 s   |
  *             PREPARING -----refused, 2 s,---+
@@ -280,8 +281,8 @@ give_handle_message(struct handover *h, const char *kind,
  * stopped, the correspondent goes on to receive: this costs it nothing.
  *
  * Returns true once little is in flight, or what is does not become less. */
-static bool
-is_settled(struct handover *h)
+bool
+give_is_settled(struct handover *h)
 {
     const struct session *s = h->session;
     size_t unsettled = 0;
@@ -313,6 +314,7 @@ give_handle_paused(struct handover *h, struct app_event *event)
     char *error = NULL;
 
     handover_step(h, "paused");
+    h->paused = true;
     if (event->msg.flags & APP_FLAG_STATE && event->n_fds
         && handoff_state_from_fd(&h->handoff, event->fds[event->n_fds - 1],
                                  &error)) {
@@ -320,9 +322,13 @@ give_handle_paused(struct handover *h, struct app_event *event)
         free(error);
         return;
     }
-    handover_set_state(h, GIVE_SETTLING, HANDOVER_SETTLE_TIMEOUT);
-    if (is_settled(h)) {
-        give_prepare(h);
+    if (h->state == GIVE_PAUSING) {
+        handover_set_state(h, GIVE_SETTLING, HANDOVER_SETTLE_TIMEOUT);
+        if (give_is_settled(h)) {
+            give_prepare(h);
+        }
+    } else if (h->gone) {
+        give_freeze(h);
     }
 }
 
@@ -339,7 +345,12 @@ give_handle_reply(struct handover *h, const struct jsonrpc_msg *msg)
     } else if (introduced) {
         give_introduced(h, msg->result);
     } else if (h->state == GIVE_PREPARING) {
-        give_freeze(h);
+        h->gone = true;
+        if (h->paused) {
+            give_freeze(h);
+        } else {
+            h->deadline = time_msec() + HANDOVER_PAUSE_TIMEOUT;
+        }
     }
     /* A late `go' is ignored. */
 }
@@ -588,7 +599,9 @@ give_timeout(struct handover *h)
         break;
     case GIVE_SETTLING: give_prepare(h); break;
     case GIVE_PREPARING:
-        give_fail(h, ETIMEDOUT, "the controller did not answer");
+        give_fail(h, ETIMEDOUT,
+                  h->gone ? "the application did not pause"
+                          : "the controller did not answer");
         break;
     case GIVE_FROZEN: give_lost(h); break;
     case GIVE_DRAINING: give_finish_draining(h); break;
@@ -630,11 +643,11 @@ give_run(struct handover *h)
     } else if (h->state == GIVE_OFFERED && time_msec() >= h->offer_again) {
         h->offer_again = LLONG_MAX;
         give_offer(h);
-    } else if (h->state == GIVE_PREPARING) {
+    } else if (h->state == GIVE_PREPARING && h->paused) {
         collect_datagrams(h);
     } else if (h->state == GIVE_SETTLING) {
         collect_datagrams(h);
-        if (is_settled(h)) {
+        if (give_is_settled(h)) {
             give_prepare(h);
         }
     } else if (h->state == GIVE_FROZEN || h->state == GIVE_DRAINING) {

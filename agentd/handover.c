@@ -708,7 +708,8 @@ handover_handle_app(struct agent *agent OVS_UNUSED, struct session *s,
 
     if (!h || event->conn != (handover_is_giving(h) ? s->conn : h->conn)) {
         VLOG_DBG("an application answered about a move that is over");
-    } else if (event->msg.type == APP_PAUSED && h->state == GIVE_PAUSING) {
+    } else if (event->msg.type == APP_PAUSED && !h->paused
+               && (h->state == GIVE_PAUSING || h->state == GIVE_PREPARING)) {
         give_handle_paused(h, event);
     } else if (event->msg.type == APP_READY && h->state == TAKE_MUTED) {
         take_handle_ready(h);

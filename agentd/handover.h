@@ -97,6 +97,8 @@ struct handover {
 
     struct session *session; /* Taking: NULL before TAKE_MUTED. */
     bool relay;              /* Frames go by way of the controller. */
+    bool paused;             /* Giving: the application has stopped. */
+    bool gone;               /* Giving: `go' has come. */
     uint64_t introduce_id, prepare_id; /* Requests, or 0. */
 
     size_t unsettled;       /* Bytes not acknowledged, when last seen. */
@@ -212,6 +214,7 @@ void give_accepted(struct handover *, const struct json *);
 void give_prepare(struct handover *);
 void give_freeze(struct handover *);
 /* Ends a transfer before `go': everything is as it was. */
+bool give_is_settled(struct handover *);
 void give_fail(struct handover *, int error, const char *reason);
 void give_hold_new_connections(struct session *, bool hold);
 

@@ -40,17 +40,17 @@ static int
 take_catcher(struct handover *h, const struct socket_state_info *info)
 {
     for (size_t i = 0; i < h->n_sockets; i++) {
-        struct sockaddr_storage local, peer;
+        struct sockaddr_storage local = { .ss_family = AF_UNSPEC };
+        struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
         socklen_t len = sizeof local;
         int fd = h->sockets[i].fd;
 
-        memset(&peer, 0, sizeof peer);
         if (getsockname(fd, (struct sockaddr *) &local, &len)) {
             continue;
         }
         len = sizeof peer;
         if (getpeername(fd, (struct sockaddr *) &peer, &len)) {
-            peer.ss_family = 0;
+            peer.ss_family = AF_UNSPEC;
         }
         if (sockaddr_equals(&local, &info->local)
             && sockaddr_equals(&peer, &info->peer)) {

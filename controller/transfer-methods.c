@@ -186,7 +186,7 @@ method_prepare(struct controller *c, struct device *device,
     } else if (t->over || t->state != TRANSFER_SETTLED) {
         refusal_set(&refusal, "ticket", "the ticket was used before");
     }
-    if (refusal.code) {
+    if (!t || refusal.code) {
         refusal_reply(device, msg, &refusal);
     } else {
         prepare(c, device, msg, t, ticket, n);

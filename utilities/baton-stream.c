@@ -146,23 +146,23 @@ static void
 say(const char *what, const struct carrier *c)
 {
     char text[INET6_ADDRSTRLEN];
-    struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
-    socklen_t len = sizeof ss;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in sin;
+        struct sockaddr_in6 sin6;
+    } name = { .sin6 = { .sin6_family = AF_UNSPEC } };
+    socklen_t len = sizeof name;
     in_port_t port;
 
-    if (getsockname(c->stream.fd, (struct sockaddr *) &ss, &len)) {
+    if (getsockname(c->stream.fd, &name.any, &len)) {
         return;
     }
-    if (ss.ss_family == AF_INET) {
-        const struct sockaddr_in *sin = (const struct sockaddr_in *) &ss;
-
-        inet_ntop(AF_INET, &sin->sin_addr, text, sizeof text);
-        port = sin->sin_port;
+    if (name.any.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &name.sin.sin_addr, text, sizeof text);
+        port = name.sin.sin_port;
     } else {
-        const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *) &ss;
-
-        inet_ntop(AF_INET6, &sin6->sin6_addr, text, sizeof text);
-        port = sin6->sin6_port;
+        inet_ntop(AF_INET6, &name.sin6.sin6_addr, text, sizeof text);
+        port = name.sin6.sin6_port;
     }
     printf("%saddress %s port %u", what, text, ntohs(port));
     if (c->session) {

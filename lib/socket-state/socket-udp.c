@@ -185,7 +185,7 @@ socket_udp_restore(const struct socket_state *state, int use_fd, uint32_t mark,
 static int
 point_away(int fd)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
     struct sockaddr_in *sin = (struct sockaddr_in *) &ss;
     struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *) &ss;
     socklen_t len = sizeof ss;

@@ -722,7 +722,7 @@ test_mutated(void)
                 ds_put_char(&s, *p);
             }
         }
-        for (int n = rand() % 4; n > 0; n--) {
+        for (int n = rand() % 4; n > 0 && s.length; n--) {
             s.string[rand() % s.length] =
                 "0123456789\",:{}[]aAzZ-"[rand() % 22];
         }

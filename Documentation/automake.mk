@@ -31,6 +31,7 @@ dist_man_MANS += \
 EXTRA_DIST += \
 	Documentation/architecture.rst \
 	Documentation/benchmarks.rst \
+	Documentation/measured.rst \
 	Documentation/transfer.svg \
 	Documentation/socket-state.rst \
 	Documentation/wire-protocol.rst

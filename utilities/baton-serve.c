@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -37,6 +38,7 @@ struct server {
     const char *service;
     const char *name;
     int family;
+    int rate; /* Bytes a second of a connection; 0: no limit. */
     uint16_t port;
     bool accept;
     bool open;
@@ -126,6 +128,11 @@ open_session(struct server *server)
         fprintf(stderr, "baton-serve: cannot listen on port %u: %s\n",
                 server->port, strerror(error));
         exit(EXIT_FAILURE);
+    }
+    /* What it accepts inherits this, and so do their likes elsewhere. */
+    if (server->rate) {
+        setsockopt(sv->listener, SOL_SOCKET, SO_MAX_PACING_RATE, &server->rate,
+                   sizeof server->rate);
     }
     if (baton_session_add(session, sv->listener)) {
         fprintf(stderr, "baton-serve: %s\n", baton_error(server->baton));
@@ -310,6 +317,7 @@ usage(void)
            "  --family=4|6     of the session address (default: 4)\n"
            "  --service=NAME   name of the service (default: serve)\n"
            "  --name=NAME      name of the session (default: serve)\n"
+           "  --rate=BYTES     a second, of each connection (default: no limit)\n"
            "  --accept         wait for sessions of other devices\n"
            "  --open           with --accept: open a session too\n"
            "  --once           with --accept: exit when no session is left\n"
@@ -328,6 +336,7 @@ parse_options(int argc, char *argv[], struct server *server)
         FAMILY,
         SERVICE,
         NAME,
+        RATE,
         ACCEPT,
         OPEN,
         ONCE,
@@ -339,6 +348,7 @@ parse_options(int argc, char *argv[], struct server *server)
         { "family", required_argument, NULL, FAMILY },
         { "service", required_argument, NULL, SERVICE },
         { "name", required_argument, NULL, NAME },
+        { "rate", required_argument, NULL, RATE },
         { "accept", no_argument, NULL, ACCEPT },
         { "open", no_argument, NULL, OPEN },
         { "once", no_argument, NULL, ONCE },
@@ -371,6 +381,14 @@ parse_options(int argc, char *argv[], struct server *server)
             break;
         case SERVICE: server->service = optarg; break;
         case NAME: server->name = optarg; break;
+        case RATE:
+            n = strtol(optarg, &end, 10);
+            if (*end || end == optarg || n <= 0 || n > INT_MAX) {
+                fprintf(stderr, "baton-serve: %s: not a rate\n", optarg);
+                exit(EXIT_FAILURE);
+            }
+            server->rate = n;
+            break;
         case ACCEPT: server->accept = true; break;
         case OPEN: server->open = true; break;
         case ONCE: server->once = true; break;

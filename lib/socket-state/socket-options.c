@@ -72,6 +72,9 @@ static const struct option options[] = {
     /* -1 where an application has not set it; see socket-tcp.c. */
     { 14, SOL_SOCKET, SO_PEEK_OFF, TYPE_INT, ON_TCP | ON_UDP, CONNECTED, -1,
       -1, SOCKET_STATE_QUEUE_MAX },
+    /* -1: as fast as it goes. */
+    { 16, SOL_SOCKET, SO_MAX_PACING_RATE, TYPE_INT, ON_STREAM, CONNECTED, -1,
+      -1, INT_MAX },
 
     { 20, SOL_IP, IP_TOS, TYPE_INT, ON_ALL, CONNECTED, 0, 0, 255 },
     { 21, SOL_IP, IP_TTL, TYPE_INT, ON_ALL, CONNECTED, 64, 1, 255 },

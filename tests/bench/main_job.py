@@ -124,17 +124,18 @@ def run_tcp(args, sandbox):
     make_file(path, size)
     say("laptop serves a file of %d MB of random bytes; curl downloads it"
         % args.megabytes)
+    # At an even rate: the gaps between its packets are short, so that a
+    # longer one shows.
+    seconds = (args.moves + 1) * args.pause
     options = ("--root=" + os.path.dirname(path), "--port=" + PORT,
-               "--service=files", "--accept")
+               "--rate=%d" % (size / seconds), "--service=files", "--accept")
     Application(sandbox, "tv", "baton-serve", *options)
     serve = Application(sandbox, "laptop", "baton-serve", "--open", *options)
     address, session = serve.read_session()
     capture = arrivals.Capture(sandbox, args.build, address,
                                sandbox.directory + "/tcp.arrivals")
     got = os.path.join(sandbox.directory, "got.bin")
-    seconds = (args.moves + 1) * args.pause
-    curl = sandbox.start("correspondent", "curl", "-sS", "--fail",
-                         "--limit-rate", str(int(size / seconds)), "-o", got,
+    curl = sandbox.start("correspondent", "curl", "-sS", "--fail", "-o", got,
                          "http://%s:%s/random.bin" % (address, PORT))
     traveller = Traveller(sandbox, session)
     move_while(traveller, args.moves, args.pause * 0.9, curl)

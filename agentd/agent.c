@@ -326,24 +326,28 @@ static void
 run_interface(struct agent *agent)
 {
     const char *ifname = controller_link_get_ifname(agent->controller);
+    bool attached = ifname[0] != '\0';
     char *error = NULL;
     struct session *s;
 
-    if (!ifname[0] || !strcmp(ifname, agent->tapped)) {
-        return;
-    }
-    ovs_strlcpy(agent->tapped, ifname, sizeof agent->tapped);
-    if (address_use_interface(ifname, &error)
-        || late_packets_add_interface(agent->taps, ifname, &error)
-        || block_set_interface(agent->blocks, ifname, &error)) {
-        VLOG_ERR("%s: %s", ifname, error);
-        free(error);
-    }
-    HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
-        if (!s->handover) {
-            agent_settle_address(agent, s);
+    if (attached && strcmp(ifname, agent->tapped)) {
+        ovs_strlcpy(agent->tapped, ifname, sizeof agent->tapped);
+        if (address_use_interface(ifname, &error)
+            || late_packets_add_interface(agent->taps, ifname, &error)
+            || block_set_interface(agent->blocks, ifname, &error)) {
+            VLOG_ERR("%s: %s", ifname, error);
+            free(error);
         }
     }
+    if (attached && !agent->attached) {
+        /* What came while it was not known. */
+        HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
+            if (!s->handover) {
+                agent_settle_address(agent, s);
+            }
+        }
+    }
+    agent->attached = attached;
 }
 
 static void

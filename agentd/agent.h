@@ -52,6 +52,7 @@ struct agent {
 
     unsigned int registration; /* controller_link_get_seqno() last seen. */
     char tapped[16];           /* Interface that 'taps' has. */
+    bool attached;             /* It is known at the moment where we are. */
     uint64_t lease_ids[2];     /* Requests for blocks: IPv4, IPv6; or 0. */
 
     struct address_leftover *leftovers; /* Of a former agent. */

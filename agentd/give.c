@@ -249,6 +249,27 @@ give_introduced(struct handover *h, const struct json *result)
 }
 
 void
+give_withdraw_late(struct agent *agent, const struct json *result)
+{
+    struct message m = MESSAGE_INITIALIZER(result);
+    struct json *params;
+    struct uuid transfer;
+
+    message_get_uuid(&m, "transfer", &transfer);
+    message_get_string(&m, "endpoint", 128);
+    char *error = message_finish(&m);
+
+    if (error) {
+        free(error);
+        return;
+    }
+    params = json_object_create();
+    message_put_uuid(params, "transfer", &transfer);
+    message_put_string(params, "reason", "the introduction came too late");
+    link_notify(controller_link_get(agent->controller), "withdraw", params);
+}
+
+void
 give_handle_message(struct handover *h, const char *kind,
                     const struct json *json)
 {

@@ -510,7 +510,7 @@ refuse_unexpected(struct agent *agent, const struct peer_frame *frame)
 {
     static const char refusal[] =
         "{\"msg\":\"refuse\",\"code\":\"not-expected\","
-        "\"reason\":\"the controller has not announced the transfer\"}";
+        "\"reason\":\"the controller has not announced the transfer, or took it back\"}";
 
     peers_send(agent->peers, frame->from, PEER_MESSAGE, &frame->transfer,
                refusal, strlen(refusal));
@@ -673,6 +673,8 @@ handover_handle_controller(struct agent *agent, const struct jsonrpc_msg *msg)
 
         if (h) {
             give_handle_reply(h, msg);
+        } else if (msg->type == JSONRPC_REPLY) {
+            give_withdraw_late(agent, msg->result);
         }
         return h != NULL;
     }

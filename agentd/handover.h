@@ -220,6 +220,9 @@ void give_hold_new_connections(struct session *, bool hold);
 
 void give_run(struct handover *);
 void give_handle_reply(struct handover *, const struct jsonrpc_msg *);
+/* The answer to a request that nobody waits for any more: if it is an
+ * introduction, the controller learns that nothing will come of it. */
+void give_withdraw_late(struct agent *, const struct json *result);
 void give_handle_message(struct handover *, const char *kind,
                          const struct json *);
 void give_handle_late(struct handover *, const struct peer_frame *);

@@ -422,6 +422,8 @@ main(int argc, char *argv[])
     sigset_t signals;
 
     parse_options(argc, argv, &server);
+    /* sendfile() has no MSG_NOSIGNAL. */
+    signal(SIGPIPE, SIG_IGN);
     server.root_fd = open(server.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (server.root_fd < 0) {
         fprintf(stderr, "baton-serve: %s: %s\n", server.root, strerror(errno));

@@ -381,7 +381,10 @@ socket_tcp_capture(int fd, struct socket_state *state, char **errorp)
     put_back(fd, &aside);
     /* Otherwise what the application writes is taken and never sent. */
     select_queue(fd, TCP_NO_QUEUE);
-    if (error) {
+    if (state->tcp.state == ST_CLOSE) {
+        return socket_error(errorp, ENOTCONN,
+                            "the connection has just been closed");
+    } else if (error) {
         return socket_error(errorp, error, "cannot read the queues");
     }
     look_at_urgent(fd, &state->tcp, &aside);

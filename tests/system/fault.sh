@@ -197,7 +197,7 @@ look_at() {
         { ip rule; ip -6 rule; } | grep blackhole | sed "s/^/rule /"
         ip -o address | grep -wF "'"$address"'" |
             sed "s/^[0-9]*: \([^ ]*\).*/address \1/"
-        ss -H -tuan src "'"$address"'" | sed "s/^/socket /"'
+        ss -H -tuan src "'"$address"'" | grep -v TIME-WAIT | sed "s/^/socket /"'
 }
 
 # has_owner: one device, and no other, says that the session is there.
@@ -250,8 +250,8 @@ all_gone() {
     for device in "${devices[@]}"; do
         look_at "$device" | sed "s/^/$device: /" | grep . && return 1
     done
-    flows | grep -F "$address" && return 1
-    return 0
+    # Not the flows of a block that begins with it.
+    ! flows | grep -wF "$address" | grep -vF "$address/"
 }
 
 # end_session: by ending the application that has it; nothing is left.
@@ -271,14 +271,14 @@ fds_of() {
 # mark_fds: how many descriptors the daemons have now.
 mark_fds() {
     local daemon
-    for daemon in controller "${devices[@]}"; do
+    for daemon in controller laptop tv; do
         fds_of "$(daemon_pid "$daemon")" > "$work/fds-$daemon"
     done
 }
 
 no_more_fds() {
     local daemon now
-    for daemon in controller "${devices[@]}"; do
+    for daemon in controller laptop tv; do
         now=$(fds_of "$(daemon_pid "$daemon")")
         if [ "$now" -gt "$(cat "$work/fds-$daemon")" ]; then
             echo "$daemon had $(cat "$work/fds-$daemon") descriptors, and" \
@@ -294,12 +294,61 @@ assert_no_more_fds() {
     wait_for 10 "descriptors to be closed" no_more_fds
 }
 
-# warm_up: there and back once, so that what stays open is open; then counts
-# descriptors.
+# warm_up: there and back once, so that what stays open is open; then a
+# download of "file" begins, its process 'curl', and descriptors are counted.
 warm_up() {
     move laptop "$session" tv
     rest
     move tv "$session" laptop
     rest
+    download file "$@"
+    curl=$pid
+    wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 100000
     mark_fds
+}
+
+# assert_whole: the download that warm_up began ends well.
+assert_whole() {
+    wait_exit 30 "$curl" || fail "curl: $(cat "$work/curl-file.err.txt")"
+    assert_same_bytes "$work/got-file" "$sandbox/files/file"
+}
+
+## Agents that are not as they should be.
+
+# odd_agent HOST NAME KEYS TRUST [OPTION...]: an agent on HOST, beside the one
+# that is there or not, with the private key and certificate KEYS-*.pem.  Its
+# files are $work/NAME.*; sets 'pid'.
+odd_agent() {
+    local host=$1 name=$2 keys=$3 trust=$4
+    shift 4
+    start_on "$host" "$name" "$BATON_BUILD/agentd/baton-agentd" \
+        --private-key="$keys-privkey.pem" --certificate="$keys-cert.pem" \
+        --ca-cert="$trust" --listen=pssl:6699:127.0.0.1 --interface=eth0 \
+        --socket="$work/$name.sock" --state-dir="$work/$name-state" \
+        --unixctl="$work/$name.ctl" -vconsole:off -vfile:info \
+        --log-file="$work/$name.log" "$@" ssl:10.255.0.1:6654
+}
+
+# file_says FILE REGEX
+file_says() {
+    grep -qE -- "$2" "$1"
+}
+
+# wait_says FILE REGEX: until FILE has such a line, which is printed.
+wait_says() {
+    wait_for 10 "'$2' in $1" file_says "$1" "$2"
+    say "$(basename "$1"): $(grep -E -- "$2" "$1" | tail -n 1 |
+        sed 's/.*|\(INFO\|WARN\|ERR\)|//')"
+}
+
+controller_log() {
+    home_of controller | sed 's/$/.log/'
+}
+
+nothing_on_devices() {
+    local device
+    for device in "${devices[@]}"; do
+        look_at "$device" | sed "s/^/$device: /" | grep . && return 1
+    done
+    return 0
 }

@@ -39,6 +39,8 @@ VLOG_DEFINE_THIS_MODULE(agent);
 
 /* Sessions whose epochs are remembered. */
 #define MAX_HIGHEST 16384
+/* How many of them a registration shows, which should not be too long. */
+#define HIGHEST_SHOWN 1024
 /* Milliseconds for which an ended session's connections may close. */
 #define END_LINGER 3000
 /* Milliseconds after which what a former agent left, and no application has
@@ -253,7 +255,12 @@ register_with_controller(struct agent *agent)
         }
     }
     HMAP_FOR_EACH(h, node, &agent->highest) {
-        struct json *json = json_object_create();
+        struct json *json;
+
+        if (json_array(highest)->n >= HIGHEST_SHOWN) {
+            break;
+        }
+        json = json_object_create();
 
         message_put_uuid(json, "session", &h->session);
         message_put_integer(json, "epoch", h->epoch);

@@ -31,6 +31,8 @@ VLOG_DEFINE_THIS_MODULE(app_requests);
 
 /* Milliseconds that an application waits for an address. */
 #define OPEN_TIMEOUT 25000
+/* Requests that may wait at once. */
+#define MAX_OPENS 1024
 
 /* An application that wants a session while no address is ready. */
 struct open_request {
@@ -132,6 +134,10 @@ handle_open(struct agent *agent, const struct app_event *event)
     r->deadline = time_msec() + OPEN_TIMEOUT;
     if (try_open(agent, r)) {
         free(r);
+    } else if (ovs_list_size(&agent->opens) >= MAX_OPENS) {
+        app_send_error(r->conn, NULL, r->number, EAGAIN,
+                       "too many applications wait for an address");
+        free(r);
     } else {
         ovs_list_push_back(&agent->opens, &r->node);
     }
@@ -219,6 +225,7 @@ handle_present(struct agent *agent, struct app_event *event)
     }
     s = session_find(&agent->sessions, &note.session);
     if (s || session_find_address(&agent->sessions, &note.address)
+        || handover_holds(agent, &note)
         || note.epoch < agent_highest_epoch(agent, &note.session)) {
         app_send_session(event->conn, APP_GONE, &shown, NULL, NULL, EEXIST,
                          "the session is another's now");

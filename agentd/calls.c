@@ -21,6 +21,9 @@
 #include "timeval.h"
 #include "util.h"
 
+/* People who may wait for the controller at once. */
+#define MAX_CALLS 64
+
 /* A person who waits for the controller's answer. */
 struct call {
     struct ovs_list node; /* In agent->calls. */
@@ -85,8 +88,13 @@ call_sessions(struct agent *agent, struct app_conn *conn)
 static void
 call_devices(struct agent *agent, struct app_conn *conn)
 {
-    struct call *call = xmalloc(sizeof *call);
+    struct call *call;
 
+    if (ovs_list_size(&agent->calls) >= MAX_CALLS) {
+        app_send_call_error(conn, EBUSY, "too many questions at once");
+        return;
+    }
+    call = xmalloc(sizeof *call);
     call->conn = conn;
     call->request_id = link_request(controller_link_get(agent->controller),
                                     "devices", json_object_create());

@@ -132,8 +132,14 @@ events_to_json(const struct agent *agent, uid_t uid)
 void
 events_watch(struct agent *agent, struct app_conn *conn)
 {
-    struct watcher *w = xmalloc(sizeof *w);
+    struct watcher *w;
 
+    LIST_FOR_EACH(w, node, &agent->watchers) {
+        if (w->conn == conn) {
+            return;
+        }
+    }
+    w = xmalloc(sizeof *w);
     w->conn = conn;
     ovs_list_push_back(&agent->watchers, &w->node);
 }

@@ -195,7 +195,8 @@ handoff_peer_is_acceptable(const struct sockaddr_storage *peer,
             return false;
         }
     } else if (IN6_IS_ADDR_UNSPECIFIED(&a) || IN6_IS_ADDR_LOOPBACK(&a)
-               || IN6_IS_ADDR_MULTICAST(&a)) {
+               || IN6_IS_ADDR_MULTICAST(&a) || IN6_IS_ADDR_LINKLOCAL(&a)) {
+        /* A link-local peer would bind the socket to a device. */
         return false;
     }
     return !address_is_local(&a);
@@ -214,6 +215,9 @@ handoff_check(const struct handoff *h, const struct in6_addr *address)
             return xasprintf("socket %" PRIuSIZE " is not on the session's "
                              "address",
                              i);
+        }
+        if (info.kind == SOCKET_STATE_TCP && !info.peer.ss_family) {
+            return xasprintf("socket %" PRIuSIZE " has no peer", i);
         }
         if (info.peer.ss_family
             && !handoff_peer_is_acceptable(&info.peer, address)) {

@@ -127,6 +127,22 @@ handover_find_draining(const struct agent *agent,
     return NULL;
 }
 
+bool
+handover_holds(const struct agent *agent, const struct note *note)
+{
+    const struct handover *h;
+
+    HMAP_FOR_EACH(h, node, &agent->handovers) {
+        if ((h->state >= TAKE_WAITING
+             && !memcmp(&h->address, &note->address, sizeof h->address))
+            || (note->role != NOTE_OWNER && h->state != TAKE_EXPECTED
+                && uuid_equals(&h->transfer, &note->transfer))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 handover_set_state(struct handover *h, enum handover_state state, int timeout)
 {

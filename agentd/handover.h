@@ -163,6 +163,9 @@ void handover_destroy_all(struct agent *);
 /* After a registration: those that wait for an answer ask again. */
 void handover_registered(struct agent *);
 /* After a restart: a session that an application shows, with its note. */
+/* True if a handover that this agent knows has the note's address or transfer:
+ * the note is older. */
+bool handover_holds(const struct agent *, const struct note *);
 void handover_adopt(struct agent *, struct session *, const struct note *);
 
 /* Somebody else owns 'session': its sockets end silently, its address goes. */

@@ -21,8 +21,9 @@
 
 VLOG_DEFINE_THIS_MODULE(link);
 
-/* Bytes that may arrive without a message being complete. */
-#define LINK_MESSAGE_MAX (1u << 20)
+/* Bytes that may arrive without a message being complete: the registration of
+ * a device with 16,384 sessions fits. */
+#define LINK_MESSAGE_MAX (4u << 20)
 /* Messages and bytes that may wait to be sent. */
 #define LINK_BACKLOG_MSGS 20000
 #define LINK_BACKLOG_BYTES (64u << 20)

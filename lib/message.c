@@ -4,6 +4,7 @@
 #include "message.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
@@ -62,6 +63,18 @@ message_member(struct message *m, const char *name, enum json_type type)
     return member;
 }
 
+/* Strings of others end in logs and on terminals.  A certificate has lines. */
+static bool
+has_control_characters(const char *s)
+{
+    for (; *s; s++) {
+        if (((unsigned char) *s < 0x20 && *s != '\n') || *s == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *
 message_get_string(struct message *m, const char *name, size_t max_len)
 {
@@ -72,6 +85,10 @@ message_get_string(struct message *m, const char *name, size_t max_len)
     }
     if (strlen(json_string(member)) > max_len) {
         message_error(m, name, "longer than %"PRIuSIZE" bytes", max_len);
+        return "";
+    }
+    if (has_control_characters(json_string(member))) {
+        message_error(m, name, "has control characters");
         return "";
     }
     return json_string(member);
@@ -154,7 +171,8 @@ message_get_prefix(struct message *m, const char *name,
     }
     free(ip);
     max = IN6_IS_ADDR_V4MAPPED(address) ? 32 : 128;
-    if (!str_to_uint(slash + 1, 10, plen) || *plen > max) {
+    if (!isdigit((unsigned char) slash[1])
+        || !str_to_uint(slash + 1, 10, plen) || *plen > max) {
         message_error(m, name, "prefix length not between 0 and %u", max);
         *plen = max;
     }
@@ -226,7 +244,7 @@ message_get_blob(struct message *m, const char *name, size_t max, size_t *n)
         return NULL;
     }
     /* OpenSSL counts what padding stands for. */
-    if (len && s[len - 1] == '=') {
+    if (decoded && s[len - 1] == '=') {
         decoded -= 1 + (s[len - 2] == '=');
     }
     if (decoded > max) {

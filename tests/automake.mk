@@ -3,12 +3,14 @@
 # Unit tests: one CUnit program for each module, run by `make check`.
 if HAVE_CUNIT
 UNIT_TESTS =
+UNIT_TESTS += tests/unit/test-agent-session
 UNIT_TESTS += tests/unit/test-app-link
 UNIT_TESTS += tests/unit/test-attachment
 UNIT_TESTS += tests/unit/test-attachment-frame
 UNIT_TESTS += tests/unit/test-baton-ctl
 UNIT_TESTS += tests/unit/test-block
 UNIT_TESTS += tests/unit/test-device
+UNIT_TESTS += tests/unit/test-handoff
 UNIT_TESTS += tests/unit/test-handover
 UNIT_TESTS += tests/unit/test-http
 UNIT_TESTS += tests/unit/test-identity
@@ -16,11 +18,15 @@ UNIT_TESTS += tests/unit/test-late-packets
 UNIT_TESTS += tests/unit/test-lease
 UNIT_TESTS += tests/unit/test-libbaton
 UNIT_TESTS += tests/unit/test-link
+UNIT_TESTS += tests/unit/test-message
 UNIT_TESTS += tests/unit/test-methods
+UNIT_TESTS += tests/unit/test-note
+UNIT_TESTS += tests/unit/test-packet-queue
 UNIT_TESTS += tests/unit/test-peer-link
 UNIT_TESTS += tests/unit/test-policy
 UNIT_TESTS += tests/unit/test-record
 UNIT_TESTS += tests/unit/test-seal
+UNIT_TESTS += tests/unit/test-service
 UNIT_TESTS += tests/unit/test-session
 UNIT_TESTS += tests/unit/test-session-flows
 UNIT_TESTS += tests/unit/test-socket-state
@@ -198,6 +204,41 @@ tests_unit_test_peer_link_SOURCES = tests/unit/test-peer-link.c \
 tests_unit_test_peer_link_CPPFLAGS = $(TLS_CPPFLAGS) -I$(srcdir)/agentd
 tests_unit_test_peer_link_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
 tests_unit_test_peer_link_LDADD = agentd/libagentd.la $(UNIT_LDADD)
+
+tests_unit_test_message_SOURCES = tests/unit/test-message.c tests/unit/unit.h
+tests_unit_test_message_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_packet_queue_SOURCES = tests/unit/test-packet-queue.c tests/unit/unit.h
+tests_unit_test_packet_queue_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+tests_unit_test_packet_queue_LDADD = agentd/libagentd.la $(UNIT_LDADD)
+
+tests_unit_test_note_SOURCES = tests/unit/test-note.c tests/unit/unit.h
+tests_unit_test_note_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+tests_unit_test_note_LDADD = agentd/libagentd.la $(UNIT_LDADD)
+
+tests_unit_test_agent_session_SOURCES = tests/unit/test-agent-session.c tests/unit/unit.h
+tests_unit_test_agent_session_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd \
+	-I$(srcdir)/lib/socket-state
+tests_unit_test_agent_session_LDADD = agentd/libagentd.la $(UNIT_LDADD)
+
+tests_unit_test_handoff_SOURCES = tests/unit/test-handoff.c tests/unit/unit.h
+tests_unit_test_handoff_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd \
+	-I$(srcdir)/lib/socket-state
+tests_unit_test_handoff_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=socket_state_encode \
+	-Wl,--wrap=socket_state_decode \
+	-Wl,--wrap=socket_state_destroy \
+	-Wl,--wrap=socket_state_get_info \
+	-Wl,--wrap=address_is_local
+tests_unit_test_handoff_LDADD = agentd/libagentd.la $(UNIT_LDADD)
+
+tests_unit_test_service_SOURCES = tests/unit/test-service.c tests/unit/unit.h
+tests_unit_test_service_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+tests_unit_test_service_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=controller_link_get_registration \
+	-Wl,--wrap=app_server_find \
+	-Wl,--wrap=app_server_start
+tests_unit_test_service_LDADD = agentd/libagentd.la $(UNIT_LDADD)
 
 # Applications, with a stand-in for the agent.
 check_PROGRAMS += tests/apps/stand-in-agent

@@ -332,13 +332,15 @@ raw_send(const void *p_, size_t n)
 static void
 test_too_long(void)
 {
-    char *text = xmalloc(3 << 20);
+    size_t n = 6 << 20;
+    char *text = xmalloc(n);
 
     connect_raw();
-    memset(text, 'a', 3 << 20);
+    memset(text, 'a', n);
     text[0] = '"';
-    raw_send(text, 3 << 20);
-    for (int i = 0; i < 200 && link_is_connected(passive); i++) {
+    raw_send(text, n);
+    for (int i = 0; i < PATIENCE && link_is_connected(passive); i++) {
+        stream_run(raw);
         link_run(passive);
         CU_ASSERT_PTR_NULL(link_recv(passive));
         usleep(1000);

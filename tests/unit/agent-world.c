@@ -563,6 +563,8 @@ __wrap_socket_state_inspect(int fd, struct socket_state_info *info,
     const struct world_socket *s = find_socket(fd);
 
     get_info(s->datagram, s->port, info);
+    info->unacked_segments = s->in_flight;
+    info->send_queue = s->in_flight * 1000;
     return 0;
 }
 

@@ -224,13 +224,72 @@ test_offer_is_not_answered(void)
 static void
 test_application_does_not_pause(void)
 {
-    bring_to(ACCEPTED);
+    bring_to(OFFERED);
+    world_socket(&world_t, false)->in_flight = 10;
+    world_frames(&world_t, &world_g);
+    world_frames(&world_g, &world_t);
     assert_state(&world_t, GIVE_PAUSING);
     CU_ASSERT_EQUAL(world_told(&world_t, APP_PAUSE), 1);
     world_warp(990);
     assert_state(&world_t, GIVE_PAUSING);
     world_warp(10);
     CU_ASSERT_PTR_NULL(world_handover(&world_t));
+    CU_ASSERT_EQUAL(world_told(&world_t, APP_RESUME), 1);
+    assert_owner_as_it_was();
+    world_end();
+}
+
+/* What is in flight is waited for, while it becomes less. */
+static void
+test_waits_for_acknowledgements(void)
+{
+    bring_to(OFFERED);
+    world_socket(&world_t, false)->in_flight = 10;
+    world_frames(&world_t, &world_g);
+    world_frames(&world_g, &world_t);
+    world_app(&world_t, APP_PAUSED);
+    assert_state(&world_t, GIVE_SETTLING);
+    for (unsigned int n = 9; n > 3; n--) {
+        world_warp(40);
+        assert_state(&world_t, GIVE_SETTLING);
+        world_socket(&world_t, false)->in_flight = n;
+    }
+    CU_ASSERT_EQUAL(world_sent(&world_t, "prepare"), 0);
+    world_warp(100);
+    assert_state(&world_t, GIVE_PREPARING);
+    CU_ASSERT_EQUAL(world_sent(&world_t, "prepare"), 1);
+    world_end();
+}
+
+/* Nothing in flight: the notice goes out while the application stops; nothing
+ * freezes before it has. */
+static void
+test_notice_beside_pause(void)
+{
+    bring_to(ACCEPTED);
+    assert_state(&world_t, GIVE_PREPARING);
+    CU_ASSERT_EQUAL(world_told(&world_t, APP_PAUSE), 1);
+    world_reply(&world_t, "prepare", "{}");
+    assert_state(&world_t, GIVE_PREPARING);
+    CU_ASSERT(!world_socket(&world_t, false)->frozen);
+    CU_ASSERT(!world_t.output_closed);
+    world_app(&world_t, APP_PAUSED);
+    assert_state(&world_t, GIVE_FROZEN);
+    CU_ASSERT(world_socket(&world_t, false)->frozen);
+    world_end();
+}
+
+static void
+test_application_does_not_pause_after_go(void)
+{
+    bring_to(ACCEPTED);
+    world_warp(500);
+    world_reply(&world_t, "prepare", "{}");
+    world_warp(990);
+    assert_state(&world_t, GIVE_PREPARING);
+    world_warp(10);
+    assert_state(&world_t, GIVE_RESUMED);
+    CU_ASSERT_EQUAL(world_sent(&world_t, "withdraw"), 1);
     CU_ASSERT_EQUAL(world_told(&world_t, APP_RESUME), 1);
     assert_owner_as_it_was();
     world_end();
@@ -537,6 +596,7 @@ test_offer_overtakes_announcement(void)
     CU_ASSERT_EQUAL(world_wakeup(&world_t), world_now + 20);
     /* The first offer is accepted all the same: what was to be done again is
      * forgotten, and does not wake the agent for ever. */
+    world_socket(&world_t, false)->in_flight = 10;
     world_frames(&world_t, &world_g);
     world_frames(&world_g, &world_t);
     assert_state(&world_t, GIVE_PAUSING);
@@ -778,6 +838,9 @@ main(void)
         { "no connection: by relay", test_no_connection_goes_by_relay },
         { "offer is not answered", test_offer_is_not_answered },
         { "application does not pause", test_application_does_not_pause },
+        { "waits for acknowledgements", test_waits_for_acknowledgements },
+        { "notice beside pause", test_notice_beside_pause },
+        { "no pause after go", test_application_does_not_pause_after_go },
         { "late go is ignored", test_late_go_is_ignored },
         { "prepare refused", test_prepare_refused },
         { "frozen asks and is lost", test_frozen_asks_and_is_lost },

@@ -457,16 +457,16 @@ give_released(struct handover *h, uint64_t epoch)
 void
 give_finish_draining(struct handover *h)
 {
-    handover_collect(h);
-    handover_relay_collected(h);
-    handover_send(h, PEER_DRAINED, NULL, 0);
-    handover_step(h, "drained");
-    handover_report(h);
     for (size_t i = 0; i < h->n_sockets; i++) {
         if (h->sockets[i].datagram) {
             socket_state_discard(h->sockets[i].fd, NULL);
         }
     }
+    handover_collect(h);
+    handover_relay_collected(h);
+    handover_send(h, PEER_DRAINED, NULL, 0);
+    handover_step(h, "drained");
+    handover_report(h);
     handover_close_sockets(h);
     if (h->endpoint && h->endpoint[0]) {
         address_del(h->endpoint, &h->address);

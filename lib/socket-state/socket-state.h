@@ -89,7 +89,8 @@ int socket_state_capture(int fd, struct socket_state **, char **errorp);
 int socket_state_thaw(int fd, char **errorp);
 
 /* Ends the socket without a packet: readers and writers of every duplicate
- * get an error or end of file.  The descriptor remains the caller's. */
+ * get an error or end of file.  The descriptor remains the caller's.  UDP: it
+ * receives nothing more, but what it had received can still be taken. */
 int socket_state_discard(int fd, char **errorp);
 
 void socket_state_destroy(struct socket_state *);

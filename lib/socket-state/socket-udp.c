@@ -6,7 +6,6 @@
 #include "socket-state-private.h"
 
 #include <errno.h>
-#include <linux/filter.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -212,28 +211,19 @@ point_away(int fd)
 
 /* There is no repair mode to disconnect in.  Bound to the loopback interface,
  * nothing that an application still writes leaves; shut down, it wakes up and
- * reads end of file. */
+ * reads end of file.  What has been received by then can still be taken. */
 int
 socket_udp_discard(int fd, char **errorp)
 {
-    uint8_t byte;
-
-    int error = socket_drop_all(fd, errorp);
+    int error = point_away(fd);
     if (error) {
-        return error;
+        return socket_error(errorp, error, "cannot point a UDP socket away");
     }
     if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3)) {
         return socket_error(errorp, errno, "cannot mute a UDP socket");
     }
-    error = point_away(fd);
-    if (error) {
-        return socket_error(errorp, error, "cannot point a UDP socket away");
-    }
     socket_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    while (recv(fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0) {
-        continue;
-    }
-    shutdown(fd, SHUT_RDWR); /* ENOTCONN, but it does it. */
+    shutdown(fd, SHUT_RDWR);
     return 0;
 }
 

@@ -32,7 +32,7 @@ struct options {
     char *certificate;
     char *ca_cert;
     char *unixctl_path;
-    bool enable_dummy;          /* Tests may stop and warp the time. */
+    bool enable_dummy; /* Tests may stop and warp the time. */
     const char *policy_file;
 };
 

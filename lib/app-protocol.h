@@ -51,7 +51,7 @@
 #include <netinet/in.h>
 
 #define APP_PROTOCOL_VERSION 1
-#define APP_PROTOCOL_SOCKET "agent.sock"    /* Under the run directory. */
+#define APP_PROTOCOL_SOCKET "agent.sock" /* Under the run directory. */
 
 enum app_message_type {
     APP_HELLO = 1,
@@ -78,28 +78,28 @@ enum app_message_type {
     APP_RESULT,
 };
 
-#define APP_NAME_LEN 64         /* With the null. */
+#define APP_NAME_LEN 64 /* With the null. */
 #define APP_REASON_LEN 256
 #define APP_NOTE_LEN 512
 #define APP_TEXT_LEN 32768
 
-#define APP_FLAG_STATE 1u       /* The last descriptor is the state. */
-#define APP_FLAG_PAUSED 2u      /* PRESENT: the application is paused. */
-#define APP_FLAG_READY 4u       /* PRESENT: it arrived, and READY was said. */
+#define APP_FLAG_STATE 1u  /* The last descriptor is the state. */
+#define APP_FLAG_PAUSED 2u /* PRESENT: the application is paused. */
+#define APP_FLAG_READY 4u  /* PRESENT: it arrived, and READY was said. */
 
 struct app_message {
-    uint16_t version;           /* APP_PROTOCOL_VERSION. */
-    uint16_t type;              /* enum app_message_type. */
+    uint16_t version; /* APP_PROTOCOL_VERSION. */
+    uint16_t type;    /* enum app_message_type. */
     uint32_t flags;
-    uint8_t session[16];        /* UUID, or zeros. */
-    struct in6_addr address;    /* IPv4 as IPv4-mapped. */
-    uint32_t family;            /* AF_INET, AF_INET6. */
-    int32_t error;              /* 0 or errno. */
-    uint64_t socket;            /* SO_COOKIE. */
-    uint32_t n_sockets;         /* ARRIVED, PRESENT: without the state. */
+    uint8_t session[16];     /* UUID, or zeros. */
+    struct in6_addr address; /* IPv4 as IPv4-mapped. */
+    uint32_t family;         /* AF_INET, AF_INET6. */
+    int32_t error;           /* 0 or errno. */
+    uint64_t socket;         /* SO_COOKIE. */
+    uint32_t n_sockets;      /* ARRIVED, PRESENT: without the state. */
     uint32_t note_len;
-    uint32_t text_len;          /* 'text' is sent only this far. */
-    char name[APP_NAME_LEN];    /* OPEN, ARRIVED; HELLO: program. */
+    uint32_t text_len;       /* 'text' is sent only this far. */
+    char name[APP_NAME_LEN]; /* OPEN, ARRIVED; HELLO: program. */
     char device[APP_NAME_LEN];
     char service[APP_NAME_LEN];
     char reason[APP_REASON_LEN];

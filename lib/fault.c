@@ -19,9 +19,9 @@
 VLOG_DEFINE_THIS_MODULE(fault);
 
 struct fault {
-    unsigned int passed;        /* How often. */
-    char *action;               /* To be done the next time; or NULL. */
-    int msec;                   /* Of "delay". */
+    unsigned int passed; /* How often. */
+    char *action;        /* To be done the next time; or NULL. */
+    int msec;            /* Of "delay". */
 };
 
 static struct shash faults = SHASH_INITIALIZER(&faults);
@@ -102,8 +102,7 @@ fault_point(const char *prefix, const char *name)
         } else if (!strcmp(action, "stop")) {
             kill(getpid(), SIGSTOP);
         } else {
-            struct timespec ts = { f->msec / 1000,
-                                   f->msec % 1000 * 1000000L };
+            struct timespec ts = { f->msec / 1000, f->msec % 1000 * 1000000L };
 
             nanosleep(&ts, NULL);
         }

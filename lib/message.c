@@ -26,7 +26,10 @@ message_name_is_valid(const char *s)
     return n > 0 && n <= MESSAGE_NAME_MAX && !s[n];
 }
 
-static void OVS_PRINTF_FORMAT(3, 4)
+static void message_error(struct message *, const char *name,
+                          const char *format, ...) OVS_PRINTF_FORMAT(3, 4);
+
+static void
 message_error(struct message *m, const char *name, const char *format, ...)
 {
     if (!m->error) {
@@ -49,7 +52,8 @@ message_member(struct message *m, const char *name, enum json_type type)
     const struct json *member;
 
     member = m->object && m->object->type == JSON_OBJECT
-             ? shash_find_data(json_object(m->object), name) : NULL;
+                 ? shash_find_data(json_object(m->object), name)
+                 : NULL;
     if (!member) {
         message_error(m, name, "missing");
         return NULL;
@@ -84,7 +88,7 @@ message_get_string(struct message *m, const char *name, size_t max_len)
         return "";
     }
     if (strlen(json_string(member)) > max_len) {
-        message_error(m, name, "longer than %"PRIuSIZE" bytes", max_len);
+        message_error(m, name, "longer than %" PRIuSIZE " bytes", max_len);
         return "";
     }
     if (has_control_characters(json_string(member))) {
@@ -101,9 +105,11 @@ message_get_optional_string(struct message *m, const char *name,
     const struct json *member;
 
     member = m->object && m->object->type == JSON_OBJECT
-             ? shash_find_data(json_object(m->object), name) : NULL;
+                 ? shash_find_data(json_object(m->object), name)
+                 : NULL;
     return (!member || member->type == JSON_NULL
-            ? NULL : message_get_string(m, name, max_len));
+                ? NULL
+                : message_get_string(m, name, max_len));
 }
 
 const char *
@@ -171,8 +177,8 @@ message_get_prefix(struct message *m, const char *name,
     }
     free(ip);
     max = IN6_IS_ADDR_V4MAPPED(address) ? 32 : 128;
-    if (!isdigit((unsigned char) slash[1])
-        || !str_to_uint(slash + 1, 10, plen) || *plen > max) {
+    if (!isdigit((unsigned char) slash[1]) || !str_to_uint(slash + 1, 10, plen)
+        || *plen > max) {
         message_error(m, name, "prefix length not between 0 and %u", max);
         *plen = max;
     }
@@ -200,7 +206,7 @@ message_get_integer(struct message *m, const char *name, uint64_t min,
     }
     if (json_integer(member) < 0 || json_integer(member) < min
         || json_integer(member) > max) {
-        message_error(m, name, "%"PRId64" is not in %"PRIu64"..%"PRIu64,
+        message_error(m, name, "%" PRId64 " is not in %" PRIu64 "..%" PRIu64,
                       json_integer(member), min, max);
         return min;
     }
@@ -213,10 +219,11 @@ message_get_boolean(struct message *m, const char *name)
     const struct json *member;
 
     member = m->object && m->object->type == JSON_OBJECT
-             ? shash_find_data(json_object(m->object), name) : NULL;
+                 ? shash_find_data(json_object(m->object), name)
+                 : NULL;
     if (!member || (member->type != JSON_TRUE && member->type != JSON_FALSE)) {
-        message_error(m, name, member ? "is %s, expected true or false"
-                                      : "missing%s",
+        message_error(m, name,
+                      member ? "is %s, expected true or false" : "missing%s",
                       member ? json_type_to_string(member->type) : "");
         return false;
     }
@@ -248,7 +255,7 @@ message_get_blob(struct message *m, const char *name, size_t max, size_t *n)
         decoded -= 1 + (s[len - 2] == '=');
     }
     if (decoded > max) {
-        message_error(m, name, "longer than %"PRIuSIZE" bytes", max);
+        message_error(m, name, "longer than %" PRIuSIZE " bytes", max);
         free(bytes);
         return NULL;
     }
@@ -266,7 +273,7 @@ message_get_bytes(struct message *m, const char *name, void *p, size_t n)
         memcpy(p, bytes, n);
     } else {
         memset(p, 0, n);
-        message_error(m, name, "%"PRIuSIZE" bytes, expected %"PRIuSIZE,
+        message_error(m, name, "%" PRIuSIZE " bytes, expected %" PRIuSIZE,
                       size, n);
     }
     free(bytes);
@@ -282,7 +289,7 @@ message_get_array(struct message *m, const char *name, size_t max)
         return &empty;
     }
     if (member->array.n > max) {
-        message_error(m, name, "more than %"PRIuSIZE" elements", max);
+        message_error(m, name, "more than %" PRIuSIZE " elements", max);
         return &empty;
     }
     return &member->array;

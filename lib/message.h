@@ -27,9 +27,12 @@
 
 struct message {
     const struct json *object;
-    char *error;                /* First error, or NULL. */
+    char *error; /* First error, or NULL. */
 };
-#define MESSAGE_INITIALIZER(OBJECT) { (OBJECT), NULL }
+#define MESSAGE_INITIALIZER(OBJECT) \
+    {                               \
+        (OBJECT), NULL              \
+    }
 
 /* Device and service names: 1 to 63 characters of A-Z a-z 0-9 . _ - */
 #define MESSAGE_NAME_MAX 63
@@ -45,11 +48,11 @@ void message_get_uuid(struct message *, const char *name, struct uuid *);
 void message_get_address(struct message *, const char *name,
                          struct in6_addr *);
 /* "ADDRESS/LEN"; 'plen' counts in the mapped form (IPv4's /24 is 120). */
-void message_get_prefix(struct message *, const char *name,
-                        struct in6_addr *, unsigned int *plen);
+void message_get_prefix(struct message *, const char *name, struct in6_addr *,
+                        unsigned int *plen);
 void message_get_eth(struct message *, const char *name, struct eth_addr *);
-uint64_t message_get_integer(struct message *, const char *name,
-                             uint64_t min, uint64_t max);
+uint64_t message_get_integer(struct message *, const char *name, uint64_t min,
+                             uint64_t max);
 bool message_get_boolean(struct message *, const char *name);
 /* Decodes base64 of exactly 'n' bytes. */
 void message_get_bytes(struct message *, const char *name, void *, size_t n);

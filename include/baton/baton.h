@@ -43,32 +43,32 @@ struct baton_session;
 
 enum baton_event_type {
     BATON_NONE,
-    BATON_PAUSE,        /* Stop; answer with baton_paused(). */
-    BATON_RESUME,       /* Not moved; 'reason' says why. */
-    BATON_GONE,         /* Moved away, or lost: the descriptors are dead. */
-    BATON_ARRIVED,      /* A session comes; 'fds' and 'state' are filled in. */
-    BATON_OWNED,        /* It is yours: go on. */
-    BATON_MOVED,        /* The end of a move that you asked for: 'error'. */
-    BATON_REJECTED,     /* A socket that you added cannot be in the session:
+    BATON_PAUSE,    /* Stop; answer with baton_paused(). */
+    BATON_RESUME,   /* Not moved; 'reason' says why. */
+    BATON_GONE,     /* Moved away, or lost: the descriptors are dead. */
+    BATON_ARRIVED,  /* A session comes; 'fds' and 'state' are filled in. */
+    BATON_OWNED,    /* It is yours: go on. */
+    BATON_MOVED,    /* The end of a move that you asked for: 'error'. */
+    BATON_REJECTED, /* A socket that you added cannot be in the session:
                          * 'fds' names it, 'reason' says why. */
 };
 
 struct baton_event {
     enum baton_event_type type;
     struct baton_session *session;
-    int error;              /* BATON_RESUME, _GONE, _MOVED, _REJECTED: 0 or
+    int error;          /* BATON_RESUME, _GONE, _MOVED, _REJECTED: 0 or
                              * errno. */
-    const char *reason;     /* Same: a sentence; valid until the next call. */
-    const int *fds;         /* BATON_ARRIVED: yours to close, close-on-exec,
+    const char *reason; /* Same: a sentence; valid until the next call. */
+    const int *fds;     /* BATON_ARRIVED: yours to close, close-on-exec,
                              * not O_NONBLOCK until you say so; the array is
                              * valid ... */
     size_t n_fds;
-    const void *state;      /* ... until the next call, as are these bytes. */
+    const void *state; /* ... until the next call, as are these bytes. */
     size_t state_len;
 };
 
-#define BATON_STATE_MAX (16u << 20)     /* Bytes of application state. */
-#define BATON_FDS_MAX 128               /* Sockets of a session. */
+#define BATON_STATE_MAX (16u << 20) /* Bytes of application state. */
+#define BATON_FDS_MAX 128           /* Sockets of a session. */
 
 /* Connects to the agent: 'path' or, if NULL, the agent that started this
  * program (descriptor 3, LISTEN_FDS), $BATON_SOCKET, or the default.

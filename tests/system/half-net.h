@@ -50,9 +50,9 @@ ssize_t half_recv(int fd, void *, size_t, int timeout);
 /* What the far end saw on the wire since the last call, within 'wait'
  * milliseconds, that had to do with 'address'. */
 struct half_seen {
-    unsigned int from;          /* IP packets with it as the source. */
-    unsigned int udp, tcp, rst, icmp, nd;       /* Of these. */
-    unsigned int claims;        /* ARP, ND: "it is here". */
+    unsigned int from; /* IP packets with it as the source. */
+    unsigned int udp, tcp, rst, icmp, nd; /* Of these. */
+    unsigned int claims;                  /* ARP, ND: "it is here". */
 };
 struct half_seen half_seen(const struct in6_addr *address, int wait);
 

@@ -14,8 +14,8 @@ int RAND_bytes(unsigned char *, int);
 int
 RAND_bytes(unsigned char *bytes, int n)
 {
-    int (*real)(unsigned char *, int)
-        = (int (*)(unsigned char *, int)) dlsym(RTLD_NEXT, "RAND_bytes");
+    int (*real)(unsigned char *, int) = (int (*)(unsigned char *, int)) dlsym(
+        RTLD_NEXT, "RAND_bytes");
     int result = real(bytes, n);
     const char *name = getenv("RANDOM_LOG");
     FILE *file = n == 32 && name ? fopen(name, "a") : NULL;

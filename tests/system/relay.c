@@ -33,21 +33,21 @@
 #define MAX_PAIRS 40
 #define CHUNK 65536
 
-struct way {                    /* One direction of a pair. */
-    uint32_t n;                 /* Bytes in 'data' ... */
-    uint8_t eof;                /* Nothing more comes ... */
-    uint8_t shut;               /* ... and it was said. */
+struct way {      /* One direction of a pair. */
+    uint32_t n;   /* Bytes in 'data' ... */
+    uint8_t eof;  /* Nothing more comes ... */
+    uint8_t shut; /* ... and it was said. */
     uint8_t data[CHUNK];
 };
 
 struct pair {
-    int fds[2];                 /* Client's, server's. */
-    struct way ways[2];         /* From fds[i] to fds[!i]. */
+    int fds[2];         /* Client's, server's. */
+    struct way ways[2]; /* From fds[i] to fds[!i]. */
 };
 
 struct relay {
     struct baton *baton;
-    struct baton_session *session;      /* One at a time; NULL: none. */
+    struct baton_session *session; /* One at a time; NULL: none. */
     bool running;
     int listener;
     struct pair *pairs[MAX_PAIRS];
@@ -83,8 +83,7 @@ accept_pair(struct relay *r)
     int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (r->n >= MAX_PAIRS
         || bind(server, (struct sockaddr *) &local, sizeof r->server)
-        || connect(server, (struct sockaddr *) &r->server,
-                   sizeof r->server)) {
+        || connect(server, (struct sockaddr *) &r->server, sizeof r->server)) {
         perror("relay: no way to the server");
         close(client);
         close(server);
@@ -142,8 +141,7 @@ close_pair(struct relay *r, size_t i, bool in_session)
         close(r->pairs[i]->fds[j]);
     }
     free(r->pairs[i]);
-    memmove(&r->pairs[i], &r->pairs[i + 1],
-            (--r->n - i) * sizeof *r->pairs);
+    memmove(&r->pairs[i], &r->pairs[i + 1], (--r->n - i) * sizeof *r->pairs);
 }
 
 static void
@@ -204,8 +202,7 @@ arrive(struct relay *r, const struct baton_event *ev)
     const uint8_t *p = ev->state;
 
     if (r->session || ev->n_fds % 2 != 1
-        || ev->state_len
-           != sizeof r->server + n * sizeof(struct way) * 2) {
+        || ev->state_len != sizeof r->server + n * sizeof(struct way) * 2) {
         fprintf(stderr, "relay: a session that cannot be taken\n");
         for (size_t i = 0; i < ev->n_fds; i++) {
             close(ev->fds[i]);
@@ -236,13 +233,9 @@ handle_events(struct relay *r)
 
     while (baton_next_event(r->baton, &ev) > 0) {
         switch (ev.type) {
-        case BATON_PAUSE:
-            pause_session(r);
-            break;
+        case BATON_PAUSE: pause_session(r); break;
         case BATON_RESUME:
-        case BATON_OWNED:
-            r->running = true;
-            break;
+        case BATON_OWNED: r->running = true; break;
         case BATON_GONE:
             if (ev.session == r->session) {
                 drop_all(r);
@@ -250,16 +243,11 @@ handle_events(struct relay *r)
                 baton_session_end(ev.session);
             }
             break;
-        case BATON_ARRIVED:
-            arrive(r, &ev);
-            break;
-        case BATON_REJECTED:
-            fprintf(stderr, "relay: %s\n", ev.reason);
-            break;
+        case BATON_ARRIVED: arrive(r, &ev); break;
+        case BATON_REJECTED: fprintf(stderr, "relay: %s\n", ev.reason); break;
         case BATON_MOVED:
         case BATON_NONE:
-        default:
-            break;
+        default: break;
         }
     }
 }
@@ -305,9 +293,9 @@ wait_for_work(struct relay *r)
     struct pollfd pfds[2 + 2 * MAX_PAIRS];
     size_t n = 0;
 
-    pfds[n++] = (struct pollfd) { baton_fd(r->baton), POLLIN, 0 };
+    pfds[n++] = (struct pollfd){ baton_fd(r->baton), POLLIN, 0 };
     if (r->running) {
-        pfds[n++] = (struct pollfd) { r->listener, POLLIN, 0 };
+        pfds[n++] = (struct pollfd){ r->listener, POLLIN, 0 };
         for (size_t i = 0; i < r->n; i++) {
             const struct pair *pair = r->pairs[i];
             for (int j = 0; j < 2; j++) {
@@ -315,8 +303,8 @@ wait_for_work(struct relay *r)
                 short events = 0;
                 events |= in->n < CHUNK && !in->eof ? POLLIN : 0;
                 events |= pair->ways[!j].n ? POLLOUT : 0;
-                pfds[n++] = (struct pollfd) { events ? pair->fds[j] : -1,
-                                              events, 0 };
+                pfds[n++] = (struct pollfd){ events ? pair->fds[j] : -1,
+                                             events, 0 };
             }
         }
     }

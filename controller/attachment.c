@@ -153,6 +153,9 @@ attachment_run(struct device *device, struct network *network,
     case ATTACHMENT_IDLE:
         if (now >= a->next_at && some_bridge_is_synchronised(network)) {
             challenge(device, now);
+        } else if (now >= a->next_at) {
+            /* Look again, but not all the time. */
+            a->next_at = now + ATTACHMENT_BACKOFF_MIN;
         }
         break;
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 dist_man_MANS += \
+	Documentation/baton-agentd.8 \
 	Documentation/baton-ctl.8 \
 	Documentation/baton-controller.8 \
 	Documentation/baton-pki.8 \

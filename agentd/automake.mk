@@ -5,6 +5,7 @@ noinst_LTLIBRARIES += agentd/libagentd.la
 agentd_libagentd_la_SOURCES = \
 	agentd/address.c agentd/address.h \
 	agentd/agent.c agentd/agent.h \
+	agentd/agent-show.c agentd/agent-show.h \
 	agentd/app-link.c agentd/app-link.h \
 	agentd/app-listen.c agentd/app-listen.h \
 	agentd/app-requests.c agentd/app-requests.h \

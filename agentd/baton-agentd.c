@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "agent.h"
+#include "agent-show.h"
 #include "command-line.h"
 #include "daemon.h"
 #include "dummy.h"
@@ -15,6 +16,7 @@
 #include "fault.h"
 #include "latency.h"
 #include "memory.h"
+#include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "simap.h"
@@ -156,6 +158,18 @@ unixctl_exit(struct unixctl_conn *conn, int argc OVS_UNUSED,
     unixctl_command_reply(conn, NULL);
 }
 
+static void
+unixctl_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
+             const char *argv[] OVS_UNUSED, void *agent)
+{
+    struct json *json = agent_show(agent);
+    char *s = json_to_string(json, JSSF_PRETTY | JSSF_SORT);
+
+    unixctl_command_reply(conn, s);
+    free(s);
+    json_destroy(json);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -185,6 +199,7 @@ main(int argc, char *argv[])
     if (agent_create(&config, &agent, &error)) {
         ovs_fatal(0, "%s", error);
     }
+    unixctl_command_register("agent/show", "", 0, 0, unixctl_show, agent);
     daemonize_complete();
     VLOG_INFO("baton-agentd " PACKAGE_VERSION " started");
 

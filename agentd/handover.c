@@ -640,6 +640,9 @@ handle_unexpect(struct agent *agent, const struct json *params)
     h = handover_find(agent, &transfer);
     if (h && !handover_is_giving(h)) {
         take_unexpect(h, reason ? reason : "the other device withdrew");
+    } else if (h && h->state < GIVE_PREPARING) {
+        give_fail(h, ECANCELED,
+                  reason ? reason : "the controller withdrew it");
     }
 }
 

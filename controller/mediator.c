@@ -70,9 +70,9 @@ tell_party(struct controller *c, const struct transfer *t, const char *name,
 }
 
 static void
-tell_unexpect(struct controller *c, const struct transfer *t)
+send_unexpect(struct controller *c, const struct transfer *t, const char *name)
 {
-    struct device *device = connected(c, t->to);
+    struct device *device = connected(c, name);
 
     if (device) {
         struct json *params = json_object_create();
@@ -81,6 +81,14 @@ tell_unexpect(struct controller *c, const struct transfer *t)
         message_put_string(params, "reason", t->reason ? t->reason : "");
         link_notify(device->link, "unexpect", params);
     }
+}
+
+/* The transferring device too: it may wait for a target that is gone. */
+static void
+tell_unexpect(struct controller *c, const struct transfer *t)
+{
+    send_unexpect(c, t, t->to);
+    send_unexpect(c, t, t->from);
 }
 
 void

@@ -15,7 +15,10 @@
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz-app-state \
 	tests/fuzz/fuzz-attachment-frame \
+	tests/fuzz/fuzz-handoff \
 	tests/fuzz/fuzz-late-packets \
+	tests/fuzz/fuzz-message \
+	tests/fuzz/fuzz-peer-frame \
 	tests/fuzz/fuzz-policy \
 	tests/fuzz/fuzz-socket-state \
 	tests/fuzz/fuzz-ticket
@@ -65,6 +68,10 @@ tests/fuzz/build/tests/fuzz/fuzz-app-state.o: FUZZ_DAEMON = utilities
 tests/fuzz/fuzz-app-state: tests/fuzz/build/utilities.a
 tests/fuzz/build/tests/fuzz/fuzz-late-packets.o: FUZZ_DAEMON = agentd
 tests/fuzz/fuzz-late-packets: tests/fuzz/build/agentd.a
+tests/fuzz/build/tests/fuzz/fuzz-handoff.o: FUZZ_DAEMON = agentd
+tests/fuzz/fuzz-handoff: tests/fuzz/build/agentd.a
+tests/fuzz/build/tests/fuzz/fuzz-peer-frame.o: FUZZ_DAEMON = agentd
+tests/fuzz/fuzz-peer-frame: tests/fuzz/build/agentd.a
 -include $(wildcard tests/fuzz/build/*/*.d tests/fuzz/build/*/*/*.d)
 
 check-fuzz: $(FUZZ_TARGETS)

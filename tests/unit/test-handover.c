@@ -221,6 +221,53 @@ test_offer_is_not_answered(void)
     world_end();
 }
 
+/* The controller knows that the target has gone. */
+static void
+test_withdrawn(void)
+{
+    for (int i = 0; i < 3; i++) {
+        bring_to(i ? OFFERED : INTRODUCED);
+        if (i == 2) {
+            world_socket(&world_t, false)->in_flight = 10;
+            world_frames(&world_t, &world_g);
+            world_frames(&world_g, &world_t);
+            assert_state(&world_t, GIVE_PAUSING);
+        }
+        world_controller(&world_t, "unexpect",
+                         "{'transfer': '" TRANSFER "', 'reason': 'gone'}");
+        CU_ASSERT_PTR_NULL(world_handover(&world_t));
+        assert_owner_as_it_was();
+        world_end();
+    }
+    bring_to(GO);
+    world_controller(&world_t, "unexpect", "{'transfer': '" TRANSFER "'}");
+    assert_state(&world_t, GIVE_FROZEN);
+    world_end();
+}
+
+/* It stops becoming less only after a second: then it is enough. */
+static void
+test_settles_for_a_second(void)
+{
+    struct world_socket *socket;
+
+    bring_to(OFFERED);
+    socket = world_socket(&world_t, false);
+    socket->in_flight = 200;
+    world_frames(&world_t, &world_g);
+    world_frames(&world_g, &world_t);
+    world_app(&world_t, APP_PAUSED);
+    for (int i = 0; i < 99; i++) {
+        socket->in_flight--;
+        world_warp(10);
+        assert_state(&world_t, GIVE_SETTLING);
+    }
+    socket->in_flight--;
+    world_warp(10);
+    assert_state(&world_t, GIVE_PREPARING);
+    world_end();
+}
+
 static void
 test_application_does_not_pause(void)
 {
@@ -837,6 +884,8 @@ main(void)
         { "introduction refused", test_introduction_refused },
         { "no connection: by relay", test_no_connection_goes_by_relay },
         { "offer is not answered", test_offer_is_not_answered },
+        { "withdrawn", test_withdrawn },
+        { "settles for a second", test_settles_for_a_second },
         { "application does not pause", test_application_does_not_pause },
         { "waits for acknowledgements", test_waits_for_acknowledgements },
         { "notice beside pause", test_notice_beside_pause },

@@ -17,7 +17,7 @@
 
 VLOG_DEFINE_THIS_MODULE(report_methods);
 /* Base64 of 64 KiB and a header. */
-#define RELAY_MAX 90000
+#define RELAY_MAX (100 * 1024 * 4 / 3) /* Characters of base64. */
 /* Bytes that may wait for a device before what is relayed to it is dropped. */
 #define RELAY_BACKLOG (8u << 20)
 /* Microseconds that late packets are still relayed after the end. */

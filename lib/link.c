@@ -37,20 +37,20 @@ VLOG_DEFINE_THIS_MODULE(link);
 #define LINK_HANDSHAKE_TIMEOUT 5000
 
 struct link {
-    char *name;                 /* Target, or stream name of the peer. */
-    char *role;                 /* "controller/", ... */
+    char *name; /* Target, or stream name of the peer. */
+    char *role; /* "controller/", ... */
     bool passive;
-    struct reconnect *fsm;      /* Passive links too, for probing. */
+    struct reconnect *fsm; /* Passive links too, for probing. */
 
-    struct stream *stream;      /* While the handshake lasts. */
-    long long int deadline;     /* For the handshake; time_msec(). */
-    struct jsonrpc *rpc;        /* Afterwards. */
-    char *peer;                 /* Without role; NULL unless 'rpc'. */
-    unsigned int mark;          /* Received bytes at the last message. */
+    struct stream *stream;  /* While the handshake lasts. */
+    long long int deadline; /* For the handshake; time_msec(). */
+    struct jsonrpc *rpc;    /* Afterwards. */
+    char *peer;             /* Without role; NULL unless 'rpc'. */
+    unsigned int mark;      /* Received bytes at the last message. */
 
     unsigned int seqno;
     uint64_t next_id;
-    char *error;                /* Why the last connection ended. */
+    char *error; /* Why the last connection ended. */
 };
 
 static struct link *
@@ -183,7 +183,8 @@ link_run_connecting(struct link *link)
     if (!id || strncmp(id, link->role, strlen(link->role))
         || !message_name_is_valid(id + strlen(link->role))) {
         char *reason = xasprintf("peer's certificate names \"%s\", not "
-                                 "\"%sNAME\"", id ? id : "", link->role);
+                                 "\"%sNAME\"",
+                                 id ? id : "", link->role);
 
         VLOG_WARN_RL(&refused_rl, "%s: refused: %s", link->name, reason);
         link_disconnect(link, EPERM, reason);
@@ -227,17 +228,15 @@ link_run(struct link *link)
         break;
     case RECONNECT_PROBE:
         if (link->rpc) {
-            struct jsonrpc_msg *echo
-                = jsonrpc_create_request("echo", json_array_create_empty(),
-                                         NULL);
+            struct jsonrpc_msg *echo = jsonrpc_create_request(
+                "echo", json_array_create_empty(), NULL);
 
             json_destroy(echo->id);
             echo->id = json_string_create("echo");
             jsonrpc_send(link->rpc, echo);
         }
         break;
-    default:
-        break;
+    default: break;
     }
     if (link->stream) {
         link_run_connecting(link);
@@ -306,8 +305,8 @@ static bool
 link_handle_echo(struct link *link, struct jsonrpc_msg *msg)
 {
     if (msg->type == JSONRPC_REQUEST && !strcmp(msg->method, "echo")) {
-        jsonrpc_send(link->rpc, jsonrpc_create_reply(json_clone(msg->params),
-                                                     msg->id));
+        jsonrpc_send(link->rpc,
+                     jsonrpc_create_reply(json_clone(msg->params), msg->id));
         return true;
     }
     return (msg->type == JSONRPC_REPLY && msg->id
@@ -361,8 +360,8 @@ link_send(struct link *link, struct jsonrpc_msg *msg)
 void
 link_notify(struct link *link, const char *method, struct json *params)
 {
-    link_send(link, jsonrpc_create_notify(method,
-                                          json_array_create_1(params)));
+    link_send(link,
+              jsonrpc_create_notify(method, json_array_create_1(params)));
 }
 
 uint64_t
@@ -420,16 +419,19 @@ link_msg_params(const struct jsonrpc_msg *msg)
     const struct json *params = msg->params;
 
     return (params && params->type == JSON_ARRAY && params->array.n == 1
-            && params->array.elems[0]->type == JSON_OBJECT
-            ? params->array.elems[0] : NULL);
+                    && params->array.elems[0]->type == JSON_OBJECT
+                ? params->array.elems[0]
+                : NULL);
 }
 
 uint64_t
 link_msg_id(const struct jsonrpc_msg *msg)
 {
     return ((msg->type == JSONRPC_REPLY || msg->type == JSONRPC_ERROR)
-            && msg->id && msg->id->type == JSON_INTEGER
-            && json_integer(msg->id) > 0 ? json_integer(msg->id) : 0);
+                    && msg->id && msg->id->type == JSON_INTEGER
+                    && json_integer(msg->id) > 0
+                ? json_integer(msg->id)
+                : 0);
 }
 
 static const char *

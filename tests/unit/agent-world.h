@@ -32,7 +32,7 @@ struct world_socket {
     bool datagram;
     uint16_t port;
     bool held, frozen, muted, discarded;
-    unsigned int in_flight; /* Segments not acknowledged. */
+    unsigned int in_flight;      /* Segments not acknowledged. */
     unsigned int ids[WORLD_MAX]; /* Datagrams that wait in it. */
     size_t n_ids;
 };

@@ -88,6 +88,7 @@ call_sessions(struct agent *agent, struct app_conn *conn)
 static void
 call_devices(struct agent *agent, struct app_conn *conn)
 {
+    struct link *link = controller_link_get(agent->controller);
     struct call *call;
 
     if (ovs_list_size(&agent->calls) >= MAX_CALLS) {
@@ -96,11 +97,12 @@ call_devices(struct agent *agent, struct app_conn *conn)
     }
     call = xmalloc(sizeof *call);
     call->conn = conn;
-    call->request_id = link_request(controller_link_get(agent->controller),
-                                    "devices", json_object_create());
+    call->request_id = link_request(link, "devices", json_object_create());
     if (!call->request_id) {
-        app_send_call_error(conn, ENOTCONN,
-                            "there is no connection with the controller");
+        char *reason = xasprintf("no controller: %s", link_get_error(link));
+
+        app_send_call_error(conn, ENOTCONN, reason);
+        free(reason);
         free(call);
         return;
     }

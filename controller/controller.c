@@ -45,7 +45,8 @@ configure(struct controller *c)
     }
     HMAP_FOR_EACH_SAFE(device, node, &c->devices.devices) {
         if (!shash_find(&c->policy->devices, device->name)) {
-            const char *reason = "policy no longer has the device";
+            char *reason = xasprintf("policy no longer has device %s",
+                                     device->name);
 
             VLOG_INFO("%s: %s", device->name, reason);
             transfers_device_gone(c->transfers, device->name, reason);
@@ -54,6 +55,7 @@ configure(struct controller *c)
             session_cache_mark(&c->sessions, device->name);
             session_cache_sweep(&c->sessions, device->name);
             device_remove(&c->devices, device);
+            free(reason);
         } else {
             attachment_recheck(device, c->policy, time_msec());
         }

@@ -185,6 +185,12 @@ method_prepare(struct controller *c, struct device *device,
                     t->reason);
     } else if (t->over || t->state != TRANSFER_SETTLED) {
         refusal_set(&refusal, "ticket", "the ticket was used before");
+    } else if (time_msec() >= t->deadline) {
+        /* The clock decides, not which of the two is looked at first. */
+        transfer_withdraw(c->transfers, t, "prepare did not come in time");
+        mediator_act(c);
+        refusal_set(&refusal, "unknown-transfer", "the transfer is over: %s",
+                    t->reason);
     }
     if (!t || refusal.code) {
         refusal_reply(device, msg, &refusal);

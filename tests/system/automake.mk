@@ -4,14 +4,18 @@
 SYSTEM_TESTS = \
 	tests/system/tests/datagrams-whole.sh \
 	tests/system/tests/fault-agent-twice.sh \
+	tests/system/tests/fault-bridge-lost.sh \
 	tests/system/tests/fault-closes-while-moving.sh \
 	tests/system/tests/fault-controller-lost.sh \
 	tests/system/tests/fault-crash-tcp.sh \
 	tests/system/tests/fault-crash-udp.sh \
 	tests/system/tests/fault-dies.sh \
 	tests/system/tests/fault-target-refuses.sh \
+	tests/system/tests/fault-ticket-replay.sh \
 	tests/system/tests/fault-timeouts.sh \
 	tests/system/tests/fault-two-transfers.sh \
+	tests/system/tests/fault-unknown-device.sh \
+	tests/system/tests/fault-wrong-certificate.sh \
 	tests/system/tests/move-back.sh \
 	tests/system/tests/move-chain.sh \
 	tests/system/tests/move-same-subnet.sh \

@@ -8,7 +8,6 @@ faults_up
 make_file file 5000000
 start() {
     serve_on laptop
-    owner=laptop other=tv
     download file --limit-rate 3M
     curl=$pid
     wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 100000

@@ -61,15 +61,17 @@ on tv ip address del "$address/32" dev lo
 rest
 
 say "the target's application, which does not have the file"
+# The one that was started for the session would wait before it.
+end_application tv baton-serve
 start_on tv empty baton-serve --root="$work" --service=files --accept
 empty=$pid
 wait_for 5 "its start" on tv sh -c "ss -xp | grep -q baton-serve"
 sleep 0.5
 refused tv 'the application refused: .'
 assert_told laptop controller tv
-assert_no_more_fds
 kill "$empty"
 wait_exit 5 "$empty" || true
+assert_no_more_fds
 
 say "and now it does not refuse"
 move laptop "$session" tv

@@ -177,7 +177,8 @@ give_start(struct agent *agent, struct session *s, const char *target,
                         errorp)) {
         return false;
     }
-    take_finish_session(agent, &s->id);
+    /* What is left of its coming here stays: late packets of that transfer
+     * still come, and belong into this kernel as long as it has the sockets. */
     if (!controller_link_is_registered(agent->controller)) {
         *errorp = xasprintf(
             "no controller: %s",

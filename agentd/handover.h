@@ -254,8 +254,6 @@ void take_decided(struct handover *, enum handover_outcome, uint64_t epoch,
                   const char *reason);
 void take_unexpect(struct handover *, const char *reason);
 void take_finish_returning(struct handover *);
-/* Ends what is left of the taking of a session that is ours now. */
-void take_finish_session(struct agent *, const struct uuid *session);
 void take_adopt(struct handover *);
 
 #endif /* agentd/handover.h */

@@ -417,23 +417,13 @@ take_finish(struct handover *h)
 {
     struct session *s = session_find(&h->agent->sessions, &h->session_id);
 
-    if (s) {
+    /* It may be on its way to yet another device: then it is frozen, or will
+     * be, and its sockets have their room again. */
+    if (s && !s->handover) {
         session_settle_sockets(s);
         agent_settle_address(h->agent, s);
     }
     handover_destroy(h);
-}
-
-void
-take_finish_session(struct agent *agent, const struct uuid *session)
-{
-    struct handover *h;
-
-    HMAP_FOR_EACH_SAFE(h, node, &agent->handovers) {
-        if (h->state == TAKE_OWNED && uuid_equals(&h->session_id, session)) {
-            take_finish(h);
-        }
-    }
 }
 
 void

@@ -165,6 +165,28 @@ test_moves(void)
     world_end();
 }
 
+/* The session is asked to move on while T still relays what was late. */
+static void
+test_late_packets_of_the_move_before(void)
+{
+    struct session *there;
+    char *error = NULL;
+
+    bring_to(CLAIMED);
+    decide(&world_g, "owned");
+    decide(&world_t, "released");
+    there = session_find(&world_g.agent.sessions, &s->id);
+    CU_ASSERT_FATAL(there != NULL);
+    CU_ASSERT(
+        give_start(&world_g.agent, there, "phone", "", NULL, NULL, &error));
+    free(error);
+    world_datagram(&world_t, 7);
+    world_warp(10);
+    world_frames(&world_t, &world_g);
+    CU_ASSERT_EQUAL(world_count(&world_g, 7), 1);
+    world_end();
+}
+
 /* Deadlines of the transferring device. */
 
 static void
@@ -880,6 +902,8 @@ main(void)
 {
     static const struct unit_test tests[] = {
         { "moves", test_moves },
+        { "late packets of the move before",
+          test_late_packets_of_the_move_before },
         { "introduction takes too long", test_introduction_takes_too_long },
         { "introduction refused", test_introduction_refused },
         { "no connection: by relay", test_no_connection_goes_by_relay },

@@ -27,11 +27,21 @@ count() {
     sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p" <<<"$1"
 }
 
+# Packets that found the buffer of a bridge's port full, when the switch had no
+# turn on the CPU: the bridge never took them, and owes nobody anything.
+switch_dropped() {
+    on switch ss -0nmO |
+        sed -n 's/.*:p-.*,d\([0-9]*\)).*/\1/p' | awk '{ n += $1 } END { print n + 0 }'
+}
+
 all_received() {
-    [ "$(count "$(summary "$1" "$2")" received)" -ge "$3" ]
+    local received
+    received=$(count "$(summary "$1" "$2")" received)
+    [ $((received + $(switch_dropped) - dropped)) -ge "$3" ]
 }
 
 for family in 4 6; do
+    dropped=$(switch_dropped)
     far_address=10.1.0.2
     [ $family = 4 ] || far_address=fd00:1::2
     say "IPv$family"
@@ -59,9 +69,14 @@ for family in 4 6; do
         all_received "$far" "far$family" $total
     wait_for 10 "all datagrams at the device" \
         all_received "$laptop" "laptop$family" $total
+    dropped=$(($(switch_dropped) - dropped))
+    [ $dropped = 0 ] || say "$dropped packets dropped at the switch's ports"
     for name in far laptop; do
         line=$(summary "${!name}" $name$family)
-        for key in lost duplicated stale wrong; do
+        missing=$((total - $(count "$line" received)))
+        [ $missing -le $dropped ] ||
+            fail "$name: $missing missing, $dropped dropped at the ports"
+        for key in duplicated stale wrong; do
             assert_equal "$(count "$line" $key)" 0 "$name: $key"
         done
     done

@@ -175,9 +175,10 @@ link_run_connecting(struct link *link)
         }
         return;
     } else if (error) {
-        link_disconnect(link, error, error == EPROTO
-                        ? "TLS handshake failed, the log says why"
-                        : ovs_retval_to_string(error));
+        link_disconnect(link, error,
+                        error == EPROTO
+                            ? "TLS handshake failed, the log says why"
+                            : ovs_retval_to_string(error));
         return;
     }
 

@@ -310,20 +310,21 @@ serve(struct server *server)
 static void
 usage(void)
 {
-    printf("baton-serve: HTTP server of files whose connections can move\n"
-           "usage: baton-serve [OPTIONS]\n"
-           "  --root=DIR       serve files below DIR (default: .)\n"
-           "  --port=N         listen on port N (default: 8000)\n"
-           "  --family=4|6     of the session address (default: 4)\n"
-           "  --service=NAME   name of the service (default: serve)\n"
-           "  --name=NAME      name of the session (default: serve)\n"
-           "  --rate=BYTES     a second, of each connection (default: no limit)\n"
-           "  --accept         wait for sessions of other devices\n"
-           "  --open           with --accept: open a session too\n"
-           "  --once           with --accept: exit when no session is left\n"
-           "  --socket=FILE    socket of the agent\n"
-           "  -h, --help       show this\n"
-           "  -V, --version    show the version\n");
+    printf(
+        "baton-serve: HTTP server of files whose connections can move\n"
+        "usage: baton-serve [OPTIONS]\n"
+        "  --root=DIR       serve files below DIR (default: .)\n"
+        "  --port=N         listen on port N (default: 8000)\n"
+        "  --family=4|6     of the session address (default: 4)\n"
+        "  --service=NAME   name of the service (default: serve)\n"
+        "  --name=NAME      name of the session (default: serve)\n"
+        "  --rate=BYTES     a second, of each connection (default: no limit)\n"
+        "  --accept         wait for sessions of other devices\n"
+        "  --open           with --accept: open a session too\n"
+        "  --once           with --accept: exit when no session is left\n"
+        "  --socket=FILE    socket of the agent\n"
+        "  -h, --help       show this\n"
+        "  -V, --version    show the version\n");
     exit(EXIT_SUCCESS);
 }
 

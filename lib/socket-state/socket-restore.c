@@ -37,7 +37,9 @@ int
 socket_restore_buffers(int fd, const struct socket_state *state, char **errorp)
 {
     uint32_t rcv = buffer_for(state->info.recv_queue);
-    uint32_t snd = buffer_for(state->info.send_queue);
+    /* Refilled by other pieces than it was filled by, a queue may cost the
+     * kernel a multiple of its bytes; see socket_settle_buffers(). */
+    uint32_t snd = buffer_for(3 * state->info.send_queue);
 
     /* The option's argument is half of what is set. */
     rcv = state->rcvbuf > rcv ? state->rcvbuf : rcv;

@@ -7,7 +7,7 @@
 sandbox_up
 make_file file 30000000
 more_than() {
-    process_ended "$pid" || file_has_bytes "$work/got-file" $(($1 + 1000000))
+    process_ended "$pid" || file_has_bytes "$work/got-file" $(($1 + 300000))
 }
 
 for option in --family=4 --family=6; do

@@ -35,13 +35,14 @@ for n in 1 2 3 4 5 6; do
         kill "$pid"
     fi
     say "ended on $address"
+    ended=${EPOCHREALTIME/./}
     for device in laptop tv; do
         wait_for 10 "the session to end on $device" \
             no_session $device "$session"
         wait_for 5 "$address to leave $device" no_address $device "$address"
     done
     say "gone"
-    ended_at[$address]=${EPOCHREALTIME/./}
+    ended_at[$address]=$ended
 done
 [ $again -gt 0 ] || fail "no address was used again in $used sessions"
 

@@ -293,9 +293,15 @@ fill_unsent(int fd, const struct socket_state *state, char **errorp)
 {
     const struct socket_tcp *t = &state->tcp;
     size_t unsent = state->info.unsent;
+    int lowat;
 
     if (!unsent && !t->fin_unsent) {
         return 0;
+    }
+    /* It bounds what send() takes, and not what was taken in one call. */
+    int lowat_error = socket_get_int(fd, SOL_TCP, TCP_NOTSENT_LOWAT, &lowat);
+    if (!lowat_error) {
+        socket_set_int(fd, SOL_TCP, TCP_NOTSENT_LOWAT, -1);
     }
     int error = socket_replay_shut_window(fd, t, t->rcv_end + t->fin_received);
     if (!error) {
@@ -309,6 +315,9 @@ fill_unsent(int fd, const struct socket_state *state, char **errorp)
         error = errno;
     }
     int error2 = socket_repair(fd, TCP_REPAIR_ON);
+    if (!lowat_error) {
+        socket_set_int(fd, SOL_TCP, TCP_NOTSENT_LOWAT, lowat);
+    }
     if (error || error2) {
         return socket_error(errorp, error ? error : error2,
                             "cannot refill the unsent queue");

@@ -204,6 +204,12 @@ connections() {
     on "$1" ss -H -tn state established src "$2" | wc -l
 }
 
+# has_connections HOST ADDRESS N.  The kernel's listing may pass over a socket
+# while others come and go: to be waited for.
+has_connections() {
+    [ "$(connections "$1" "$2")" = "$3" ]
+}
+
 mac_of() {
     on "$1" cat /sys/class/net/eth0/address
 }

@@ -21,7 +21,7 @@ for _ in 1 2 3; do
     # shellcheck disable=SC2154
     for name in a c; do
         eval "address=\$address_$name"
-        assert_equal "$(connections laptop "$address")" 1 "$name on laptop"
+        wait_for 5 "$name on laptop" has_connections laptop "$address" 1
         assert_equal "$(connections tv "$address")" 0 "$name on tv"
     done
     # shellcheck disable=SC2154

@@ -189,7 +189,8 @@ assert_told() {
 
 ## What is left behind.
 
-# look_at DEVICE: what it has of the session, one thing a line.
+# look_at DEVICE: what it has of the session, one thing a line.  Connections
+# that both ends have closed are the kernel's affair alone.
 look_at() {
     on "$1" sh -c '
         baton --no-headings --format=csv sessions | grep -F "'"$session"'" |
@@ -197,7 +198,8 @@ look_at() {
         { ip rule; ip -6 rule; } | grep blackhole | sed "s/^/rule /"
         ip -o address | grep -wF "'"$address"'" |
             sed "s/^[0-9]*: \([^ ]*\).*/address \1/"
-        ss -H -tuan src "'"$address"'" | grep -v TIME-WAIT | sed "s/^/socket /"'
+        ss -H -tuan src "'"$address"'" |
+            grep -v "TIME-WAIT\|LAST-ACK" | sed "s/^/socket /"'
 }
 
 # has_owner: one device, and no other, says that the session is there.

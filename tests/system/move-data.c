@@ -5,6 +5,7 @@
 #include "move-test.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 static void
@@ -88,6 +89,32 @@ test_queues_large(void)
     test_queues(AF_INET, 3 << 20);
 }
 
+/* More is unsent than the application has asked for since. */
+static void
+test_queues_lowat(void)
+{
+    int size = 4 << 20, lowat = 16384;
+    size_t out = 0, got_out = 0;
+    struct connection c;
+
+    open_connection(&c, AF_INET, false);
+    setsockopt(c.device, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
+    write_some(c.device, &out, 3 << 20);
+    setsockopt(c.device, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
+    sleep_ms(20);
+    for (int i = 0; i < 2; i++) {
+        socklen_t len = sizeof lowat;
+
+        move_connection(&c);
+        lowat = 0;
+        getsockopt(c.device, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, &len);
+        CHECK(lowat == 16384);
+    }
+    CHECK(read_some(c.peer, &got_out, out, 2000) == out);
+    check_alive(&c);
+    close_connection(&c);
+}
+
 const struct move_case move_data_cases[] = {
     { "idle-v4", test_idle_v4 },
     { "idle-v6", test_idle_v6 },
@@ -95,5 +122,6 @@ const struct move_case move_data_cases[] = {
     { "queues-64k", test_queues_64k },
     { "queues-64k-v6", test_queues_64k_v6 },
     { "queues-large", test_queues_large },
+    { "queues-lowat", test_queues_lowat },
     { NULL, NULL },
 };

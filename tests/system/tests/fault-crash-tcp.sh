@@ -25,6 +25,8 @@ crash_at() {
     begin_move "$owner" "$session" "$other"
     wait_dead "$process"
     restart_and_rest "$victim"
+    [ "$point" = give/move ] || assert_told controller > /dev/null
+    [[ $point != give/* ]] || assert_told "$victim" > /dev/null
     wait_exit 20 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
     assert_same_bytes "$work/got-file" "$sandbox/files/file"
     end_move 30 || true

@@ -62,6 +62,8 @@ crash_at() {
     begin_move "$owner" "$session" "$other"
     wait_dead "$process"
     restart_and_rest "$victim"
+    [ "$point" = give/move ] || assert_told controller > /dev/null
+    [[ $point != give/* ]] || assert_told "$victim" > /dev/null
     end_move 30 || true
     line=$(summary "$far" far)
     far_before=$(count "$line" received)
@@ -77,6 +79,8 @@ crash_at() {
     lost=$(($(count "$line" lost) - lost_before))
     lost_before=$(count "$line" lost)
     lost_total=$((lost_total + lost))
+    # Those that the dead process held, or that nobody was there to catch.
+    [ "$lost" -le $((rate / 2)) ] || fail "$lost lost at $point"
     say "$victim killed at $point: $owner has it, $lost lost; the asker:" \
         "${move_said:-(moved)}"
     wait_for 10 "datagrams both ways" both_go_on

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 sandbox_up
-make_file file 30000000
+make_file file 90000000
 more_than() {
     process_ended "$pid" || file_has_bytes "$work/got-file" $(($1 + 300000))
 }
@@ -22,7 +22,7 @@ for option in --family=4 --family=6; do
         wait_for 10 "more bytes" more_than "$(stat -c %s "$work/got-file")"
     done
     [ $moves -ge 10 ] || fail "only $moves moves during the download"
-    wait_exit 20 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
+    wait_exit 40 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
     assert_same_bytes "$work/got-file" "$sandbox/files/file"
     rm "$work/got-file"
     end_application laptop baton-serve

@@ -50,7 +50,7 @@ for point in claim owned; do
 done
 
 say "the transferring one, before go: the session ends with it"
-for point in introduced accepted paused; do
+for point in introduced offered accepted; do
     start
     die_at laptop give/$point
     move_fails 'ended|closed'

@@ -42,8 +42,10 @@ EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/throttle.py
 dist_noinst_SCRIPTS += tests/system/run
 
+# For instance SYSTEM_TEST_FLAGS=--jobs=4.
+SYSTEM_TEST_FLAGS =
 check-system: all
-	$(srcdir)/tests/system/run --build=$(abs_builddir)
+	$(srcdir)/tests/system/run --build=$(abs_builddir) $(SYSTEM_TEST_FLAGS)
 .PHONY: check-system
 
 # Moves the streams of programs that know nothing of Baton.

@@ -199,6 +199,20 @@ download() {
         -o "$work/got-$name" "$@" "http://$(in_url "$address"):8080/$name"
 }
 
+# slow_download NAME BYTES: so many a second, until hurry() is called; as
+# download().  Of a file that takes longer than what is to happen meanwhile.
+slow_download() {
+    rm -f "$work/hurry"
+    start_on correspondent "curl-$1" bash -c "set -o pipefail
+        curl -sS --fail http://$(in_url "$address"):8080/$1 |
+        python3 $test_dir/throttle.py $2 $work/hurry > $work/got-$1"
+}
+
+# What slow_download() began goes on without a limit.
+hurry() {
+    touch "$work/hurry"
+}
+
 # Connections that HOST's kernel has with local address ADDRESS.
 connections() {
     on "$1" ss -H -tn state established src "$2" | wc -l
@@ -208,6 +222,11 @@ connections() {
 # while others come and go: to be waited for.
 has_connections() {
     [ "$(connections "$1" "$2")" = "$3" ]
+}
+
+# assert_connections HOST N: that it comes to have with $address.
+assert_connections() {
+    wait_for 5 "connections on $1 to be $2" has_connections "$1" "$address" "$2"
 }
 
 mac_of() {

@@ -5,16 +5,16 @@
 . "$(dirname "$0")/../lib.sh"
 
 sandbox_up
-make_file file 80000000
+make_file file 60000000
 serve_on laptop
 [ "$address" != 10.1.0.11 ] || fail "it is the permanent address"
 
-download file --limit-rate 8M
+slow_download file 3000000
 wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 1000000
-assert_equal "$(connections laptop "$address")" 1 "connections on laptop"
+assert_connections laptop 1
 move laptop "$session" tv
-assert_equal "$(connections laptop "$address")" 0 "connections on laptop"
-assert_equal "$(connections tv "$address")" 1 "connections on tv"
+assert_connections laptop 0
+assert_connections tv 1
 find_session tv "$session"
 has_session laptop "$session" >/dev/null && fail "laptop has it still"
 
@@ -22,5 +22,6 @@ has_session laptop "$session" >/dev/null && fail "laptop has it still"
 before=$(stat -c %s "$work/got-file")
 wait_for 10 "bytes from tv" file_has_bytes "$work/got-file" \
     $((before + 1000000))
+hurry
 wait_exit 40 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
 assert_same_bytes "$work/got-file" "$sandbox/files/file"

@@ -17,7 +17,7 @@ END
 sandbox_up --policy="$policy"
 make_file file 20000000
 serve_on laptop
-download file --limit-rate 3M
+slow_download file 2000000
 wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 1000000
 
 for target in tv nobody laptop; do
@@ -27,10 +27,11 @@ for target in tv nobody laptop; do
     say "$target: $(cat "$work/move.txt")"
     # A sentence, for the person who asked.
     assert_match "$(cat "$work/move.txt")" '[a-z]+ [a-z]+ [a-z]+' "the reason"
-    assert_equal "$(connections laptop "$address")" 1 "connections on laptop"
+    assert_connections laptop 1
     has_session laptop "$session" >/dev/null || fail "laptop has it no more"
 done
 has_session tv "$session" >/dev/null && fail "tv has it"
-assert_equal "$(connections tv "$address")" 0 "connections on tv"
+assert_connections tv 0
+hurry
 wait_exit 20 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
 assert_same_bytes "$work/got-file" "$sandbox/files/file"

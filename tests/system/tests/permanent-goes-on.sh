@@ -9,7 +9,7 @@ make_file file 20000000
 make_file other 10000000
 make_file small 10
 serve_on laptop
-download file --limit-rate 5M
+slow_download file 1000000
 moving=$pid
 
 # Sessions on the permanent address have nothing to do with Baton.
@@ -33,6 +33,7 @@ done
 move laptop "$session" tv
 wait_exit 20 $other || fail "curl: $(cat "$work/other.err.txt")"
 assert_same_bytes "$work/got-other" "$sandbox/files/other"
+hurry
 wait_exit 20 "$moving" || fail "curl: $(cat "$work/curl-file.err.txt")"
 assert_same_bytes "$work/got-file" "$sandbox/files/file"
 

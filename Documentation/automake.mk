@@ -25,6 +25,7 @@ dist_man_MANS += \
 	Documentation/baton_session_end.3 \
 	Documentation/baton_session_id.3 \
 	Documentation/baton_session_move.3 \
+	Documentation/baton_session_onward.3 \
 	Documentation/baton_session_open.3 \
 	Documentation/baton_session_remove.3 \
 	Documentation/libbaton.3

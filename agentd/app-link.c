@@ -383,7 +383,8 @@ expected_fds(const struct app_message *msg)
     case APP_READY:
     case APP_REFUSE:
     case APP_END:
-    case APP_CALL: return 0;
+    case APP_CALL:
+    case APP_ONWARD: return 0;
     case APP_ADD: return 1;
     case APP_PAUSED: return state;
     case APP_PRESENT: return msg->n_sockets + state;

@@ -190,6 +190,7 @@ present_session(struct agent *agent, struct app_event *event,
     s->from_block = note->from_block;
     ovs_strlcpy(s->name, note->name, sizeof s->name);
     ovs_strlcpy(s->service, note->service, sizeof s->service);
+    ovs_strlcpy(s->onward, note->onward, sizeof s->onward);
     ovs_strlcpy(s->ifname, agent_find_leftover(agent, &note->address),
                 sizeof s->ifname);
     for (size_t i = 0; i < event->msg.n_sockets && i < event->n_fds; i++) {
@@ -278,6 +279,15 @@ handle_add(struct session *s, struct app_event *event)
 }
 
 static void
+handle_onward(struct session *s, const struct app_event *event)
+{
+    if (!session_set_give_onward(s, event->msg.name)) {
+        app_send_error(event->conn, s, event->msg.socket, EINVAL,
+                       "no right to pass on; expected " ONWARD_EXPECTED);
+    }
+}
+
+static void
 handle_move(struct agent *agent, struct session *s,
             const struct app_event *event)
 {
@@ -321,6 +331,7 @@ handle_about_session(struct agent *agent, struct app_event *event)
             session_remove_socket(s, event->msg.socket);
         }
         break;
+    case APP_ONWARD: handle_onward(s, event); break;
     case APP_MOVE: handle_move(agent, s, event); break;
     case APP_PAUSED:
     case APP_READY:

@@ -77,6 +77,10 @@ call_sessions(struct agent *agent, struct app_conn *conn)
         message_put_string(row, "service", s->service);
         message_put_integer(row, "sockets", s->n_sockets);
         message_put_integer(row, "epoch", s->epoch);
+        message_put_string(row, "onward",
+                           s->give_onward[0] ? s->give_onward
+                           : s->onward[0]    ? s->onward
+                                             : "");
         message_put_string(row, "state", session_state_name(s));
         message_put_string(row, "since", since);
         json_array_add(rows, row);
@@ -116,12 +120,18 @@ call_move(struct agent *agent, struct app_conn *conn, struct message *m)
     const char *device = message_get_string(m, "device", MESSAGE_NAME_MAX);
     const char *service = message_get_optional_string(m, "service",
                                                       MESSAGE_NAME_MAX);
+    const char *onward = message_get_optional_string(m, "onward",
+                                                     ONWARD_STRING_LEN - 1);
     char *error = message_finish(m);
     struct session *s = error ? NULL
                               : session_lookup(&agent->sessions, what, &error);
 
     if (s && app_conn_uid(conn) && app_conn_uid(conn) != s->uid) {
         error = xstrdup("the session belongs to another user");
+    } else if (s && onward && !session_set_give_onward(s, onward)) {
+        error = xasprintf("\"%s\" is no right to pass on; "
+                          "expected " ONWARD_EXPECTED,
+                          onward);
     } else if (s) {
         give_start(agent, s, device, service ? service : "", NULL, conn,
                    &error);

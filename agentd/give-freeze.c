@@ -26,7 +26,8 @@ void
 give_prepare(struct handover *h)
 {
     const uint8_t *sa_key = controller_link_get_sa_key(h->agent->controller);
-    struct ticket_secret secret = { .onward = ONWARD_ANY, .depth = 255 };
+    struct ticket_secret secret = { .onward = h->onward.onward,
+                                    .depth = h->onward.depth };
     struct link *link = controller_link_get(h->agent->controller);
     struct json *params = json_object_create();
     uint8_t ticket[TICKET_MAX];

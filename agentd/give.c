@@ -210,6 +210,9 @@ give_start(struct agent *agent, struct session *s, const char *target,
     message_put_string(params, "name", s->name);
     message_put_string(params, "target", target);
     message_put_string(params, "service", h->service);
+    if (s->give_onward[0]) {
+        message_put_string(params, "onward", s->give_onward);
+    }
     h->introduce_id = link_request(controller_link_get(agent->controller),
                                    "introduce", params);
     return true;
@@ -225,8 +228,13 @@ give_introduced(struct handover *h, const struct json *result)
     uint64_t epoch = message_get_integer(&m, "epoch", 0, UINT64_C(1) << 53);
     const char *endpoint = message_get_string(&m, "endpoint", 128);
     const char *certificate = message_get_string(&m, "certificate", 16384);
+    const char *onward = message_get_string(&m, "onward",
+                                            ONWARD_STRING_LEN - 1);
     char *error = message_finish(&m);
 
+    if (!error && !onward_from_string(onward, &h->onward)) {
+        error = xstrdup("the controller names no right to pass on");
+    }
     if (!error && handover_find(h->agent, &transfer)) {
         error = xstrdup("the controller uses one transfer's name twice");
     }

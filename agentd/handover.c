@@ -226,6 +226,9 @@ handover_get_note(const struct handover *h, enum note_role role,
     note->epoch = epoch;
     note->uid = h->session ? h->session->uid : h->uid;
     note->from_block = h->session && h->session->from_block;
+    if (h->session) {
+        ovs_strlcpy(note->onward, h->session->onward, sizeof note->onward);
+    }
     ovs_strlcpy(note->name, h->name, sizeof note->name);
     ovs_strlcpy(note->service, h->service, sizeof note->service);
     ovs_strlcpy(note->other, h->other, sizeof note->other);
@@ -595,11 +598,12 @@ handle_decision(struct agent *agent, enum handover_outcome outcome,
     struct message m = MESSAGE_INITIALIZER(params);
     struct uuid transfer, session;
     struct handover *h;
-    const char *reason;
+    const char *reason, *onward;
     uint64_t epoch;
 
     message_get_uuid(&m, "transfer", &transfer);
     message_get_uuid(&m, "session", &session);
+    onward = message_get_optional_string(&m, "onward", ONWARD_STRING_LEN - 1);
     epoch = message_get_integer(&m, "epoch", 0, UINT64_C(1) << 53);
     reason = message_get_optional_string(&m, "reason", 1024);
     char *error = message_finish(&m);
@@ -620,6 +624,10 @@ handle_decision(struct agent *agent, enum handover_outcome outcome,
         if (handover_is_giving(h)) {
             give_decided(h, outcome, epoch, reason);
         } else {
+            /* For people; the controller goes by its own record. */
+            if (!onward || !onward_from_string(onward, &h->onward)) {
+                h->onward = (struct onward_right){ ONWARD_NONE, 0 };
+            }
             take_decided(h, outcome, epoch, reason);
         }
     }

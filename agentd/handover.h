@@ -95,6 +95,9 @@ struct handover {
     char name[APP_NAME_LEN];
     char service[APP_NAME_LEN];
 
+    struct onward_right onward; /* Giving: what goes along.  Taking, once it
+                                 * is OWNED: what came along. */
+
     struct session *session; /* Taking: NULL before TAKE_MUTED. */
     bool relay;              /* Frames go by way of the controller. */
     bool paused;             /* Giving: the application has stopped. */

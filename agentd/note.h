@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "app-protocol.h"
+#include "onward.h"
 #include "openvswitch/uuid.h"
 #include "seal.h"
 
@@ -32,6 +33,7 @@ struct note {
     bool from_block;
     char name[APP_NAME_LEN];
     char service[APP_NAME_LEN];
+    char onward[ONWARD_STRING_LEN];
     char other[APP_NAME_LEN]; /* The other device of the transfer. */
 };
 

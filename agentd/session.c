@@ -285,3 +285,19 @@ session_id_from_bytes(const uint8_t bytes[16], struct uuid *uuid)
         uuid->parts[i] = ntohl(part);
     }
 }
+
+bool
+session_set_give_onward(struct session *s, const char *onward)
+{
+    struct onward_right right;
+
+    if (onward[0] && !onward_from_string(onward, &right)) {
+        return false;
+    }
+    if (onward[0]) {
+        onward_to_string(right, s->give_onward);
+    } else {
+        s->give_onward[0] = '\0';
+    }
+    return true;
+}

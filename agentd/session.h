@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "app-protocol.h"
+#include "onward.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/uuid.h"
 
@@ -43,6 +44,11 @@ struct session {
     struct session_socket *sockets; /* In the order of addition. */
     size_t n_sockets, allocated_sockets;
 
+    /* What may be done with it (see onward.h).  Empty: it began here. */
+    char onward[ONWARD_STRING_LEN];
+    /* What is to be given along.  Empty: all that may be. */
+    char give_onward[ONWARD_STRING_LEN];
+
     bool from_block;           /* Its address is of a block leased to us. */
     char ifname[16];           /* Where the address is bound, or empty. */
     struct handover *handover; /* While it moves; else NULL. */
@@ -69,6 +75,10 @@ struct session *session_find_address(const struct sessions *,
  * failure returns NULL and stores a sentence, which the caller frees. */
 struct session *session_lookup(const struct sessions *, const char *,
                                char **errorp);
+
+/* Sets what is given along when it moves; "": all that may be.  False if that
+ * is no right. */
+bool session_set_give_onward(struct session *, const char *);
 
 /* Adds 'fd', which the session owns from then on, whatever is returned.
  * Checks that it can move, is of this network namespace, and that its local

@@ -352,6 +352,7 @@ take_owned(struct handover *h, uint64_t epoch)
     handover_step(h, "owned");
     handover_stop_asking(h);
     s->epoch = epoch;
+    onward_to_string(h->onward, s->onward);
 
     /* Datagrams that reached our sockets came after those that T relayed:
      * they wait behind them. */

@@ -194,12 +194,14 @@ static struct json *
 show_session(const struct controller *c, const struct uuid *id,
              const struct in6_addr *address, const char *name,
              const char *service, const char *owner, uint64_t epoch,
-             const char *home)
+             const char *home, struct onward_right right)
 {
     struct json *object = json_object_create();
     const struct transfer *t = transfers_find_session(c->transfers, id);
     const char *bridge = leases_home_bridge(c->leases, address);
+    char onward[ONWARD_STRING_LEN];
 
+    onward_to_string(right, onward);
     message_put_uuid(object, "session", id);
     message_put_address(object, "address", address);
     message_put_string(object, "name", name);
@@ -207,6 +209,7 @@ show_session(const struct controller *c, const struct uuid *id,
     message_put_string(object, "owner", owner);
     message_put_integer(object, "epoch", epoch);
     message_put_string(object, "home", home);
+    message_put_string(object, "onward", onward);
     message_put_string(object, "bridge", bridge ? bridge : "");
     message_put_string(object, "state",
                        t ? (t->state == TRANSFER_SETTLED
@@ -231,15 +234,19 @@ ctl_sessions(struct unixctl_conn *conn, int argc OVS_UNUSED,
                            show_session(c, &session->id, &session->address,
                                         session->name, session->service,
                                         session->device, session->epoch,
-                                        session->device));
+                                        session->device, ONWARD_RIGHT_ALL));
         }
     }
     while ((record = record_next(c->records, record))) {
         if (!record->ended) {
-            json_array_add(array, show_session(c, &record->session,
-                                               &record->address, record->name,
-                                               record->service, record->owner,
-                                               record->epoch, record->home));
+            bool home = !strcmp(record->owner, record->home);
+            struct onward_right right = { record->onward, record->depth };
+
+            json_array_add(
+                array, show_session(c, &record->session, &record->address,
+                                    record->name, record->service,
+                                    record->owner, record->epoch, record->home,
+                                    home ? ONWARD_RIGHT_ALL : right));
         }
     }
     reply_array(conn, "sessions", array);

@@ -25,6 +25,30 @@ VLOG_DEFINE_THIS_MODULE(introduce_methods);
 
 /* introduce */
 
+/* What 'from' wants to give along, or the most that it may. */
+static struct onward_right
+check_onward(const struct controller *c, const struct device *from,
+             const struct announcement *a, const char *target,
+             const char *asked, struct refusal *r)
+{
+    struct onward_right right, limit;
+
+    transfer_check_onward(c, record_find(c->records, &a->session), target, r);
+    limit = transfer_onward_limit(c, &a->session, from->name, target,
+                                  a->service);
+    if (!asked) {
+        return limit;
+    }
+    if (!onward_from_string(asked, &right)) {
+        refusal_set(r, "onward",
+                    "\"%s\" is no right to pass on: expected " ONWARD_EXPECTED,
+                    asked);
+        return limit;
+    }
+    transfer_check_given(right, limit, from->name, r);
+    return right;
+}
+
 static void
 check_introduction(const struct controller *c, const struct device *from,
                    const struct announcement *a, const char *target,
@@ -46,7 +70,6 @@ check_introduction(const struct controller *c, const struct device *from,
         free(why);
         return;
     }
-    transfer_check_onward(c, record_find(c->records, &a->session), target, r);
     transfer_check_device(c, target, bridge, r);
     transfer_check_device(c, from->name, bridge, r);
     if (transfers_count_offers(c->transfers, from->name, TRANSFER_SIDE_T)
@@ -81,14 +104,18 @@ send_expect(const struct device *target, const struct device *from,
 
 static void
 send_introduction(struct device *device, const struct jsonrpc_msg *msg,
-                  const struct device *target, const struct transfer *t)
+                  const struct device *target, const struct transfer *t,
+                  struct onward_right right)
 {
     struct json *result = json_object_create();
+    char onward[ONWARD_STRING_LEN];
 
+    onward_to_string(right, onward);
     message_put_uuid(result, "transfer", &t->id);
     message_put_integer(result, "epoch", t->epoch);
     message_put_string(result, "endpoint", target->endpoint);
     message_put_string(result, "certificate", target->certificate);
+    message_put_string(result, "onward", onward);
     link_reply(device->link, msg, result);
 }
 
@@ -113,6 +140,9 @@ method_introduce(struct controller *c, struct device *device,
                  const struct jsonrpc_msg *msg, struct message *m)
 {
     const char *target = message_get_name(m, "target");
+    const char *asked = message_get_optional_string(m, "onward",
+                                                    ONWARD_STRING_LEN - 1);
+    struct onward_right right = { ONWARD_NONE, 0 };
     struct refusal refusal = { NULL, NULL };
     const struct device *other;
     struct transfer_spec spec;
@@ -143,6 +173,7 @@ method_introduce(struct controller *c, struct device *device,
                     "the address is in no pool of the policy");
     } else {
         check_introduction(c, device, &a, target, spec.bridge, &refusal);
+        right = check_onward(c, device, &a, target, asked, &refusal);
     }
     if (refusal.code) {
         refusal_reply(device, msg, &refusal);
@@ -158,7 +189,7 @@ method_introduce(struct controller *c, struct device *device,
     }
     other = device_find(&c->devices, target);
     send_expect(other, device, t);
-    send_introduction(device, msg, other, t);
+    send_introduction(device, msg, other, t, right);
     mediator_act(c);
 }
 

@@ -42,7 +42,7 @@ connected(const struct controller *c, const char *name)
 static void
 tell(struct device *device, const char *method, const struct uuid *transfer,
      const struct uuid *session, const struct in6_addr *address,
-     uint64_t epoch, const char *reason)
+     uint64_t epoch, const char *reason, const struct onward_right *right)
 {
     struct json *params = json_object_create();
 
@@ -53,19 +53,26 @@ tell(struct device *device, const char *method, const struct uuid *transfer,
     if (reason) {
         message_put_string(params, "reason", reason);
     }
+    if (right) {
+        char onward[ONWARD_STRING_LEN];
+
+        onward_to_string(*right, onward);
+        message_put_string(params, "onward", onward);
+    }
     link_notify(device->link, method, params);
 }
 
 /* Tells one party what became of 't'. */
 static void
 tell_party(struct controller *c, const struct transfer *t, const char *name,
-           const char *method, const char *reason)
+           const char *method, const char *reason,
+           const struct onward_right *right)
 {
     struct device *device = connected(c, name);
 
     if (device) {
         tell(device, method, &t->id, &t->session, &t->address, t->epoch + 1,
-             reason);
+             reason, right);
     }
 }
 
@@ -106,18 +113,19 @@ mediator_answer(struct controller *c OVS_UNUSED, struct device *device,
                 bool target)
 {
     bool owns = !strcmp(record->owner, device->name) && !record->ended;
+    struct onward_right right = { record->onward, record->depth };
 
     /* The target owns by this transfer only; for the transferring device, any
      * end by which the session is its own is an abort. */
     if (target && owns && uuid_equals(&record->transfer, transfer)) {
         tell(device, "owned", transfer, &record->session, &record->address,
-             record->epoch, NULL);
+             record->epoch, NULL, &right);
     } else if (target || owns) {
         tell(device, "aborted", transfer, &record->session, &record->address,
-             record->epoch, "decided before");
+             record->epoch, "decided before", NULL);
     } else {
         tell(device, "released", transfer, &record->session, &record->address,
-             record->epoch, NULL);
+             record->epoch, NULL, NULL);
     }
 }
 
@@ -343,6 +351,7 @@ static void
 carry_out(struct controller *c, const struct transfer_action *action)
 {
     struct transfer *t = action->transfer;
+    struct onward_right right = { t->onward, t->depth };
     const struct record *record;
 
     switch (action->type) {
@@ -360,12 +369,12 @@ carry_out(struct controller *c, const struct transfer_action *action)
 
     case TRANSFER_DO_TELL_OWNED:
         transfer_step(t, "owned");
-        tell_party(c, t, t->to, "owned", NULL);
+        tell_party(c, t, t->to, "owned", NULL, &right);
         break;
 
     case TRANSFER_DO_TELL_RELEASED:
         transfer_step(t, "released");
-        tell_party(c, t, t->from, "released", NULL);
+        tell_party(c, t, t->from, "released", NULL, NULL);
         leases_hold(c->leases, &t->address);
         session_announce(&c->sessions, &t->session, &t->address, t->epoch + 1,
                          t->to, t->name, t->service);
@@ -373,8 +382,8 @@ carry_out(struct controller *c, const struct transfer_action *action)
 
     case TRANSFER_DO_TELL_ABORTED:
         transfer_step(t, "aborted");
-        tell_party(c, t, t->from, "aborted", t->reason);
-        tell_party(c, t, t->to, "aborted", t->reason);
+        tell_party(c, t, t->from, "aborted", t->reason, NULL);
+        tell_party(c, t, t->to, "aborted", t->reason, NULL);
         leases_hold(c->leases, &t->address);
         session_announce(&c->sessions, &t->session, &t->address, t->epoch + 1,
                          t->from, t->name, t->service);

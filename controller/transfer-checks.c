@@ -42,46 +42,84 @@ refusal_reply(struct device *device, const struct jsonrpc_msg *msg,
     free(r->reason);
 }
 
+static struct onward_right
+right_of(const struct record *record)
+{
+    return onward_normalise(
+        (struct onward_right){ record->onward, record->depth });
+}
+
+/* What anybody but the device where it began has is what was given to it. */
+static bool
+is_home(const struct record *record)
+{
+    return !record || !strcmp(record->owner, record->home);
+}
+
 void
 transfer_check_onward(const struct controller *c, const struct record *record,
                       const char *to, struct refusal *r)
 {
-    const struct policy_device *from_pd, *to_pd;
-    const char *group;
+    bool permitted = true;
 
-    if (!record || !strcmp(record->owner, record->home)) {
+    if (is_home(record)) {
         return;
     }
-    if (!record->depth) {
-        refusal_set(r, "onward", "%s got the session from as far as it may go",
-                    record->owner);
+    switch (right_of(record).onward) {
+    case ONWARD_NONE:
+        refusal_set(r, "onward",
+                    "%s may not pass the session on, nor back: it got it so "
+                    "from where it began, %s",
+                    record->owner, record->home);
         return;
-    }
-    switch (record->onward) {
-    case ONWARD_ANY: return;
+
+    case ONWARD_BACK: permitted = false; break;
 
     case ONWARD_GROUP:
-        from_pd = shash_find_data(&c->policy->devices, record->owner);
-        to_pd = shash_find_data(&c->policy->devices, to);
-        if (from_pd && to_pd) {
-            SSET_FOR_EACH(group, &from_pd->groups) {
-                if (sset_contains(&to_pd->groups, group)) {
-                    return;
-                }
-            }
-        }
+        permitted = policy_share_group(c->policy, record->home, to);
         break;
 
-    case ONWARD_BACK: break;
-
-    case ONWARD_NONE:
-        refusal_set(r, "onward", "%s may not pass the session on",
-                    record->owner);
-        return;
+    case ONWARD_ANY: break;
     }
-    if (strcmp(to, record->home)) {
-        refusal_set(r, "onward", "%s may not pass the session on to %s",
-                    record->owner, to);
+    if (!permitted && strcmp(to, record->home)) {
+        char right[ONWARD_STRING_LEN];
+
+        onward_to_string(right_of(record), right);
+        refusal_set(r, "onward",
+                    "%s may not pass the session on to %s: its right is "
+                    "\"%s\", and the session began on %s",
+                    record->owner, to, right, record->home);
+    }
+}
+
+struct onward_right
+transfer_onward_limit(const struct controller *c, const struct uuid *session,
+                      const char *from, const char *to, const char *service)
+{
+    const struct record *record = record_find(c->records, session);
+    struct onward_right limit = policy_onward(c->policy, from, to, service);
+
+    if (record && !strcmp(to, record->home)) {
+        /* Where it began, it begins anew. */
+        return ONWARD_RIGHT_ALL;
+    }
+    return is_home(record) ? limit
+                           : onward_both(limit, onward_rest(right_of(record)));
+}
+
+void
+transfer_check_given(struct onward_right asked, struct onward_right limit,
+                     const char *from, struct refusal *r)
+{
+    if (!onward_is_within(asked, limit)) {
+        char a[ONWARD_STRING_LEN], l[ONWARD_STRING_LEN];
+
+        onward_to_string(asked, a);
+        onward_to_string(limit, l);
+        refusal_set(r, "onward",
+                    "%s cannot give the right \"%s\" along: \"%s\" is the "
+                    "most that it may",
+                    from, a, l);
     }
 }
 

@@ -31,6 +31,14 @@ void refusal_reply(struct device *, const struct jsonrpc_msg *,
 /* May the owner by 'record' (NULL: the lessee) pass the session to 'to'? */
 void transfer_check_onward(const struct controller *, const struct record *,
                            const char *to, struct refusal *);
+/* The most that the owner may give along, as policy and its own right are
+ * now; and whether 'asked' is within it. */
+struct onward_right transfer_onward_limit(const struct controller *,
+                                          const struct uuid *session,
+                                          const char *from, const char *to,
+                                          const char *service);
+void transfer_check_given(struct onward_right asked, struct onward_right limit,
+                          const char *from, struct refusal *);
 /* Is 'name' there to take part, on the session's home bridge? */
 const struct device *transfer_check_device(const struct controller *,
                                            const char *name,

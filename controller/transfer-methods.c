@@ -27,8 +27,6 @@
 #include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(transfer_methods);
-/* A depth that is no limit. */
-#define DEPTH_ANY UINT8_MAX
 
 /* prepare */
 
@@ -109,22 +107,6 @@ open_ticket(struct device *device, struct transfer *t, const uint8_t *ticket,
     }
 }
 
-/* G gets no more right than T has. */
-static void
-clamp_onward(const struct controller *c, const struct transfer *t,
-             struct ticket_secret *secret)
-{
-    const struct record *record = record_find(c->records, &t->session);
-
-    if (record && strcmp(record->owner, record->home)) {
-        unsigned int left = record->depth == DEPTH_ANY ? DEPTH_ANY
-                                                       : record->depth - 1;
-
-        secret->onward = MIN(secret->onward, record->onward);
-        secret->depth = MIN(secret->depth, left);
-    }
-}
-
 static void
 prepare(struct controller *c, struct device *device,
         const struct jsonrpc_msg *msg, struct transfer *t,
@@ -142,11 +124,17 @@ prepare(struct controller *c, struct device *device,
     if (!refusal.code) {
         open_ticket(device, t, ticket, n, &secret, &refusal);
     }
+    if (!refusal.code) {
+        /* Sealed or not, T can say what it likes. */
+        transfer_check_given(
+            (struct onward_right){ secret.onward, secret.depth },
+            transfer_onward_limit(c, &t->session, t->from, t->to, t->service),
+            t->from, &refusal);
+    }
     if (refusal.code) {
         transfer_withdraw(c->transfers, t, refusal.reason);
         refusal_reply(device, msg, &refusal);
     } else {
-        clamp_onward(c, t, &secret);
         seal_hash(&iov, 1, hash);
         transfer_prepare(c->transfers, t, &secret, hash, time_msec());
         mediator_act(c); /* The inbound redirect goes first. */

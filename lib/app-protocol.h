@@ -18,6 +18,8 @@
  *     ADD      session, socket    1      answered by ERROR (repeats 'socket')
  *                                        if it is refused
  *     REMOVE   session, socket    -      'socket': SO_COOKIE of the socket
+ *     ONWARD   session, name      -      what is given along when it moves
+ *                                        (onward.h); empty: all that may be
  *     MOVE     session, device, service  answered at its end by MOVED
  *     PAUSED   session            0, 1   state, if there is any
  *     READY    session            -
@@ -65,6 +67,7 @@ enum app_message_type {
     APP_END,
     APP_PRESENT,
     APP_CALL,
+    APP_ONWARD,
 
     APP_OPENED = 64,
     APP_ERROR,

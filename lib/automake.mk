@@ -11,6 +11,7 @@ lib_libcommon_la_SOURCES = \
 	lib/latency.c lib/latency.h \
 	lib/link.c lib/link.h \
 	lib/message.c lib/message.h \
+	lib/onward.c lib/onward.h \
 	lib/policy-parse-network.c \
 	lib/policy-parse-rights.c \
 	lib/policy-parse-values.c \
@@ -67,7 +68,8 @@ lib_libbaton_la_SOURCES = \
 	lib/libbaton/channel.c lib/libbaton/channel.h \
 	lib/libbaton/events.c \
 	lib/libbaton/handle.c lib/libbaton/handle.h \
-	lib/libbaton/session.c lib/libbaton/session.h
+	lib/libbaton/session.c lib/libbaton/session.h \
+	lib/onward.c lib/onward.h
 # Not AM_CPPFLAGS: nothing of libopenvswitch may slip in.
 lib_libbaton_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/lib \
 	-DBATON_RUNDIR=\"$(runstatedir)/baton\"

@@ -173,11 +173,30 @@ policy_parse_service(struct policy_parser *p, const char *name,
 /* moves: */
 
 static bool
+read_onward(struct policy_parser *p, const struct yaml_item *item,
+            struct onward_right *right)
+{
+    const char *s = "any";
+
+    if (!yaml_reader_get_string(p->reader, item, "onward", &s)) {
+        return false;
+    }
+    if (!onward_from_string(s, right)) {
+        yaml_reader_fail(p->reader, item,
+                         "onward \"%s\" is no right to pass on; "
+                         "expected " ONWARD_EXPECTED,
+                         s);
+        return false;
+    }
+    return true;
+}
+
+static bool
 read_rule(struct policy_parser *p, const struct yaml_item *item,
           struct policy_rule *rule)
 {
-    static const char *const keys[] = { "from", "to", "service", "allow",
-                                        NULL };
+    static const char *const keys[] = { "from",  "to",     "service",
+                                        "allow", "onward", NULL };
     const char *const what = "a move";
     struct yaml_reader *r = p->reader;
 
@@ -199,7 +218,8 @@ read_rule(struct policy_parser *p, const struct yaml_item *item,
         || (strcmp(service, "*")
             && !policy_parse_reference(p, service_item, "service", "services",
                                        &p->policy->services))
-        || !yaml_reader_get_bool(r, allow_item, "allow", &rule->allow)) {
+        || !yaml_reader_get_bool(r, allow_item, "allow", &rule->allow)
+        || !read_onward(p, yaml_item_find(item, "onward"), &rule->onward)) {
         return false;
     }
     rule->from = xstrdup(from);

@@ -210,6 +210,24 @@ policy_service_runs_on(const struct policy *policy,
     return false;
 }
 
+/* The first that fits. */
+static const struct policy_rule *
+find_rule(const struct policy *policy, const char *from, const char *to,
+          const char *service)
+{
+    for (size_t i = 0; i < policy->n_rules; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+
+        if (policy_covers(policy, rule->from, from)
+            && policy_covers(policy, rule->to, to)
+            && (!strcmp(rule->service, "*")
+                || !strcmp(rule->service, service))) {
+            return rule;
+        }
+    }
+    return NULL;
+}
+
 /* Returns null if a session of 'service' may move as the arguments say, or a
  * sentence why not, which the caller must free. */
 static char *
@@ -237,19 +255,14 @@ why_not(const struct policy *policy, const char *from, const char *to,
         }
     }
 
-    for (size_t i = 0; i < policy->n_rules; i++) {
-        const struct policy_rule *rule = &policy->rules[i];
-        if (policy_covers(policy, rule->from, from)
-            && policy_covers(policy, rule->to, to)
-            && (!strcmp(rule->service, "*")
-                || !strcmp(rule->service, service_name))) {
-            return rule->allow
-                       ? NULL
-                       : xasprintf(
-                           "policy refuses to move service \"%s\" from "
-                           "%s to %s (entry %" PRIuSIZE " of \"moves\")",
-                           service_name, from, to, i + 1);
-        }
+    const struct policy_rule *rule = find_rule(policy, from, to, service_name);
+    if (rule) {
+        return rule->allow
+                   ? NULL
+                   : xasprintf("policy refuses to move service \"%s\" from "
+                               "%s to %s (entry %" PRIuSIZE " of \"moves\")",
+                               service_name, from, to,
+                               (size_t) (rule - policy->rules) + 1);
     }
     return xasprintf("nothing in the policy's \"moves\" lets service \"%s\" "
                      "move from %s to %s",
@@ -269,4 +282,32 @@ policy_may_move(const struct policy *policy, const char *from, const char *to,
         free(reason);
     }
     return allowed;
+}
+
+struct onward_right
+policy_onward(const struct policy *policy, const char *from, const char *to,
+              const char *service)
+{
+    const struct policy_rule *rule = find_rule(policy, from, to,
+                                               service ? service : "");
+
+    return rule && rule->allow ? rule->onward
+                               : (struct onward_right){ ONWARD_NONE, 0 };
+}
+
+bool
+policy_share_group(const struct policy *policy, const char *a, const char *b)
+{
+    const struct policy_device *da = shash_find_data(&policy->devices, a);
+    const struct policy_device *db = shash_find_data(&policy->devices, b);
+    const char *group;
+
+    if (da && db) {
+        SSET_FOR_EACH(group, &da->groups) {
+            if (sset_contains(&db->groups, group)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }

@@ -18,6 +18,7 @@
 #include <netinet/in.h>
 #include <sys/types.h>
 
+#include "onward.h"
 #include "openvswitch/shash.h"
 #include "sset.h"
 
@@ -60,8 +61,9 @@ struct policy_device {
 
 struct policy_rule { /* Who may move what to whom: first match. */
     bool allow;
-    char *from, *to; /* "*", DEVICE or "@GROUP". */
-    char *service;   /* "*" or a service. */
+    char *from, *to;            /* "*", DEVICE or "@GROUP". */
+    char *service;              /* "*" or a service. */
+    struct onward_right onward; /* The most that goes along with it. */
 };
 
 struct policy_service {
@@ -117,6 +119,13 @@ char *policy_prefix_to_string(const struct policy_prefix *);
  * stores in '*why' (if nonnull) a sentence that the caller frees. */
 bool policy_may_move(const struct policy *, const char *from, const char *to,
                      const char *service, char **why);
+/* The most that the target of such a move may do with the session; nothing if
+ * the move is not allowed. */
+struct onward_right policy_onward(const struct policy *, const char *from,
+                                  const char *to, const char *service);
+/* Are both in one group? */
+bool policy_share_group(const struct policy *, const char *device,
+                        const char *other);
 /* Does 'name' ("*", DEVICE, "@GROUP") cover 'device'?  Nothing covers a device
  * that the policy does not know. */
 bool policy_covers(const struct policy *, const char *name,

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <netinet/in.h>
 
+#include "onward.h"
 #include "openvswitch/uuid.h"
 #include "seal.h"
 
@@ -26,11 +27,9 @@ struct ticket_terms {
     const char *to;   /* G's. */
 };
 
-enum onward { ONWARD_NONE, ONWARD_BACK, ONWARD_GROUP, ONWARD_ANY };
-
 struct ticket_secret {
     uint8_t session_key[SEAL_KEY_LEN];
-    enum onward onward;
+    enum onward onward; /* What G may do with it: see onward.h. */
     uint8_t depth;
 };
 

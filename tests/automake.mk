@@ -21,6 +21,7 @@ UNIT_TESTS += tests/unit/test-link
 UNIT_TESTS += tests/unit/test-message
 UNIT_TESTS += tests/unit/test-methods
 UNIT_TESTS += tests/unit/test-note
+UNIT_TESTS += tests/unit/test-onward
 UNIT_TESTS += tests/unit/test-packet-queue
 UNIT_TESTS += tests/unit/test-peer-link
 UNIT_TESTS += tests/unit/test-policy
@@ -35,6 +36,7 @@ UNIT_TESTS += tests/unit/test-stream-count
 UNIT_TESTS += tests/unit/test-ticket
 UNIT_TESTS += tests/unit/test-timeline-draw
 UNIT_TESTS += tests/unit/test-transfer
+UNIT_TESTS += tests/unit/test-transfer-checks
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
@@ -86,6 +88,9 @@ tests_unit_test_state_seal_SOURCES = \
 	tests/unit/test-state-seal.c tests/unit/unit.h
 tests_unit_test_state_seal_LDADD = $(UNIT_LDADD)
 
+tests_unit_test_onward_SOURCES = tests/unit/test-onward.c tests/unit/unit.h
+tests_unit_test_onward_LDADD = $(UNIT_LDADD)
+
 tests_unit_test_ticket_SOURCES = tests/unit/test-ticket.c tests/unit/unit.h
 tests_unit_test_ticket_LDADD = $(UNIT_LDADD)
 
@@ -134,6 +139,14 @@ tests_unit_test_lease_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 tests_unit_test_record_SOURCES = tests/unit/test-record.c tests/unit/unit.h
 tests_unit_test_record_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_record_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_transfer_checks_SOURCES = \
+	tests/unit/test-transfer-checks.c $(CONTROLLER_WORLD)
+tests_unit_test_transfer_checks_CPPFLAGS = $(AM_CPPFLAGS) \
+	-I$(srcdir)/controller
+tests_unit_test_transfer_checks_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
+tests_unit_test_transfer_checks_LDADD = controller/libcontroller.la \
+	$(UNIT_LDADD)
 
 tests_unit_test_transfer_SOURCES = tests/unit/test-transfer.c tests/unit/unit.h
 tests_unit_test_transfer_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller

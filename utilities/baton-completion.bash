@@ -64,7 +64,7 @@ _baton() {
     _baton_parse
     case ${COMP_WORDS[COMP_CWORD]} in
     -*)
-        _baton_words --service= --socket= --timeout= --format= --no-headings \
+        _baton_words --service= --onward= --socket= --timeout= --format= --no-headings \
             --pretty --help --version
         compopt -o nospace 2>/dev/null
         return 0

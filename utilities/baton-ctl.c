@@ -137,8 +137,8 @@ cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
     static const char *const columns[] = { "session", "address", "name",
                                            "service", "owner",   "home",
-                                           "epoch",   "bridge",  "state",
-                                           NULL };
+                                           "epoch",   "bridge",  "onward",
+                                           "state",   NULL };
 
     print_answer("baton/sessions", "sessions", columns);
 }

@@ -24,6 +24,7 @@
 struct options {
     char *socket;
     const char *service;
+    const char *onward;
     int timeout; /* Seconds; 0: none. */
     struct table_style style;
 };
@@ -121,8 +122,9 @@ show(const char *what, const char *const columns[])
 static void
 cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
-    static const char *const columns[] = { "session", "name",  "address",
-                                           "service", "state", NULL };
+    static const char *const columns[] = { "session", "name",   "address",
+                                           "service", "onward", "state",
+                                           NULL };
 
     show("sessions", columns);
 }
@@ -156,6 +158,9 @@ cmd_move(struct ovs_cmdl_context *ctx)
     json_object_put_string(request, "device", ctx->argv[2]);
     if (opts.service) {
         json_object_put_string(request, "service", opts.service);
+    }
+    if (opts.onward) {
+        json_object_put_string(request, "onward", opts.onward);
     }
     reply = call(request);
     if (opts.style.format == TF_TABLE) {
@@ -235,6 +240,9 @@ usage(void)
            "Options:\n"
            "  --service=SERVICE      move to this service (default: the one\n"
            "                         that has the session now)\n"
+           "  --onward=RIGHT         what the device may do with it: none,\n"
+           "                         back, group, any, group:N, any:N\n"
+           "                         (default: as much as policy allows)\n"
            "  --socket=FILE          socket of the agent\n"
            "                         (default: $BATON_SOCKET or %s)\n"
            "  -T, --timeout=SECS     wait SECS for an answer (default: 60;\n"
@@ -270,12 +278,14 @@ parse_options(int argc, char *argv[])
 {
     enum {
         OPT_SERVICE = UCHAR_MAX + 1,
+        OPT_ONWARD,
         OPT_SOCKET,
         TABLE_OPTION_ENUMS,
         VLOG_OPTION_ENUMS,
     };
     static const struct option options[] = {
         { "service", required_argument, NULL, OPT_SERVICE },
+        { "onward", required_argument, NULL, OPT_ONWARD },
         { "socket", required_argument, NULL, OPT_SOCKET },
         { "timeout", required_argument, NULL, 'T' },
         { "help", no_argument, NULL, 'h' },
@@ -290,6 +300,7 @@ parse_options(int argc, char *argv[])
     while ((c = getopt_long(argc, argv, short_options, options, NULL)) != -1) {
         switch (c) {
         case OPT_SERVICE: opts.service = optarg; break;
+        case OPT_ONWARD: opts.onward = optarg; break;
         case OPT_SOCKET:
             free(opts.socket);
             opts.socket = xstrdup(optarg);

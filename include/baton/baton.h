@@ -100,6 +100,10 @@ int baton_session_remove(struct baton_session *, int fd);
  * service named in baton_open(). */
 int baton_session_move(struct baton_session *, const char *device,
                        const char *service);
+/* What the device that gets the session may do with it: "none", "back",
+ * "group", "group:N", "any" or "any:N" (see baton-policy(5)); NULL: as much as
+ * policy allows.  Holds until the session leaves. */
+int baton_session_onward(struct baton_session *, const char *onward);
 int baton_paused(struct baton_session *, const void *state, size_t n);
 int baton_ready(struct baton_session *);
 int baton_refuse(struct baton_session *, const char *reason);

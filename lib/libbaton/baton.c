@@ -313,6 +313,29 @@ baton_session_remove(struct baton_session *s, int fd)
 }
 
 int
+baton_session_onward(struct baton_session *s, const char *onward)
+{
+    struct onward_right right;
+    struct app_message msg;
+
+    if (check_open(s)) {
+        return -1;
+    } else if (onward && !onward_from_string(onward, &right)) {
+        return handle_fail(s->baton, EINVAL,
+                           "\"%s\" is no right to pass on; "
+                           "expected " ONWARD_EXPECTED,
+                           onward);
+    }
+    s->onward[0] = '\0';
+    if (onward) {
+        onward_to_string(right, s->onward);
+    }
+    session_message(s, &msg, APP_ONWARD);
+    APP_STRING_PUT(msg.name, s->onward);
+    return tell(s, &msg, NULL, 0);
+}
+
+int
 baton_session_move(struct baton_session *s, const char *device,
                    const char *service)
 {

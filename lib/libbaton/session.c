@@ -188,4 +188,9 @@ session_present(struct baton_session *s, struct channel *channel)
         msg.flags |= APP_FLAG_READY;
     }
     channel_send(channel, &msg, fds, n);
+    if (s->onward[0]) {
+        session_message(s, &msg, APP_ONWARD);
+        APP_STRING_PUT(msg.name, s->onward);
+        channel_send(channel, &msg, NULL, 0);
+    }
 }

@@ -20,6 +20,7 @@
 #include "app-socket.h"
 #include "baton/baton.h"
 #include "channel.h"
+#include "onward.h"
 
 enum session_state {
     SESSION_OWNER,
@@ -45,7 +46,8 @@ struct baton_session {
     uint8_t id[16];
     char id_text[37];
     char name[APP_NAME_LEN];
-    struct in6_addr address; /* IPv4 as IPv4-mapped. */
+    char onward[ONWARD_STRING_LEN]; /* As the application set it. */
+    struct in6_addr address;        /* IPv4 as IPv4-mapped. */
     int family;
     int state_fd; /* The application's state while PAUSED. */
     size_t note_len;

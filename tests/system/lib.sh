@@ -128,12 +128,13 @@ find_session() {
     address=$(cut -d ' ' -f 2 <<<"$line")
 }
 
-# try_move FROM SESSION TO: what it said goes to $work/move.txt.  The target
-# may hear a moment after the one that gave: what has just come is waited for.
+# try_move FROM SESSION TO [OPTION...]: what it said goes to $work/move.txt.
+# The target may hear a moment after the one that gave: what has just come is
+# waited for.
 try_move() {
     local tries
     for tries in 1 2 3 4 5; do
-        if on "$1" baton --no-headings --format=csv move "$2" "$3" \
+        if on "$1" baton --no-headings --format=csv "${@:4}" move "$2" "$3" \
             > "$work/move.txt" 2>&1; then
             return 0
         fi
@@ -144,7 +145,7 @@ try_move() {
     return 1
 }
 
-# move FROM SESSION TO
+# move FROM SESSION TO [OPTION...]
 move() {
     try_move "$@" || fail "move of $2 from $1 to $3: $(cat "$work/move.txt")"
     say "moved from $1 to $3"
@@ -161,6 +162,7 @@ make_file() {
 serve_on() {
     local host=$1 output=$work/serve-$1.txt
     shift
+    rm -f "$output"             # Of the one before.
     start_on "$host" "serve-$host" baton-serve --root="$sandbox/files" \
         --port=8080 --service=files "$@"
     wait_for 15 "the session of baton-serve" grep -q ^address "$output"

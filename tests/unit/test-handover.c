@@ -61,7 +61,8 @@ bring_to(enum stage stage)
     expect();
     world_reply(&world_t, "introduce",
                 "{'transfer': '" TRANSFER "', 'epoch': 0,"
-                " 'endpoint': 'ssl:10.1.0.12:6655', 'certificate': 'PEM'}");
+                " 'endpoint': 'ssl:10.1.0.12:6655', 'certificate': 'PEM',"
+                " 'onward': 'any'}");
     if (stage >= OFFERED) {
         world_run(&world_t);
     }
@@ -201,7 +202,8 @@ test_introduction_takes_too_long(void)
     /* A late answer begins nothing. */
     world_reply(&world_t, "introduce",
                 "{'transfer': '" TRANSFER "', 'epoch': 0,"
-                " 'endpoint': 'ssl:10.1.0.12:6655', 'certificate': 'PEM'}");
+                " 'endpoint': 'ssl:10.1.0.12:6655', 'certificate': 'PEM',"
+                " 'onward': 'any'}");
     CU_ASSERT_PTR_NULL(world_handover(&world_t));
     world_end();
 }
@@ -770,7 +772,8 @@ test_service_is_not_here(void)
     ovs_strlcpy(world_handover(&world_t)->service, "other", APP_NAME_LEN);
     world_reply(&world_t, "introduce",
                 "{'transfer': '" TRANSFER "', 'epoch': 0,"
-                " 'endpoint': 'ssl:10.1.0.12:6655', 'certificate': 'PEM'}");
+                " 'endpoint': 'ssl:10.1.0.12:6655', 'certificate': 'PEM',"
+                " 'onward': 'any'}");
     world_run(&world_t);
     world_frames(&world_t, &world_g);
     assert_target_clean();

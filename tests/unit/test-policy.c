@@ -212,6 +212,16 @@ test_order(void)
 /* Questions to a policy. */
 
 static void
+check_onward(const struct policy *policy, const char *from, const char *to,
+             const char *expected)
+{
+    char onward[ONWARD_STRING_LEN];
+
+    onward_to_string(policy_onward(policy, from, to, "files"), onward);
+    CU_ASSERT_STRING_EQUAL(onward, expected);
+}
+
+static void
 check_move(const struct policy *policy, const char *from, const char *to,
            const char *service, const char *expected)
 {
@@ -244,7 +254,8 @@ test_may_move(void)
         "  calls: {devices: [phone], user: any}\n"
         "moves:\n"
         "  - {from: phone, to: tv, service: files, allow: false}\n"
-        "  - {from: \"*\", to: \"@room\", service: files, allow: true}\n"
+        "  - {from: \"*\", to: \"@room\", service: files, allow: true,\n"
+        "     onward: \"group:2\"}\n"
         "  - {from: \"@room\", to: phone, allow: true}\n");
 
     check_move(policy, "laptop", "tv", "files", NULL);
@@ -259,6 +270,14 @@ test_may_move(void)
     check_move(policy, "laptop", "radio", "files", "device radio is not");
     check_move(policy, "radio", "laptop", "files", "device radio is not");
     check_move(policy, "tv", "tv", "files", "has the session already");
+
+    check_onward(policy, "laptop", "tv", "group:2");
+    check_onward(policy, "tv", "phone", "any");
+    check_onward(policy, "phone", "tv", "none"); /* Does not move. */
+    check_onward(policy, "tv", "radio", "none");
+    CU_ASSERT(policy_share_group(policy, "laptop", "tv"));
+    CU_ASSERT(!policy_share_group(policy, "laptop", "phone"));
+    CU_ASSERT(!policy_share_group(policy, "laptop", "radio"));
 
     CU_ASSERT(policy_covers(policy, "*", "tv"));
     CU_ASSERT(!policy_covers(policy, "*", "radio"));
@@ -423,7 +442,12 @@ test_keys(void)
            "\"users\" in a service; expected devices, user or command");
     refuse(CONTROLLER "moves: [{what: x}]\n", "2:10",
            "unknown key \"what\" "
-           "in a move; expected from, to, service or allow");
+           "in a move; expected from, to, service, allow or onward");
+    refuse(GOOD "moves: [{from: laptop, to: laptop, allow: true, "
+                "onward: \"any:0\"}]\n",
+           "8:57",
+           "onward \"any:0\" is no right to pass on; expected none, back, "
+           "group, any, or group:N, any:N with N from 1 to 254");
     refuse(CONTROLLER "limits: {moves: 1}\n", "2:10",
            "unknown key \"moves\" "
            "in limits; expected introductions, offers, sessions, packet-ins "

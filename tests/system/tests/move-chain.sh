@@ -19,7 +19,7 @@ at=laptop
 # pass_to DEVICE [OPTION...]
 pass_to() {
     local device
-    move $at "$session" "$1" "${@:2}"
+    move "$at" "$session" "$1" "${@:2}"
     at=$1
     for device in "${devices[@]}"; do
         assert_connections "$device" \

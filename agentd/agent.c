@@ -160,7 +160,11 @@ finish_ending(struct agent *agent, struct session *s)
     message_put_address(params, "address", &s->address);
     message_put_integer(params, "epoch", s->epoch);
     link_notify(controller_link_get(agent->controller), "ended", params);
-    if (!s->epoch) {
+    if (s->epoch || s->introduced) {
+        /* It rests by the controller's clock, which knows where else the
+         * address was. */
+        block_moved(agent->blocks, &s->address);
+    } else {
         block_put(agent->blocks, &s->address);
     }
     session_destroy(&agent->sessions, s);

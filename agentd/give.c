@@ -247,6 +247,7 @@ give_introduced(struct handover *h, const struct json *result)
     h->transfer = transfer;
     h->epoch = epoch;
     h->session->epoch = epoch;
+    h->session->introduced = true;
     agent_note_epoch(h->agent, &h->session_id, epoch);
     h->endpoint = xstrdup(endpoint);
     h->other_certificate = xstrdup(certificate);
@@ -482,7 +483,7 @@ give_finish_draining(struct handover *h)
     }
     address_del("lo", &h->address);
     address_open_output(&h->address);
-    handover_destroy(h);
+    handover_leave(h);
 }
 
 /* What came back late is in. */
@@ -521,7 +522,7 @@ give_lost(struct handover *h)
     s->handover = NULL;
     h->session = NULL;
     agent_drop_session(h->agent, s);
-    handover_destroy(h);
+    handover_leave(h);
 }
 
 void

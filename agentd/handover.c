@@ -89,6 +89,18 @@ handover_destroy(struct handover *h)
     ovs_list_push_back(&h->agent->ended_handovers, &h->list_node);
 }
 
+void
+handover_leave(struct handover *h)
+{
+    struct link *link = controller_link_get(h->agent->controller);
+    struct json *params = json_object_create();
+
+    message_put_uuid(params, "transfer", &h->transfer);
+    message_put_address(params, "address", &h->address);
+    link_notify(link, "left", params);
+    handover_destroy(h);
+}
+
 static void
 free_ended(struct agent *agent)
 {

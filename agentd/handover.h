@@ -186,6 +186,9 @@ enum handover_outcome { HANDOVER_OWNED, HANDOVER_RELEASED, HANDOVER_ABORTED };
 
 struct handover *handover_create(struct agent *, enum handover_state);
 void handover_destroy(struct handover *);
+/* This device has nothing of the address any more: so says it to the
+ * controller, and handover_destroy(). */
+void handover_leave(struct handover *);
 struct handover *handover_find(const struct agent *, const struct uuid *);
 /* A handover that is over but for late packets, DRAINING or RETURNING, and
  * has this address. */

@@ -49,6 +49,7 @@ struct session {
     /* What is to be given along.  Empty: all that may be. */
     char give_onward[ONWARD_STRING_LEN];
 
+    bool introduced;           /* Another device may have the address. */
     bool from_block;           /* Its address is of a block leased to us. */
     char ifname[16];           /* Where the address is bound, or empty. */
     struct handover *handover; /* While it moves; else NULL. */

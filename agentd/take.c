@@ -142,7 +142,7 @@ take_finish_returning(struct handover *h)
     handover_close_sockets(h);
     address_del("lo", &h->address);
     address_open_output(&h->address);
-    handover_destroy(h);
+    handover_leave(h);
 }
 
 void
@@ -158,7 +158,7 @@ take_fail(struct handover *h, const char *reason)
         handover_report(h);
     }
     if (h->state < TAKE_WAITING) {
-        handover_destroy(h);
+        handover_leave(h);
     } else {
         begin_returning(h);
     }
@@ -474,7 +474,7 @@ take_run(struct handover *h)
     if (h->state == TAKE_OWNED) {
         take_finish(h);
     } else if (h->state == TAKE_EXPECTED) {
-        handover_destroy(h);
+        handover_leave(h);
     } else if (h->state == TAKE_POSTPONED) {
         take_refuse(h, "not-ready", "the device did not get ready for it");
     } else {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller.h"
+#include "holder.h"
 #include "lease.h"
 #include "mediator.h"
 #include "message.h"
@@ -173,6 +174,9 @@ announcements_run(struct controller *c)
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link && device->reclaim_at
             && time_msec() >= device->reclaim_at) {
+            /* What it had when it registered, it has cleared up. */
+            holders_forget(c->holders, device->name,
+                           device->reclaim_at - ANNOUNCEMENT_GRACE);
             device->reclaim_at = 0;
             reclaim(c, device);
         }

@@ -20,6 +20,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/flow-message.c controller/flow-message.h \
 	controller/flow-set.c controller/flow-set.h \
 	controller/guard.c controller/guard.h \
+	controller/holder.c controller/holder.h \
 	controller/introduce-methods.c \
 	controller/lease.c controller/lease.h \
 	controller/mediator.c controller/mediator.h \

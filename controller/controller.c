@@ -11,6 +11,7 @@
 #include "bridge.h"
 #include "device-link.h"
 #include "guard.h"
+#include "holder.h"
 #include "identity.h"
 #include "jsonrpc.h"
 #include "lease.h"
@@ -51,6 +52,7 @@ configure(struct controller *c)
             VLOG_INFO("%s: %s", device->name, reason);
             transfers_device_gone(c->transfers, device->name, reason);
             mediator_act(c);
+            holders_forget(c->holders, device->name, LLONG_MAX);
             device_links_forget(c->links, device, reason);
             session_cache_mark(&c->sessions, device->name);
             session_cache_sweep(&c->sessions, device->name);
@@ -105,6 +107,7 @@ controller_create(const char *policy_file, const char *private_key,
     devices_init(&c->devices);
     session_cache_init(&c->sessions);
     c->leases = leases_create();
+    c->holders = holders_create();
     c->records = record_store_create();
     c->transfers = transfers_create();
     c->started = time_wall_msec();
@@ -118,6 +121,7 @@ controller_destroy(struct controller *c, bool detach)
     if (c) {
         transfers_destroy(c->transfers);
         record_store_destroy(c->records);
+        holders_destroy(c->holders);
         leases_destroy(c->leases);
         session_cache_destroy(&c->sessions);
         device_links_destroy(c->links);

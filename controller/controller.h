@@ -11,8 +11,8 @@
  *     mediator      what the state machine wants done   -> modules
  *     guard         packets that a bridge refused       -> modules
  *
- *     lease, record, session, device, attachment,
- *     transfer, network                                  know none of these
+ *     lease, holder, record, session, device,
+ *     attachment, transfer, network                      know none of these
  */
 
 #include <stdbool.h>
@@ -22,6 +22,7 @@
 #include "session.h"
 
 struct device_links;
+struct holders;
 struct identity;
 struct leases;
 struct network;
@@ -39,6 +40,7 @@ struct controller {
     struct devices devices;
     struct session_cache sessions;
     struct leases *leases;
+    struct holders *holders;
     struct record_store *records;
     struct transfers *transfers;
 

@@ -10,6 +10,7 @@
 #include "attachment.h"
 #include "controller.h"
 #include "device-link.h"
+#include "holder.h"
 #include "identity.h"
 #include "jsonrpc.h"
 #include "lease.h"
@@ -274,7 +275,7 @@ method_register(struct controller *c, struct device_conn *conn,
     mediator_act(c);
 }
 
-/* announce, ended */
+/* announce, ended, left */
 
 static void
 send_epoch(struct device *device, const struct announcement *a)
@@ -329,6 +330,20 @@ method_ended(struct controller *c, struct device *device,
     }
     mediator_session_ended(c, &a.session, &a.address);
     mediator_act(c);
+}
+
+void
+method_left(struct controller *c, struct device *device,
+            const struct jsonrpc_msg *msg, struct message *m)
+{
+    struct in6_addr address;
+    struct uuid transfer;
+
+    message_get_uuid(m, "transfer", &transfer);
+    message_get_address(m, "address", &address);
+    if (method_is_good(device, msg, m)) {
+        holders_left(c->holders, &address, device->name, &transfer);
+    }
 }
 
 /* attach-echo */

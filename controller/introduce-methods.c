@@ -7,6 +7,7 @@
 
 #include "announcement.h"
 #include "controller.h"
+#include "holder.h"
 #include "jsonrpc.h"
 #include "link.h"
 #include "mediator.h"
@@ -188,6 +189,7 @@ method_introduce(struct controller *c, struct device *device,
         return;
     }
     other = device_find(&c->devices, target);
+    holders_add(c->holders, &t->address, target, &t->id, time_msec());
     send_expect(other, device, t);
     send_introduction(device, msg, other, t, right);
     mediator_act(c);

@@ -9,6 +9,7 @@
 #include "attachment.h"
 #include "bridge.h"
 #include "controller.h"
+#include "holder.h"
 #include "lease.h"
 #include "link.h"
 #include "message.h"
@@ -108,7 +109,7 @@ mediator_answer_pending(struct device *device, const struct uuid *transfer)
 }
 
 void
-mediator_answer(struct controller *c OVS_UNUSED, struct device *device,
+mediator_answer(struct controller *c, struct device *device,
                 const struct uuid *transfer, const struct record *record,
                 bool target)
 {
@@ -118,6 +119,7 @@ mediator_answer(struct controller *c OVS_UNUSED, struct device *device,
     /* The target owns by this transfer only; for the transferring device, any
      * end by which the session is its own is an abort. */
     if (target && owns && uuid_equals(&record->transfer, transfer)) {
+        holders_left(c->holders, &record->address, device->name, transfer);
         tell(device, "owned", transfer, &record->session, &record->address,
              record->epoch, NULL, &right);
     } else if (target || owns) {
@@ -369,12 +371,14 @@ carry_out(struct controller *c, const struct transfer_action *action)
 
     case TRANSFER_DO_TELL_OWNED:
         transfer_step(t, "owned");
+        holders_left(c->holders, &t->address, t->to, &t->id);
         tell_party(c, t, t->to, "owned", NULL, &right);
         break;
 
     case TRANSFER_DO_TELL_RELEASED:
         transfer_step(t, "released");
         tell_party(c, t, t->from, "released", NULL, NULL);
+        holders_add(c->holders, &t->address, t->from, &t->id, time_msec());
         leases_hold(c->leases, &t->address);
         session_announce(&c->sessions, &t->session, &t->address, t->epoch + 1,
                          t->to, t->name, t->service);
@@ -459,6 +463,9 @@ run_leases(struct controller *c)
     struct lease_change change;
     struct in6_addr addr;
 
+    while (holders_next_left(c->holders, &addr)) {
+        leases_rest(c->leases, &addr, time_msec());
+    }
     leases_run(c->leases, time_msec());
     while (leases_next_change(c->leases, &change)) {
         set_block(c, change.bridge, &change.key, &change.addr, change.plen,
@@ -507,7 +514,13 @@ mediator_session_ended(struct controller *c, const struct uuid *session,
     const struct record *record = record_find(c->records, session);
 
     session_forget(&c->sessions, session);
-    leases_rest(c->leases, address, time_msec());
+    /* Its rest begins when the address has left every host. */
+    if (holders_any(c->holders, address)) {
+        leases_hold(c->leases, address);
+        holders_await(c->holders, address);
+    } else {
+        leases_rest(c->leases, address, time_msec());
+    }
     if (record) {
         record_end(c->records, session, time_msec() + MEDIATOR_TOMBSTONE);
         mediator_refresh_session(c, record);

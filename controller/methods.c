@@ -25,6 +25,7 @@ struct method {
 static const struct method methods[] = {
     { "announce", false, method_announce },
     { "ended", false, method_ended },
+    { "left", false, method_left },
     { "attach-echo", false, method_attach_echo },
     { "lease", true, method_lease },
     { "introduce", true, method_introduce },

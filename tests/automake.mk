@@ -12,6 +12,7 @@ UNIT_TESTS += tests/unit/test-block
 UNIT_TESTS += tests/unit/test-device
 UNIT_TESTS += tests/unit/test-handoff
 UNIT_TESTS += tests/unit/test-handover
+UNIT_TESTS += tests/unit/test-holder
 UNIT_TESTS += tests/unit/test-http
 UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-late-packets
@@ -131,6 +132,10 @@ tests_unit_test_device_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 tests_unit_test_session_SOURCES = tests/unit/test-session.c tests/unit/unit.h
 tests_unit_test_session_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_session_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_holder_SOURCES = tests/unit/test-holder.c tests/unit/unit.h
+tests_unit_test_holder_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_holder_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 tests_unit_test_lease_SOURCES = tests/unit/test-lease.c tests/unit/unit.h
 tests_unit_test_lease_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller

@@ -68,6 +68,8 @@ netns_of() {
 start_on() {
     local host=$1 name=$2
     shift 2
+    # Here, not in the background: what a former one said is not to be read.
+    : > "$work/$name.txt"
     # exec: the process is the command itself, for signals.
     (exec "$sandbox_program" exec "$sandbox" "$host" "$@") \
         > "$work/$name.txt" 2> "$work/$name.err.txt" &
@@ -106,8 +108,12 @@ no_session() {
     ! has_session "$1" "$2"
 }
 
+has_address() {
+    on "$1" ip -br address | grep -qF "$2/"
+}
+
 no_address() {
-    ! on "$1" ip -br address | grep -qF "$2/"
+    ! has_address "$@"
 }
 
 # Flows of the bridge's, as people read them.

@@ -16,6 +16,7 @@
 #include "device-link.h"
 #include "identity.h"
 #include "jsonrpc.h"
+#include "holder.h"
 #include "lease.h"
 #include "link.h"
 #include "mediator.h"
@@ -363,6 +364,7 @@ world_begin(const char *policy)
     devices_init(&world->devices);
     session_cache_init(&world->sessions);
     world->leases = leases_create();
+    world->holders = holders_create();
     world->records = record_store_create();
     world->transfers = transfers_create();
     SHASH_FOR_EACH(node, &world->policy->devices) {
@@ -385,6 +387,7 @@ world_end(void)
     n_graveyard = 0;
     transfers_destroy(world->transfers);
     record_store_destroy(world->records);
+    holders_destroy(world->holders);
     leases_destroy(world->leases);
     session_cache_destroy(&world->sessions);
     devices_destroy(&world->devices);

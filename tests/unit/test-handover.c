@@ -457,8 +457,33 @@ test_draining_ends(void)
         world_warp(10);
     }
     assert_state(&world_t, GIVE_DRAINING);
+    CU_ASSERT_EQUAL(world_sent(&world_t, "left"), 0);
     world_warp(10);
     CU_ASSERT_PTR_NULL(world_handover(&world_t));
+    CU_ASSERT_EQUAL(world_sent(&world_t, "left"), 1);
+    CU_ASSERT_STRING_EQUAL(world_t.bound, "");
+    world_end();
+}
+
+/* A target that did not become the owner says when it has let go. */
+static void
+test_target_lets_go(void)
+{
+    bring_to(CLAIMED);
+    decide(&world_g, "aborted");
+    CU_ASSERT_STRING_EQUAL(world_g.bound, "lo");
+    CU_ASSERT_EQUAL(world_sent(&world_g, "left"), 0);
+    world_warp(1000);
+    CU_ASSERT_STRING_EQUAL(world_g.bound, "");
+    CU_ASSERT_EQUAL(world_sent(&world_g, "left"), 1);
+    world_end();
+
+    world_begin();
+    expect();
+    world_controller(&world_g, "unexpect",
+                     "{'transfer': '" UUID_FMT "', 'reason': 'no'}",
+                     UUID_ARGS(&world_transfer));
+    CU_ASSERT_EQUAL(world_sent(&world_g, "left"), 1);
     world_end();
 }
 
@@ -922,6 +947,7 @@ main(void)
         { "frozen asks and is lost", test_frozen_asks_and_is_lost },
         { "capture fails", test_capture_fails },
         { "draining ends", test_draining_ends },
+        { "target lets go", test_target_lets_go },
         { "expectation ends", test_expectation_ends },
         { "application starts slowly", test_application_starts_too_slowly },
         { "state does not come", test_state_does_not_come },

@@ -7,6 +7,7 @@
 
 #include "bridge.h"
 #include "guard.h"
+#include "holder.h"
 #include "lease.h"
 #include "network.h"
 #include "mediator.h"
@@ -558,12 +559,49 @@ test_onward(void)
     world_end();
 }
 
+static char *
+left_params(const struct uuid *transfer)
+{
+    return xasprintf("{'transfer': '" UUID_FMT "', 'address': '%s'}",
+                     UUID_ARGS(transfer), film.address_text);
+}
+
+static void
+leave(struct agent *agent, const struct uuid *transfer)
+{
+    char *params = left_params(transfer);
+
+    world_notify(agent, "left", params);
+    free(params);
+}
+
+static void
+end_film(struct agent *owner, int epoch)
+{
+    char *params = xasprintf("{'session': '%s', 'address': '%s', 'epoch': %d}",
+                             film.id_text, film.address_text, epoch);
+
+    world_notify(owner, "ended", params);
+    free(params);
+}
+
+/* The rest of ten seconds begins now. */
+static void
+check_rests(void)
+{
+    world_advance(9999);
+    world_expect_none(laptop, "address-free");
+    world_advance(1);
+    CU_ASSERT_STRING_EQUAL(
+        world_string(world_expect(laptop, "address-free"), "address"),
+        film.address_text);
+}
+
 /* An address is released, rests, and is free again. */
 static void
 test_ended(void)
 {
     const struct json *msg;
-    char *params;
 
     begin();
     world_move(laptop, tv, &film, 0);
@@ -572,21 +610,61 @@ test_ended(void)
                           "in_use");
     CU_ASSERT_EQUAL(json_array(msg)->n, 1);
 
-    params = xasprintf("{'session': '%s', 'address': '%s', 'epoch': 1}",
-                       film.id_text, film.address_text);
-    world_notify(laptop, "ended", params); /* Not its any more. */
+    end_film(laptop, 1); /* Not its any more. */
     CU_ASSERT_STRING_EQUAL(
         world_string(world_expect(laptop, "epoch"), "owner"), "tv");
-    world_notify(tv, "ended", params);
-    free(params);
+    leave(laptop, &transfers_previous(world->transfers, NULL)->id);
+    end_film(tv, 1);
     CU_ASSERT_PTR_NULL(record_find_address(world->records, &film.address));
     CU_ASSERT_EQUAL(world_guard.port, OFPP_NONE);
-    world_advance(9999);
+    check_rests();
+    world_end();
+}
+
+/* The rest begins when the last host has let go of the address (I6). */
+static void
+test_left(void)
+{
+    struct world_transfer wt;
+    struct uuid first;
+
+    begin();
+    world_move(laptop, tv, &film, 0);
+    first = transfers_previous(world->transfers, NULL)->id;
+    /* To phone, which refuses, and lets go later. */
+    CU_ASSERT_TRUE_FATAL(world_introduce(&wt, tv, phone, &film, 1));
+    end_film(tv, 1);
+    CU_ASSERT_PTR_NULL(record_find_address(world->records, &film.address));
+    world_advance(60000);
     world_expect_none(laptop, "address-free");
+    leave(phone, &first); /* Was not in that one. */
+    leave(phone, &wt.id);
+    world_advance(60000);
+    world_expect_none(laptop, "address-free");
+    leave(laptop, &wt.id);
+    world_advance(60000);
+    world_expect_none(laptop, "address-free");
+    leave(laptop, &first);
+    world_run();
+    check_rests();
+    world_end();
+}
+
+/* What a device had of the address when it registered again, it has cleared
+ * up after two minutes. */
+static void
+test_left_by_registration(void)
+{
+    begin();
+    world_move(laptop, tv, &film, 0);
+    world_disconnect(laptop);
+    end_film(tv, 1);
+    world_advance(600000);
+    laptop = world_connect("laptop", 1);
+    world_advance(119999);
+    CU_ASSERT_TRUE(holders_any(world->holders, &film.address));
     world_advance(1);
-    CU_ASSERT_STRING_EQUAL(
-        world_string(world_expect(laptop, "address-free"), "address"),
-        film.address_text);
+    CU_ASSERT_FALSE(holders_any(world->holders, &film.address));
     world_end();
 }
 
@@ -751,6 +829,8 @@ main(void)
         { "ask", test_ask },
         { "onward", test_onward },
         { "ended", test_ended },
+        { "left", test_left },
+        { "left by registration", test_left_by_registration },
         { "reclaim", test_reclaim },
         { "relay", test_relay },
         { "guard violation", test_guard_violation },

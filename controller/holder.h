@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_HOLDER_H
+#define BATON_HOLDER_H 1
+
+/* Devices beside the owner that may still have a session's address on their
+ * host: the one that gave the session away, until it has heard the last late
+ * packet; the one that was to take it, until it has cleared up.  They say
+ * "left" when they have let go.
+ *
+ * A session may end meanwhile.  Its address rests from when the last of them
+ * has let go, not before (invariant I6):
+ *
+ *     holders_add(hs, &address, "tv", &transfer, now);
+ *     holders_await(hs, &address);           the session has ended
+ *     holders_left(hs, &address, "tv", &transfer);
+ *     while (holders_next_left(hs, &address)) ... now it may rest
+ *
+ * A device that is not connected is waited for: nobody knows what it has.
+ * Pure: no device, no clock. */
+
+#include <stdbool.h>
+#include <netinet/in.h>
+
+struct holders;
+struct uuid;
+
+struct holders *holders_create(void);
+void holders_destroy(struct holders *);
+
+/* 'device' may have 'address' from now on, by 'transfer'; in place of what was
+ * said of the two before.  'now' is in milliseconds. */
+void holders_add(struct holders *, const struct in6_addr *, const char *device,
+                 const struct uuid *transfer, long long int now);
+/* It has let go of what it had by 'transfer'.  Without effect if it is in the
+ * address's next transfer already. */
+void holders_left(struct holders *, const struct in6_addr *,
+                  const char *device, const struct uuid *transfer);
+/* It holds nothing any more of what was added before 'since'. */
+void holders_forget(struct holders *, const char *device, long long int since);
+
+bool holders_any(const struct holders *, const struct in6_addr *);
+
+/* The session on the address has ended: the address comes out of
+ * holders_next_left(), once, as soon as nobody holds it. */
+void holders_await(struct holders *, const struct in6_addr *);
+bool holders_next_left(struct holders *, struct in6_addr *);
+
+#endif /* controller/holder.h */

@@ -219,7 +219,7 @@ struct socket_segment {
 #define SOCKET_TH_FIN 0x01
 #define SOCKET_TH_URG 0x20
 
-#define SOCKET_SEGMENT_MAX 64 /* Bytes of 'data'. */
+#define SOCKET_SEGMENT_MAX 9216 /* Bytes of 'data'. */
 
 /* A raw socket for segments to 'to'.  With 'ours', that has to be an address
  * of this host (otherwise EADDRNOTAVAIL): they come in, as if from the peer. */

@@ -417,18 +417,70 @@ socket_tcp_discard(int fd, char **errorp)
     return 0;
 }
 
-/* The kernel's own probe: only in ESTABLISHED.  Elsewhere we send the same
- * segment ourselves: one byte before what the peer expects, so that it answers
- * with what it has. */
-static int
-probe(int fd, char **errorp)
+/* Bytes that were sent and are not acknowledged, without a FIN. */
+static size_t
+owed(const struct look *l, bool *fin)
 {
+    bool sent = (l->state == ST_FIN_WAIT1 || l->state == ST_CLOSING
+                 || l->state == ST_LAST_ACK);
+    size_t n = l->outq > l->unsent ? l->outq - l->unsent : 0;
+
+    *fin = sent && !l->unsent && n;
+    return n - *fin;
+}
+
+/* Makes 'segment' the one segment that is owed: data, FIN, or both.  The data
+ * lies in '*buffer', which the caller frees. */
+static int
+take_owed(int fd, const struct look *l, struct socket_segment *segment,
+          void **buffer)
+{
+    bool fin;
+    size_t n = owed(l, &fin), all = l->outq - fin;
+    uint8_t *data;
+
+    segment->seq = l->snd_end - l->outq;
+    segment->flags = fin ? SOCKET_TH_FIN : 0;
+    if (!n) {
+        return 0;
+    }
+    int error = reserve(&data, buffer, all + SOCKET_PEEK_SLACK);
+    if (!error) {
+        error = select_queue(fd, TCP_SEND_QUEUE);
+    }
+    if (!error) {
+        ssize_t got = recv(fd, data, all + SOCKET_PEEK_SLACK,
+                           MSG_PEEK | MSG_DONTWAIT);
+        if (got < (ssize_t) all) {
+            return got < 0 ? errno : EIO;
+        }
+        segment->data = data + (got - all);
+        segment->size = n;
+    }
+    return error;
+}
+
+/* Where a single segment is owed, it is sent again: if it was lost, the kernel
+ * would do so only after 200 ms, and its timers begin anew with each move.  A
+ * session that moved on within that time, and again, would never send it.
+ *
+ * Otherwise we send one byte before what the peer expects, so that it answers
+ * with what it has: what the kernel's own probe does, which there is only in
+ * ESTABLISHED. */
+static int
+remind(int fd, char **errorp)
+{
+    struct tcp_repair_window window;
     struct socket_state_info info;
     struct socket_segment segment;
+    socklen_t len = sizeof window;
+    void *buffer = NULL;
     struct tcp_info tcp;
     struct look l;
     int timestamp = 0;
+    bool fin = false;
 
+    memset(&segment, 0, sizeof segment);
     int error = socket_state_inspect(fd, &info, errorp);
     if (!error) {
         error = look(fd, &l, &tcp);
@@ -436,16 +488,30 @@ probe(int fd, char **errorp)
     if (!error) {
         error = socket_get_int(fd, SOL_TCP, TCP_TIMESTAMP, &timestamp);
     }
+    if (!error && getsockopt(fd, SOL_TCP, TCP_REPAIR_WINDOW, &window, &len)) {
+        error = errno;
+    }
+    size_t n = error ? 0 : owed(&l, &fin);
+    if (!error && (n || fin) && n <= tcp.tcpi_snd_mss
+        && n <= SOCKET_SEGMENT_MAX) {
+        error = take_owed(fd, &l, &segment, &buffer);
+    } else if (!error && l.state != ST_ESTABLISHED) {
+        segment.seq = l.snd_end - l.outq - 1;
+    } else {
+        error = error ? error : EALREADY; /* The kernel will do it. */
+    }
     select_queue(fd, TCP_NO_QUEUE);
     if (error) {
-        return error;
+        goto out;
     }
-    memset(&segment, 0, sizeof segment);
+    /* Like the kernel's, or the peer would believe in another window. */
+    uint32_t left = window.rcv_wup + window.rcv_wnd - l.rcv_end;
+    left = (int32_t) left > 0 ? left : 0;
+    left >>= tcp.tcpi_options & TCPI_OPT_WSCALE ? tcp.tcpi_rcv_wscale : 0;
     segment.from = &info.local;
     segment.to = &info.peer;
-    segment.seq = l.snd_end - l.outq - 1;
     segment.ack = l.rcv_end;
-    segment.window = UINT16_MAX >> (tcp.tcpi_rcv_wscale ? 4 : 0);
+    segment.window = left < UINT16_MAX ? left : UINT16_MAX;
     segment.timestamps = tcp.tcpi_options & TCPI_OPT_TIMESTAMPS;
     segment.tsval = timestamp & ~1u;
     int raw;
@@ -454,22 +520,18 @@ probe(int fd, char **errorp)
         error = socket_segment_send(raw, &segment, errorp);
         close(raw);
     }
+out:
+    free(buffer);
     return error;
 }
 
 int
 socket_tcp_speak(int fd, char **errorp)
 {
-    struct tcp_info tcp;
     int cork = 0;
 
-    int error = socket_get_tcp_info(fd, &tcp);
-    if (!error && tcp.tcpi_state != ST_ESTABLISHED) {
-        probe(fd, NULL); /* At worst the peer asks first. */
-    }
-    if (!error) {
-        error = socket_repair(fd, TCP_REPAIR_OFF);
-    }
+    remind(fd, NULL); /* At worst a timer does it. */
+    int error = socket_repair(fd, TCP_REPAIR_OFF);
     if (error) {
         return socket_error(errorp, error, "cannot leave TCP_REPAIR");
     }

@@ -19,6 +19,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/events.c agentd/events.h \
 	agentd/give.c \
 	agentd/give-freeze.c \
+	agentd/give-later.c \
 	agentd/give-offer.c \
 	agentd/handoff.c agentd/handoff.h \
 	agentd/handover.c agentd/handover.h \

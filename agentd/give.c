@@ -173,6 +173,10 @@ give_start(struct agent *agent, struct session *s, const char *target,
     struct handover *h;
 
     *errorp = NULL;
+    if (s->handover
+        && give_later(s->handover, target, service, mover, caller)) {
+        return true;
+    }
     if (!check_can_move(s, identity_get_name(agent->identity), target,
                         errorp)) {
         return false;

@@ -71,6 +71,7 @@ handover_destroy(struct handover *h)
     } else {
         hmap_remove(&h->agent->handovers, &h->node);
     }
+    give_later_fail(h, ECANCELED, "the session did not come");
     handover_stop_catching(h);
     packet_queue_uninit(&h->packets);
     handover_close_sockets(h);
@@ -445,6 +446,7 @@ handover_run(struct agent *agent)
         if (handover_is_giving(h)) {
             give_run(h);
         } else {
+            give_later_run(h);
             take_run(h);
         }
     }
@@ -490,6 +492,7 @@ handover_wait(struct agent *agent)
             poll_timer_wait_until(h->offer_again);
         }
         poll_timer_wait_until(MIN(h->deadline, h->ask_at));
+        poll_timer_wait_until(give_later_deadline(h));
     }
 }
 
@@ -777,6 +780,7 @@ handover_conn_closed(struct agent *agent, struct app_conn *conn)
         }
         h->mover = h->mover == conn ? NULL : h->mover;
         h->caller = h->caller == conn ? NULL : h->caller;
+        give_later_conn_closed(h, conn);
         if (handover_is_giving(h)) {
             if (h->session && h->session->conn == conn) {
                 give_app_gone(h);

@@ -26,6 +26,7 @@
 struct agent;
 struct app_conn;
 struct app_event;
+struct give_later;
 struct json;
 struct jsonrpc_msg;
 struct late_catch;
@@ -141,6 +142,8 @@ struct handover {
     struct app_conn *mover;  /* Told by APP_MOVED. */
     struct app_conn *caller; /* Told by APP_RESULT. */
 
+    struct give_later *later; /* Taking: the move that comes next, or NULL. */
+
     long long int offer_again; /* time_msec(), or LLONG_MAX. */
     long long int ask_at;      /* time_msec(), or LLONG_MAX. */
     int ask_interval;
@@ -174,8 +177,9 @@ void handover_adopt(struct agent *, struct session *, const struct note *);
 /* Somebody else owns 'session': its sockets end silently, its address goes. */
 void handover_discard_session(struct agent *, struct session *);
 
-/* Begins to move 'session'.  'mover' or 'caller' is told the end.  Returns
- * false, with a sentence in '*errorp', if it cannot even begin. */
+/* Begins to move 'session'; one that is still coming, as soon as it is here.
+ * 'mover' or 'caller' is told the end.  Returns false, with a sentence in
+ * '*errorp', if it cannot even begin. */
 bool give_start(struct agent *, struct session *, const char *target,
                 const char *service, struct app_conn *mover,
                 struct app_conn *caller, char **errorp);
@@ -226,6 +230,15 @@ void give_freeze(struct handover *);
 bool give_is_settled(struct handover *);
 void give_fail(struct handover *, int error, const char *reason);
 void give_hold_new_connections(struct session *, bool hold);
+
+/* give-later.c: a move asked for while the session is coming. */
+bool give_later(struct handover *, const char *target, const char *service,
+                struct app_conn *mover, struct app_conn *caller);
+void give_later_run(struct handover *);
+long long int give_later_deadline(const struct handover *);
+void give_later_start(struct handover *, struct session *);
+void give_later_fail(struct handover *, int error, const char *reason);
+void give_later_conn_closed(struct handover *, const struct app_conn *);
 
 void give_run(struct handover *);
 void give_handle_reply(struct handover *, const struct jsonrpc_msg *);

@@ -154,6 +154,7 @@ take_fail(struct handover *h, const char *reason)
         end_session(h, reason);
     }
     h->conn = NULL;
+    give_later_fail(h, ECANCELED, reason);
     if (h->n_steps) {
         handover_report(h);
     }
@@ -409,6 +410,7 @@ take_owned(struct handover *h, uint64_t epoch)
     if (!s->conn) {
         agent_end_session(h->agent, s);
     }
+    give_later_start(h, s);
 }
 
 /* The session is an ordinary one now: its address goes where the others

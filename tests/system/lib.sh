@@ -134,21 +134,10 @@ find_session() {
     address=$(cut -d ' ' -f 2 <<<"$line")
 }
 
-# try_move FROM SESSION TO [OPTION...]: what it said goes to $work/move.txt.
-# The target may hear a moment after the one that gave: what has just come is
-# waited for.
+# try_move FROM SESSION TO: what it said goes to $work/move.txt.
 try_move() {
-    local tries
-    for tries in 1 2 3 4 5; do
-        if on "$1" baton --no-headings --format=csv "${@:4}" move "$2" "$3" \
-            > "$work/move.txt" 2>&1; then
-            return 0
-        fi
-        grep -q "is moving from" "$work/move.txt" || return 1
-        say "try $tries: $(cat "$work/move.txt")"
-        sleep 0.02
-    done
-    return 1
+    on "$1" baton --no-headings --format=csv move "$2" "$3" \
+        > "$work/move.txt" 2>&1
 }
 
 # move FROM SESSION TO [OPTION...]

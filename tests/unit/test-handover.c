@@ -925,6 +925,48 @@ test_moves_once_at_a_time(void)
     world_end();
 }
 
+/* Who heard from T that it is done asks G for the next move before G has
+ * heard: that waits, for a second. */
+static void
+test_moves_on_before_owned(void)
+{
+    struct session *there;
+    char *error = NULL;
+
+    bring_to(CLAIMED);
+    decide(&world_t, "released");
+    there = session_find(&world_g.agent.sessions, &s->id);
+    there = there ? there : world_handover(&world_g)->session;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(there);
+    CU_ASSERT_TRUE(give_start(&world_g.agent, there, "phone", "", world_mover,
+                              NULL, &error));
+    /* One at a time. */
+    CU_ASSERT_FALSE(
+        give_start(&world_g.agent, there, "phone", "", NULL, NULL, &error));
+    CU_ASSERT_PTR_NOT_NULL(error);
+    free(error);
+    world_warp(990);
+    CU_ASSERT_EQUAL(world_sent(&world_g, "introduce"), 0);
+    CU_ASSERT_EQUAL(world_told(&world_g, APP_MOVED), 0);
+    decide(&world_g, "owned");
+    CU_ASSERT_EQUAL(world_sent(&world_g, "introduce"), 1);
+    CU_ASSERT_EQUAL(there->handover->state, GIVE_INTRODUCING);
+    world_end();
+
+    bring_to(CLAIMED);
+    there = world_handover(&world_g)->session;
+    CU_ASSERT_TRUE(give_start(&world_g.agent, there, "phone", "", world_mover,
+                              NULL, &error));
+    world_warp(1000);
+    CU_ASSERT_EQUAL(world_told(&world_g, APP_MOVED), 1);
+    CU_ASSERT_TRUE(give_start(&world_g.agent, there, "phone", "", world_mover,
+                              NULL, &error));
+    decide(&world_g, "aborted");
+    CU_ASSERT_EQUAL(world_told(&world_g, APP_MOVED), 2);
+    CU_ASSERT_EQUAL(world_sent(&world_g, "introduce"), 0);
+    world_end();
+}
+
 int
 main(void)
 {
@@ -967,6 +1009,7 @@ main(void)
         { "application dies", test_application_dies },
         { "application refuses", test_application_refuses },
         { "one move at a time", test_moves_once_at_a_time },
+        { "moves on before owned", test_moves_on_before_owned },
     };
 
     return unit_run("handover", tests, ARRAY_SIZE(tests));

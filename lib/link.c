@@ -36,6 +36,27 @@ VLOG_DEFINE_THIS_MODULE(link);
 /* Milliseconds that an accepted connection has for its handshake. */
 #define LINK_HANDSHAKE_TIMEOUT 5000
 
+/* libopenvswitch's jsonrpc module logs whole messages at DBG, and some of ours
+ * carry keys: whatever level people ask for, before anything passes through it
+ * the module is back at INFO.  (Ours says at DBG what passes, without what is
+ * in it.) */
+static void
+hold_jsonrpc_level(void)
+{
+    struct vlog_module *jsonrpc = vlog_module_from_name("jsonrpc");
+
+    if (!jsonrpc || !vlog_is_enabled(jsonrpc, VLL_DBG)) {
+        return;
+    }
+    for (int i = 0; i < VLF_N_DESTINATIONS; i++) {
+        if (vlog_get_level(jsonrpc, i) > VLL_INFO) {
+            vlog_set_levels(jsonrpc, i, VLL_INFO);
+        }
+    }
+    VLOG_INFO("debug messages of module jsonrpc would show keys: its level "
+              "is INFO again");
+}
+
 struct link {
     char *name; /* Target, or stream name of the peer. */
     char *role; /* "controller/", ... */
@@ -208,6 +229,7 @@ link_run_connecting(struct link *link)
 void
 link_run(struct link *link)
 {
+    hold_jsonrpc_level();
     if (link->rpc) {
         int error;
 
@@ -317,9 +339,25 @@ link_handle_echo(struct link *link, struct jsonrpc_msg *msg)
             && !strcmp(json_string(msg->id), "echo"));
 }
 
+static void
+log_passing(const struct link *link, const char *what,
+            const struct jsonrpc_msg *msg)
+{
+    if (VLOG_IS_DBG_ENABLED()) {
+        char *id = msg->id ? json_to_string(msg->id, 0) : NULL;
+
+        VLOG_DBG("%s: %s %s%s%s%s%s", link->name, what,
+                 jsonrpc_msg_type_to_string(msg->type), msg->method ? " " : "",
+                 msg->method ? msg->method : "", id ? ", id " : "",
+                 id ? id : "");
+        free(id);
+    }
+}
+
 struct jsonrpc_msg *
 link_recv(struct link *link)
 {
+    hold_jsonrpc_level();
     while (link->rpc) {
         struct jsonrpc_msg *msg;
         unsigned int received;
@@ -343,6 +381,7 @@ link_recv(struct link *link)
         link->mark = received;
         reconnect_activity(link->fsm, time_msec());
         if (!link_handle_echo(link, msg)) {
+            log_passing(link, "received", msg);
             return msg;
         }
         jsonrpc_msg_destroy(msg);
@@ -354,6 +393,8 @@ static void
 link_send(struct link *link, struct jsonrpc_msg *msg)
 {
     if (link->rpc) {
+        hold_jsonrpc_level();
+        log_passing(link, "sent", msg);
         jsonrpc_send(link->rpc, msg);
     } else {
         jsonrpc_msg_destroy(msg);

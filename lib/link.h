@@ -19,7 +19,10 @@
  *
  * What arrived is pulled by the caller; nothing calls back.  'seqno' changes
  * with each connection made or lost: compare it to notice either.  "echo" is
- * answered and sent inside. */
+ * answered and sent inside.
+ *
+ * Messages carry keys, and libopenvswitch's jsonrpc logs messages whole at
+ * DBG: links keep that module at INFO, against -v and vlog/set. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -205,6 +205,44 @@ active_lost(void)
 }
 
 /* Silence is probed, and no answer is the end of it. */
+/* Messages may carry keys: at no level are they in the log. */
+static void
+test_contents_are_not_logged(void)
+{
+    static const char *const asked[] = { "dbg", "jsonrpc:file:dbg" };
+    char file[] = "/tmp/test-link.XXXXXX";
+    char text[8192];
+    size_t n;
+
+    connect_both();
+    CU_ASSERT_FATAL(!close(mkstemp(file)));
+    CU_ASSERT_FATAL(!vlog_set_log_file(file));
+    for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+        struct json *params = json_object_create();
+
+        vlog_set_levels(NULL, VLF_CONSOLE, VLL_OFF);
+        char *error = vlog_set_levels_from_string(asked[i]);
+        CU_ASSERT_PTR_NULL(error);
+        vlog_set_levels(NULL, VLF_CONSOLE, VLL_OFF);
+        json_object_put_string(params, "sa_key", "s3cret");
+        link_notify(active, "sa", params);
+        CU_ASSERT_FATAL(eventually(active, passive, passive_got));
+        forget();
+    }
+    vlog_set_levels(NULL, VLF_FILE, VLL_INFO);
+
+    FILE *stream = fopen(file, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(stream);
+    n = fread(text, 1, sizeof text - 1, stream);
+    fclose(stream);
+    unlink(file);
+    text[n] = '\0';
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "sent notification sa"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "received notification sa"));
+    CU_ASSERT_PTR_NULL(strstr(text, "s3cret"));
+    close_all();
+}
+
 static void
 test_echo(void)
 {
@@ -527,6 +565,7 @@ main(void)
 {
     static const struct unit_test tests[] = {
         { "talk", test_talk },
+        { "contents are not logged", test_contents_are_not_logged },
         { "echo", test_echo },
         { "role refused", test_role_refused },
         { "too long", test_too_long },

@@ -18,6 +18,16 @@ for device in laptop tv; do
         "$sandbox_program" start "$sandbox" $device
     touch "$work/secrets-$device.txt"
 done
+# However much is asked to be logged.
+for daemon in controller/baton-controller hosts/laptop/baton-agentd \
+    hosts/tv/baton-agentd; do
+    ovs-appctl -t "$sandbox/$daemon.ctl" vlog/set ANY:file:dbg
+done
+# So that there is a registration, with its security association, too.
+"$sandbox_program" stop "$sandbox" laptop
+ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=$work/random-log.so \
+    RANDOM_LOG=$work/secrets-laptop.txt \
+    "$sandbox_program" start "$sandbox" laptop
 serve_on laptop
 
 # made HOST: how many, so far.
@@ -41,3 +51,7 @@ while read -r key; do
     ! grep -rqi "$key" "$sandbox" "$work/shown.txt" --include='*.log' \
         --include='*.txt' || fail "a key is in a log"
 done < "$work/secrets.txt"
+! grep -rq 's[a]_key' "$sandbox" --include='*.log' ||
+    fail "a security association's key is in a log"
+grep -q 'received notification owned' "$sandbox/hosts/tv/baton-agentd.log" ||
+    fail "the logs do not say much"

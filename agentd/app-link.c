@@ -53,6 +53,7 @@ struct app_conn {
     struct ovs_list tx;         /* Contains "struct app_tx"s. */
     size_t n_tx;
     uint32_t watched; /* Events that epoll looks for. */
+    bool quick;       /* See app_conn_stops_quickly(). */
 };
 
 struct app_server {
@@ -602,6 +603,18 @@ pid_t
 app_conn_pid(const struct app_conn *conn)
 {
     return conn->pid;
+}
+
+void
+app_conn_has_stopped(struct app_conn *conn, long long int usec)
+{
+    conn->quick = usec < APP_QUICK_USEC;
+}
+
+bool
+app_conn_stops_quickly(const struct app_conn *conn)
+{
+    return conn->quick;
 }
 
 const char *

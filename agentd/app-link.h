@@ -59,6 +59,12 @@ struct app_conn *app_server_find(struct app_server *, const char *service,
 /* False while a program that was started has not said anything yet. */
 bool app_conn_is_ready(const struct app_conn *);
 
+/* An application that stopped within APP_QUICK_USEC the last time is asked to
+ * stop at the last moment; any other one is given the time before it. */
+#define APP_QUICK_USEC 5000
+void app_conn_has_stopped(struct app_conn *, long long int usec);
+bool app_conn_stops_quickly(const struct app_conn *);
+
 /* Sends; queued when the socket is full, and the connection is closed when
  * too much is queued.  Descriptors are duplicated, the caller keeps its own.
  * version is filled in. */

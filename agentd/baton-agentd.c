@@ -37,6 +37,7 @@ static struct agent_config config = {
 static struct svec interfaces = SVEC_EMPTY_INITIALIZER;
 static char *unixctl_path;
 static bool enable_dummy; /* Tests may stop and warp the time. */
+static bool realtime = true;
 
 static void OVS_NO_RETURN
 usage(void)
@@ -60,6 +61,7 @@ usage(void)
     daemon_usage();
     vlog_usage();
     printf("\nOther options:\n"
+           "  --no-realtime           do not ask for a real-time priority\n"
            "  --unixctl=SOCKET        override default control socket name\n"
            "  -h, --help              display this help message\n"
            "  -V, --version           display version information\n");
@@ -76,6 +78,7 @@ parse_options(int argc, char *argv[])
         OPT_STATE_DIR,
         OPT_UNIXCTL,
         OPT_ENABLE_DUMMY,
+        OPT_NO_REALTIME,
         DAEMON_OPTION_ENUMS,
         VLOG_OPTION_ENUMS,
         SSL_OPTION_ENUMS,
@@ -87,6 +90,7 @@ parse_options(int argc, char *argv[])
         { "state-dir", required_argument, NULL, OPT_STATE_DIR },
         { "unixctl", required_argument, NULL, OPT_UNIXCTL },
         { "enable-dummy", no_argument, NULL, OPT_ENABLE_DUMMY },
+        { "no-realtime", no_argument, NULL, OPT_NO_REALTIME },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         DAEMON_LONG_OPTIONS,
@@ -109,6 +113,7 @@ parse_options(int argc, char *argv[])
         case OPT_STATE_DIR: config.state_dir = optarg; break;
         case OPT_UNIXCTL: unixctl_path = optarg; break;
         case OPT_ENABLE_DUMMY: enable_dummy = true; break;
+        case OPT_NO_REALTIME: realtime = false; break;
         case 'h': usage();
         case 'V': ovs_print_version(0, 0); exit(EXIT_SUCCESS);
         case 'p':
@@ -191,7 +196,7 @@ main(int argc, char *argv[])
         exit(EXIT_FAILURE);
     }
     fault_init();
-    latency_ask_for_short_slices();
+    latency_init(realtime);
     if (enable_dummy) {
         timeval_dummy_register();
     }
@@ -204,6 +209,7 @@ main(int argc, char *argv[])
     VLOG_INFO("baton-agentd " PACKAGE_VERSION " started");
 
     while (!exiting) {
+        latency_run();
         agent_run(agent);
         unixctl_server_run(unixctl);
 

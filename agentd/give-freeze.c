@@ -103,10 +103,14 @@ give_freeze(struct handover *h)
     size_t n = 0;
     int retval;
 
-    handover_step(h, "go");
     handover_set_state(h, GIVE_FROZEN, HANDOVER_LOST_TIMEOUT);
     handover_start_asking(h);
     retval = address_close_output(&h->address);
+    /* Nothing of ours follows it.  First, since the switch takes its time. */
+    attachment_flush(
+        h->agent->attachment, controller_link_get_ifname(h->agent->controller),
+        h->sa_id, controller_link_get_sa_key(h->agent->controller),
+        &h->transfer);
     if (retval) {
         error = xasprintf("cannot close output: %s", ovs_strerror(retval));
     } else if (capture_sockets(h, &error)
@@ -114,10 +118,6 @@ give_freeze(struct handover *h)
                && n > h->size_max) {
         error = xstrdup("the state is larger than was offered");
     }
-    attachment_flush(
-        h->agent->attachment, controller_link_get_ifname(h->agent->controller),
-        h->sa_id, controller_link_get_sa_key(h->agent->controller),
-        &h->transfer);
     handover_step(h, "captured");
     if (!error) {
         send_state(h, state, n);

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "agent.h"
+#include "app-link.h"
 #include "app-send.h"
 #include "identity.h"
 #include "message.h"
@@ -151,7 +152,6 @@ void
 give_accepted(struct handover *h, const struct json *json)
 {
     char *error = verify_accept(h, json);
-    struct note note;
 
     if (error) {
         char *reason = xasprintf("%s's acceptance is not believed: %s",
@@ -168,11 +168,13 @@ give_accepted(struct handover *h, const struct json *json)
         give_fail(h, ECONNRESET, "the application has ended");
         return;
     }
-    give_hold_new_connections(h->session, true);
-    handover_get_note(h, NOTE_GIVING, h->epoch, &note);
+    if (app_conn_stops_quickly(h->session->conn) && give_is_settled(h)) {
+        /* It goes on until the controller has answered. */
+        give_prepare(h);
+        return;
+    }
     handover_set_state(h, GIVE_PAUSING, HANDOVER_PAUSE_TIMEOUT);
-    app_send_session(h->session->conn, APP_PAUSE, h->session, &note,
-                     h->agent->note_key, 0, NULL);
+    give_pause(h);
     if (give_is_settled(h)) {
         /* Nothing to wait for but the application: the notice goes out while
          * it stops. */

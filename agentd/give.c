@@ -9,7 +9,9 @@
  *             CONNECTING                     |
  *                   | connected, or relayed  |
  *               OFFERED -----refused, 30 s---+
- *                   | accepted               |
+ *                   | accepted (PREPARING at |
+ *                   |  once, PAUSE at `go',  |
+ *                   |  if it stops quickly)  |
  *               PAUSING -----1 s-------------+---> as it was; RESUME
  *                   | paused (with nothing   |
  *                   |  in flight: at once)   |
@@ -101,7 +103,7 @@ give_fail(struct handover *h, int error, const char *reason)
 {
     struct agent *agent = h->agent;
     struct session *s = h->session;
-    bool paused = h->state >= GIVE_PAUSING;
+    bool paused = h->pausing != 0;
 
     if (h->state != GIVE_INTRODUCING) {
         handover_send_controller(h, "withdraw", reason);
@@ -343,6 +345,19 @@ give_is_settled(struct handover *h)
     return !busy || time_msec() >= h->progress + HANDOVER_SETTLE_STALL;
 }
 
+/* Asks the application to stop. */
+void
+give_pause(struct handover *h)
+{
+    struct note note;
+
+    h->pausing = time_usec();
+    give_hold_new_connections(h->session, true);
+    handover_get_note(h, NOTE_GIVING, h->epoch, &note);
+    app_send_session(h->session->conn, APP_PAUSE, h->session, &note,
+                     h->agent->note_key, 0, NULL);
+}
+
 void
 give_handle_paused(struct handover *h, struct app_event *event)
 {
@@ -350,6 +365,7 @@ give_handle_paused(struct handover *h, struct app_event *event)
 
     handover_step(h, "paused");
     h->paused = true;
+    app_conn_has_stopped(event->conn, time_usec() - h->pausing);
     if (event->msg.flags & APP_FLAG_STATE && event->n_fds
         && handoff_state_from_fd(&h->handoff, event->fds[event->n_fds - 1],
                                  &error)) {
@@ -381,6 +397,10 @@ give_handle_reply(struct handover *h, const struct jsonrpc_msg *msg)
         give_introduced(h, msg->result);
     } else if (h->state == GIVE_PREPARING) {
         h->gone = true;
+        handover_step(h, "go");
+        if (!h->pausing) {
+            give_pause(h);
+        }
         if (h->paused) {
             give_freeze(h);
         } else {

@@ -456,8 +456,9 @@ handover_run(struct agent *agent)
 static bool
 is_catching_datagrams(const struct handover *h)
 {
-    return ((h->state >= GIVE_SETTLING && h->state <= GIVE_DRAINING)
-            || h->state == TAKE_RETURNING);
+    return ((h->state == GIVE_PREPARING && h->paused)
+            || h->state == GIVE_SETTLING || h->state == GIVE_FROZEN
+            || h->state == GIVE_DRAINING || h->state == TAKE_RETURNING);
 }
 
 void
@@ -752,7 +753,7 @@ handover_handle_app(struct agent *agent OVS_UNUSED, struct session *s,
 
     if (!h || event->conn != (handover_is_giving(h) ? s->conn : h->conn)) {
         VLOG_DBG("an application answered about a move that is over");
-    } else if (event->msg.type == APP_PAUSED && !h->paused
+    } else if (event->msg.type == APP_PAUSED && h->pausing && !h->paused
                && (h->state == GIVE_PAUSING || h->state == GIVE_PREPARING)) {
         give_handle_paused(h, event);
     } else if (event->msg.type == APP_READY && h->state == TAKE_MUTED) {

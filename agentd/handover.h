@@ -101,6 +101,8 @@ struct handover {
 
     struct session *session; /* Taking: NULL before TAKE_MUTED. */
     bool relay;              /* Frames go by way of the controller. */
+    long long int pausing;   /* Giving: time_usec() at which the application
+                              * was asked to stop, or 0. */
     bool paused;             /* Giving: the application has stopped. */
     bool gone;               /* Giving: `go' has come. */
     uint64_t introduce_id, prepare_id; /* Requests, or 0. */
@@ -248,6 +250,7 @@ void give_withdraw_late(struct agent *, const struct json *result);
 void give_handle_message(struct handover *, const char *kind,
                          const struct json *);
 void give_handle_late(struct handover *, const struct peer_frame *);
+void give_pause(struct handover *);
 void give_handle_paused(struct handover *, struct app_event *);
 void give_decided(struct handover *, enum handover_outcome, uint64_t epoch,
                   const char *reason);

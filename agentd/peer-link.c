@@ -31,6 +31,8 @@ VLOG_DEFINE_THIS_MODULE(peer_link);
 #define MAX_PEERS 256
 #define MAX_PEERS_PER_DEVICE 4
 #define MAX_BACKLOG (64u << 20)
+/* Bytes of frames that are written at once. */
+#define MAX_WRITE (128u << 10)
 /* Frames, and about how many bytes, that are taken from one peer each time
  * around the loop. */
 #define MAX_FRAMES_PER_RUN 256
@@ -560,15 +562,26 @@ peers_send(struct peers *peers, const char *device, enum peer_frame_type type,
         peer_fail(peer, "too much is waiting to be sent");
         return false;
     }
-    b = ofpbuf_new(PEER_HEADER_LEN + len);
+    if (ovs_list_is_empty(&peer->output)) {
+        b = ofpbuf_new(PEER_HEADER_LEN + len);
+        ovs_list_push_back(&peer->output, &b->list_node);
+    } else {
+        b = ofpbuf_from_list(ovs_list_back(&peer->output));
+        if (b->size + len > MAX_WRITE) {
+            b = ofpbuf_new(PEER_HEADER_LEN + len);
+            ovs_list_push_back(&peer->output, &b->list_node);
+        }
+    }
     put_header(ofpbuf_put_uninit(b, PEER_HEADER_LEN), type, transfer, len);
     if (len) {
         ofpbuf_put(b, body, len);
     }
-    peer->backlog += b->size;
-    ovs_list_push_back(&peer->output, &b->list_node);
+    peer->backlog += PEER_HEADER_LEN + len;
     peer->deadline = time_msec() + IDLE_TIMEOUT;
-    peer_run_output(peer);
+    if (type != PEER_WRAPPED_KEY) {
+        /* What it opens follows at once, in the same record. */
+        peer_run_output(peer);
+    }
     return peer->stream != NULL;
 }
 

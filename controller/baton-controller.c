@@ -33,6 +33,7 @@ struct options {
     char *ca_cert;
     char *unixctl_path;
     bool enable_dummy; /* Tests may stop and warp the time. */
+    bool no_realtime;
     const char *policy_file;
 };
 
@@ -47,6 +48,7 @@ usage(void)
     daemon_usage();
     vlog_usage();
     printf("\nOther options:\n"
+           "  --no-realtime           do not ask for a real-time priority\n"
            "  --unixctl=SOCKET        override default control socket name\n"
            "  -h, --help              display this help message\n"
            "  -V, --version           display version information\n");
@@ -59,6 +61,7 @@ parse_options(int argc, char *argv[], struct options *options)
     enum {
         OPT_UNIXCTL = UCHAR_MAX + 1,
         OPT_ENABLE_DUMMY,
+        OPT_NO_REALTIME,
         VLOG_OPTION_ENUMS,
         DAEMON_OPTION_ENUMS,
         SSL_OPTION_ENUMS,
@@ -67,6 +70,7 @@ parse_options(int argc, char *argv[], struct options *options)
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         { "enable-dummy", no_argument, NULL, OPT_ENABLE_DUMMY },
+        { "no-realtime", no_argument, NULL, OPT_NO_REALTIME },
         { "unixctl", required_argument, NULL, OPT_UNIXCTL },
         VLOG_LONG_OPTIONS,
         DAEMON_LONG_OPTIONS,
@@ -103,6 +107,8 @@ parse_options(int argc, char *argv[], struct options *options)
         case OPT_SSL_CIPHERS: stream_ssl_set_ciphers(optarg); break;
 
         case OPT_ENABLE_DUMMY: options->enable_dummy = true; break;
+
+        case OPT_NO_REALTIME: options->no_realtime = true; break;
 
         case OPT_UNIXCTL: options->unixctl_path = optarg; break;
 
@@ -188,6 +194,7 @@ main_loop(struct controller *controller, struct unixctl_server *unixctl,
           struct ctl_exit *ending)
 {
     while (!ending->exiting) {
+        latency_run();
         signals_run(controller, ending);
         controller_run(controller);
         unixctl_server_run(unixctl);
@@ -228,7 +235,7 @@ main(int argc, char *argv[])
         exit(EXIT_FAILURE);
     }
     fault_init();
-    latency_ask_for_short_slices();
+    latency_init(!options.no_realtime);
     if (options.enable_dummy) {
         timeval_dummy_register();
     }

@@ -378,19 +378,21 @@ carry_out(struct controller *c, const struct transfer_action *action)
     case TRANSFER_DO_TELL_RELEASED:
         transfer_step(t, "released");
         tell_party(c, t, t->from, "released", NULL, NULL);
-        holders_add(c->holders, &t->address, t->from, &t->id, time_msec());
-        leases_hold(c->leases, &t->address);
-        session_announce(&c->sessions, &t->session, &t->address, t->epoch + 1,
-                         t->to, t->name, t->service);
         break;
 
     case TRANSFER_DO_TELL_ABORTED:
         transfer_step(t, "aborted");
         tell_party(c, t, t->from, "aborted", t->reason, NULL);
         tell_party(c, t, t->to, "aborted", t->reason, NULL);
+        break;
+
+    case TRANSFER_DO_HOLD:
+        if (t->outcome == TRANSFER_COMMITTED) {
+            holders_add(c->holders, &t->address, t->from, &t->id, time_msec());
+        }
         leases_hold(c->leases, &t->address);
         session_announce(&c->sessions, &t->session, &t->address, t->epoch + 1,
-                         t->from, t->name, t->service);
+                         transfer_winner(t), t->name, t->service);
         break;
 
     case TRANSFER_DO_UNEXPECT: tell_unexpect(c, t); break;

@@ -40,8 +40,8 @@
  *                    DECIDED
  *                       |
  *                       | abort: aborted(e+1) to both ----------------> over
- *                       | commit: released(e+1) to T at once;
- *                       |         barrier: owned(e+1) to G -----------> over
+ *                       | commit: barrier: owned(e+1) to G, which waits,
+ *                       |         then released(e+1) to T ------------> over
  *
  * T's flush is a frame that it sends after the last packet of the session: once
  * it has come through the bridge, so have they, and the guard may turn from T
@@ -370,6 +370,7 @@ tell_committed(struct transfers *ts, struct transfer *t)
     if (t->acked) {
         transfer_step(t, "barrier");
         act(ts, t, TRANSFER_DO_TELL_OWNED);
+        act(ts, t, TRANSFER_DO_TELL_RELEASED);
         finish(ts, t);
     }
 }
@@ -402,11 +403,12 @@ transfer_wrote(struct transfers *ts, struct transfer *t,
         transfer_step(t, "written");
         if (t->outcome == TRANSFER_COMMITTED) {
             ts->totals.committed++;
-            act(ts, t, TRANSFER_DO_TELL_RELEASED);
             tell_committed(ts, t);
+            act(ts, t, TRANSFER_DO_HOLD);
         } else {
             ts->totals.aborted++;
             act(ts, t, TRANSFER_DO_TELL_ABORTED);
+            act(ts, t, TRANSFER_DO_HOLD);
             finish(ts, t);
         }
         break;

@@ -117,6 +117,7 @@ enum transfer_action_type {
     TRANSFER_DO_RESTORE,       /* Flows as the record says (write refused). */
     TRANSFER_DO_TELL_OWNED,    /* To G. */
     TRANSFER_DO_TELL_RELEASED, /* To T. */
+    TRANSFER_DO_HOLD,          /* The address: it is the winner's session's. */
     TRANSFER_DO_TELL_ABORTED,  /* To both. */
     TRANSFER_DO_UNEXPECT,      /* To G. */
     TRANSFER_DO_ANSWER,        /* From the record, to both: others decided. */

@@ -5,11 +5,14 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "openvswitch/vlog.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(latency);
@@ -29,8 +32,13 @@ struct slice_attr {
     uint64_t sched_period;
 };
 
-void
-latency_ask_for_short_slices(void)
+static pid_t thread;                 /* That latency_init() was called by. */
+static volatile sig_atomic_t hogged; /* SIGXCPU came. */
+static bool wanted;                  /* Real time, now or after the penance. */
+static long long int again = LLONG_MAX; /* time_msec(), or LLONG_MAX. */
+
+static void
+ask_for_short_slices(void)
 {
     struct slice_attr attr;
 
@@ -41,4 +49,78 @@ latency_ask_for_short_slices(void)
     if (syscall(SYS_sched_setattr, 0, &attr, 0)) {
         VLOG_DBG("sched_setattr: %s", ovs_strerror(errno));
     }
+}
+
+/* The kernel's word: gives the processor back at once, whatever the main loop
+ * is doing. */
+static void
+handle_sigxcpu(int signr OVS_UNUSED)
+{
+    struct sched_param param = { .sched_priority = 0 };
+    int saved = errno;
+
+    sched_setscheduler(thread, SCHED_OTHER, &param);
+    hogged = 1;
+    errno = saved;
+}
+
+/* Returns 0 or a positive errno. */
+static int
+go_realtime(void)
+{
+    struct sched_param param = { .sched_priority = 1 };
+    struct rlimit limit;
+
+    /* The kernel raises the soft limit each time that it is reached. */
+    if (getrlimit(RLIMIT_RTTIME, &limit)) {
+        return errno;
+    }
+    limit.rlim_cur = MIN(limit.rlim_max, LATENCY_BURST);
+    if (setrlimit(RLIMIT_RTTIME, &limit)
+        || sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param)) {
+        return errno;
+    }
+    return 0;
+}
+
+void
+latency_init(bool realtime)
+{
+    struct sigaction action = { .sa_handler = handle_sigxcpu,
+                                .sa_flags = SA_RESTART };
+    int error;
+
+    ask_for_short_slices();
+    if (!realtime) {
+        return;
+    }
+    thread = syscall(SYS_gettid);
+    error = sigaction(SIGXCPU, &action, NULL) ? errno : go_realtime();
+    wanted = !error;
+    if (error) {
+        VLOG_INFO("no real-time priority (%s): moves may take longer",
+                  ovs_strerror(error));
+    }
+}
+
+void
+latency_run(void)
+{
+    if (OVS_UNLIKELY(hogged)) {
+        hogged = 0;
+        again = time_msec() + LATENCY_PENANCE;
+        ask_for_short_slices();
+        VLOG_DBG("busy for %d ms: not a real-time thread for %d ms",
+                 LATENCY_BURST / 1000, LATENCY_PENANCE);
+    }
+    if (OVS_UNLIKELY(time_msec() >= again)) {
+        again = LLONG_MAX;
+        wanted = !go_realtime();
+    }
+}
+
+bool
+latency_is_realtime(void)
+{
+    return wanted && again == LLONG_MAX && !hogged;
 }

@@ -2,10 +2,28 @@
 #ifndef BATON_LATENCY_H
 #define BATON_LATENCY_H 1
 
-/* A daemon that works for microseconds at a time, and should begin at once,
- * asks the scheduler for short slices: with EEVDF (Linux 6.12 and later,
- * sched_setattr(2), kernel/sched/syscalls.c) a shorter slice means an earlier
- * deadline, and no larger share.  Older kernels ignore it. */
-void latency_ask_for_short_slices(void);
+#include <stdbool.h>
+
+/* A daemon that works for microseconds at a time, and should begin at once:
+ * while a session moves, its correspondent waits for nothing else.
+ *
+ * With 'realtime', the calling thread asks for the lowest real-time priority
+ * (SCHED_RR, sched(7)), which needs CAP_SYS_NICE; the threads and processes
+ * that it makes do not have it.  So that a fault, or a great deal of work,
+ * cannot take a processor away from others, the kernel tells it after
+ * LATENCY_BURST without rest (RLIMIT_RTTIME), and it goes back to the ordinary
+ * class for LATENCY_PENANCE.
+ *
+ * Without, or where that is not permitted, it asks for short slices: with
+ * EEVDF (Linux 6.12 and later, sched_setattr(2)) a shorter slice means an
+ * earlier deadline, and no larger share. */
+#define LATENCY_BURST 50000  /* Microseconds. */
+#define LATENCY_PENANCE 1000 /* Milliseconds. */
+
+void latency_init(bool realtime);
+/* Each time around the main loop. */
+void latency_run(void);
+/* Is the thread a real-time one now? */
+bool latency_is_realtime(void);
 
 #endif /* lib/latency.h */

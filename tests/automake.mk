@@ -185,6 +185,7 @@ AGENT_WORLD_WRAPS = $(AM_LDFLAGS) \
 	-Wl,--wrap=identity_get_name -Wl,--wrap=identity_sign \
 	-Wl,--wrap=identity_verify -Wl,--wrap=app_conn_send \
 	-Wl,--wrap=app_conn_uid -Wl,--wrap=app_conn_is_ready \
+	-Wl,--wrap=app_conn_has_stopped -Wl,--wrap=app_conn_stops_quickly \
 	-Wl,--wrap=service_find_application -Wl,--wrap=address_close_output \
 	-Wl,--wrap=address_open_output -Wl,--wrap=address_add \
 	-Wl,--wrap=address_del -Wl,--wrap=address_is_local \

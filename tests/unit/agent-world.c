@@ -82,11 +82,18 @@ __wrap_poll_timer_wait_at(long long int msec, const char *where OVS_UNUSED)
 }
 
 struct pollfd;
+static struct world_socket *find_socket(int fd);
+
 void __wrap_poll_fd_wait_at(int, short int, const char *);
 void
-__wrap_poll_fd_wait_at(int fd OVS_UNUSED, short int events OVS_UNUSED,
+__wrap_poll_fd_wait_at(int fd, short int events OVS_UNUSED,
                        const char *where OVS_UNUSED)
 {
+    const struct world_socket *socket = find_socket(fd);
+
+    if (socket && socket->n_ids) {
+        earliest = world_now;
+    }
 }
 
 /* The controller. */
@@ -299,6 +306,20 @@ bool
 __wrap_app_conn_is_ready(const struct app_conn *conn)
 {
     return ((const struct world_end *) conn)->app_ready;
+}
+
+void __wrap_app_conn_has_stopped(struct app_conn *, long long int);
+void
+__wrap_app_conn_has_stopped(struct app_conn *conn OVS_UNUSED,
+                            long long int usec OVS_UNUSED)
+{
+}
+
+bool __wrap_app_conn_stops_quickly(const struct app_conn *);
+bool
+__wrap_app_conn_stops_quickly(const struct app_conn *conn)
+{
+    return ((const struct world_end *) conn)->app_quick;
 }
 
 bool __wrap_service_find_application(struct agent *, const char *,

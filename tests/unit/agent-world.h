@@ -75,6 +75,7 @@ struct world_end {
     size_t n_delivered;
     struct world_socket sockets[16];
     bool app_ready;
+    bool app_quick; /* Stopped quickly the last time. */
     bool capture_fails;
     /* Set when something with the session's source could have left while it
      * must not. */
@@ -83,7 +84,8 @@ struct world_end {
 
 extern struct world_end world_t, world_g;
 extern long long int world_now; /* time_msec(). */
-/* The earliest of the timers set since world_wakeup() was called last. */
+/* When the agent's loop turns next: the earliest of its timers, or now if it
+ * waits for a socket that has a datagram. */
 long long int world_wakeup(struct world_end *);
 
 void world_begin(void);

@@ -857,10 +857,10 @@ world_move(struct agent *from, struct agent *to, struct world_session *session,
     world_flush(&wt, from->port);
     world_prove(&wt);
     world_claim(&wt, to);
-    msg = world_expect(from, "released");
-    CU_ASSERT_EQUAL(world_integer(msg, "epoch"), epoch + 1);
     world_expect_none(to, "owned");
     world_ack();
     msg = world_expect(to, "owned");
+    CU_ASSERT_EQUAL(world_integer(msg, "epoch"), epoch + 1);
+    msg = world_expect(from, "released");
     CU_ASSERT_EQUAL(world_integer(msg, "epoch"), epoch + 1);
 }

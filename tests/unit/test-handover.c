@@ -55,14 +55,20 @@ begin(void)
 }
 
 static void
-bring_to(enum stage stage)
+introduced(void)
 {
-    begin();
-    expect();
     world_reply(&world_t, "introduce",
                 "{'transfer': '" TRANSFER "', 'epoch': 0,"
                 " 'endpoint': 'ssl:10.1.0.12:6655', 'certificate': 'PEM',"
                 " 'onward': 'any'}");
+}
+
+static void
+bring_to(enum stage stage)
+{
+    begin();
+    expect();
+    introduced();
     if (stage >= OFFERED) {
         world_run(&world_t);
     }
@@ -200,10 +206,7 @@ test_introduction_takes_too_long(void)
     CU_ASSERT_PTR_NULL(world_handover(&world_t));
     assert_owner_as_it_was();
     /* A late answer begins nothing. */
-    world_reply(&world_t, "introduce",
-                "{'transfer': '" TRANSFER "', 'epoch': 0,"
-                " 'endpoint': 'ssl:10.1.0.12:6655', 'certificate': 'PEM',"
-                " 'onward': 'any'}");
+    introduced();
     CU_ASSERT_PTR_NULL(world_handover(&world_t));
     world_end();
 }
@@ -347,6 +350,51 @@ test_notice_beside_pause(void)
     world_app(&world_t, APP_PAUSED);
     assert_state(&world_t, GIVE_FROZEN);
     CU_ASSERT(world_socket(&world_t, false)->frozen);
+    world_end();
+}
+
+/* An application that stops quickly goes on, and reads, until `go'. */
+static void
+test_pause_after_go(void)
+{
+    begin();
+    world_t.app_quick = true;
+    expect();
+    introduced();
+    world_run(&world_t);
+    world_frames(&world_t, &world_g);
+    world_frames(&world_g, &world_t);
+    assert_state(&world_t, GIVE_PREPARING);
+    CU_ASSERT_EQUAL(world_told(&world_t, APP_PAUSE), 0);
+    CU_ASSERT_EQUAL(world_sent(&world_t, "prepare"), 1);
+    world_datagram(&world_t, 1);
+    CU_ASSERT(world_wakeup(&world_t) > world_now); /* Not ours to read. */
+    world_run(&world_t);
+    CU_ASSERT_EQUAL(world_socket(&world_t, true)->n_ids, 1);
+    world_reply(&world_t, "prepare", "{}");
+    CU_ASSERT_EQUAL(world_told(&world_t, APP_PAUSE), 1);
+    assert_state(&world_t, GIVE_PREPARING);
+    CU_ASSERT(!world_t.output_closed);
+    world_app(&world_t, APP_PAUSED);
+    assert_state(&world_t, GIVE_FROZEN);
+    world_end();
+}
+
+/* What fails before the application was asked is not its business. */
+static void
+test_refused_before_pause(void)
+{
+    begin();
+    world_t.app_quick = true;
+    expect();
+    introduced();
+    world_run(&world_t);
+    world_frames(&world_t, &world_g);
+    world_frames(&world_g, &world_t);
+    world_reply_error(&world_t, "prepare");
+    CU_ASSERT_EQUAL(world_told(&world_t, APP_PAUSE), 0);
+    CU_ASSERT_EQUAL(world_told(&world_t, APP_RESUME), 0);
+    assert_owner_as_it_was();
     world_end();
 }
 
@@ -795,10 +843,7 @@ test_service_is_not_here(void)
                      " 'certificate': 'PEM', 'name': 'film',"
                      " 'service': 'other'}");
     ovs_strlcpy(world_handover(&world_t)->service, "other", APP_NAME_LEN);
-    world_reply(&world_t, "introduce",
-                "{'transfer': '" TRANSFER "', 'epoch': 0,"
-                " 'endpoint': 'ssl:10.1.0.12:6655', 'certificate': 'PEM',"
-                " 'onward': 'any'}");
+    introduced();
     world_run(&world_t);
     world_frames(&world_t, &world_g);
     assert_target_clean();
@@ -983,6 +1028,8 @@ main(void)
         { "application does not pause", test_application_does_not_pause },
         { "waits for acknowledgements", test_waits_for_acknowledgements },
         { "notice beside pause", test_notice_beside_pause },
+        { "pause after go", test_pause_after_go },
+        { "refused before pause", test_refused_before_pause },
         { "no pause after go", test_application_does_not_pause_after_go },
         { "late go is ignored", test_late_go_is_ignored },
         { "prepare refused", test_prepare_refused },

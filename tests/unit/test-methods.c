@@ -213,7 +213,6 @@ test_move(void)
     CU_ASSERT_EQUAL(world_guard.port, tv->port);
     CU_ASSERT_EQUAL(world_inbound.port, tv->port);
     check_owner("tv", 1);
-    world_expect(laptop, "released");
     world_expect_none(tv, "owned");
     world_run();
     world_expect_none(tv, "owned"); /* Not before the barrier. */
@@ -221,6 +220,7 @@ test_move(void)
     world_expect(tv, "pending");
     world_ack();
     world_expect(tv, "owned");
+    world_expect(laptop, "released");
 
     /* Back, and on, and back again. */
     world_move(tv, laptop, &film, 1);

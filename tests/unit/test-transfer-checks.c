@@ -98,10 +98,10 @@ move(struct agent *from, struct agent *to, uint64_t epoch, enum onward onward,
     world_flush(&wt, from->port);
     world_prove(&wt);
     world_claim(&wt, to);
-    world_expect(from, "released");
     world_ack();
     CU_ASSERT_STRING_EQUAL(world_string(world_expect(to, "owned"), "onward"),
                            told);
+    world_expect(from, "released");
 }
 
 /* A ticket that says more than may be given. */

@@ -144,12 +144,13 @@ test_commit(void)
     CU_ASSERT_STRING_EQUAL(transfer_winner(t), "tv");
 
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_RELEASED, NOTHING);
+    expect(t, TRANSFER_DO_HOLD, NOTHING);
     CU_ASSERT_EQUAL(t->state, TRANSFER_DECIDED);
     CU_ASSERT_FALSE(t->over);
 
     transfer_acked(ts, t);
-    expect(t, TRANSFER_DO_TELL_OWNED, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_OWNED, TRANSFER_DO_TELL_RELEASED,
+           TRANSFER_DO_LOG, NOTHING);
     CU_ASSERT_TRUE(t->over);
     CU_ASSERT_EQUAL(t->outcome, TRANSFER_COMMITTED);
     CU_ASSERT_FALSE(transfers_involve(ts, "tv"));
@@ -173,8 +174,8 @@ test_barrier_first(void)
     expect(t, NOTHING);
     CU_ASSERT_EQUAL(t->state, TRANSFER_DECIDING);
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_RELEASED, TRANSFER_DO_TELL_OWNED,
-           TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_OWNED, TRANSFER_DO_TELL_RELEASED,
+           TRANSFER_DO_LOG, TRANSFER_DO_HOLD, NOTHING);
     CU_ASSERT_TRUE(t->over);
     end();
 }
@@ -230,10 +231,11 @@ test_busy(void)
     transfer_flushed(ts, t);
     expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_RELEASED, NOTHING);
+    expect(t, TRANSFER_DO_HOLD, NOTHING);
     CU_ASSERT_PTR_NULL(introduce(1)); /* Not before the barrier. */
     transfer_acked(ts, t);
-    expect(t, TRANSFER_DO_TELL_OWNED, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_OWNED, TRANSFER_DO_TELL_RELEASED,
+           TRANSFER_DO_LOG, NOTHING);
     CU_ASSERT_PTR_NOT_NULL(introduce(1));
     end();
 }
@@ -302,7 +304,7 @@ test_claim_timeout(void)
 
     /* Aborted is told with the write, without the barrier. */
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG, NOTHING);
     CU_ASSERT_EQUAL(t->outcome, TRANSFER_ABORTED);
     CU_ASSERT_TRUE(t->over);
     end();
@@ -335,14 +337,15 @@ test_bridge_lost(void)
     transfers_bridge_lost(ts, "br0");
     expect(t, NOTHING);
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_RELEASED, NOTHING);
+    expect(t, TRANSFER_DO_HOLD, NOTHING);
     transfers_bridge_lost(ts, "br0");
     now += 3600 * 1000;
     transfers_run(ts, now);
     expect(t, NOTHING);
     CU_ASSERT_EQUAL(t->state, TRANSFER_DECIDED);
     transfer_acked(ts, t);
-    expect(t, TRANSFER_DO_TELL_OWNED, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_OWNED, TRANSFER_DO_TELL_RELEASED,
+           TRANSFER_DO_LOG, NOTHING);
     end();
 }
 
@@ -367,7 +370,7 @@ test_write_lost(void)
         expect(t, NOTHING);
     }
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_RELEASED, NOTHING);
+    expect(t, TRANSFER_DO_HOLD, NOTHING);
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now); /* Repeated. */
     expect(t, NOTHING);
     end();
@@ -404,7 +407,7 @@ test_ask_unknown(void)
     CU_ASSERT_EQUAL(t->state, TRANSFER_DECIDING);
     CU_ASSERT_STRING_EQUAL(transfer_winner(t), "laptop");
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG, NOTHING);
 
     /* One that was only introduced gives way. */
     other = introduce(6);
@@ -417,7 +420,7 @@ test_ask_unknown(void)
         continue;
     }
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG, NOTHING);
 
     /* One that has gone does not: it will decide. */
     t = gone(7);
@@ -486,7 +489,7 @@ test_device_lost(void)
     expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
     CU_ASSERT_EQUAL(t->outcome, TRANSFER_ABORTED);
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG, NOTHING);
     end();
 
     begin();

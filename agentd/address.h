@@ -39,8 +39,8 @@ void address_exit(void);
 int address_use_interface(const char *ifname, char **errorp);
 
 /* On the interface by name.  On "lo" the kernel's neighbour discovery says
- * nothing about it, and ARP (scope host, arp_ignore 3) neither: G's place for
- * an address that is not yet its own. */
+ * nothing about it, and ARP (scope host, arp_ignore 3) neither: the place for
+ * an address that is not yet G's own, or not T's any more. */
 int address_add(const char *ifname, const struct in6_addr *);
 int address_del(const char *ifname, const struct in6_addr *);
 

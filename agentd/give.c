@@ -451,6 +451,26 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
     }
 }
 
+/* While it waits for late packets the address stays, but says nothing of
+ * itself any more: neither ARP nor neighbour discovery speak of what is on the
+ * loopback. */
+static void
+hide_address(const struct session *s)
+{
+    int error;
+
+    if (!s->ifname[0] || !strcmp(s->ifname, "lo")) {
+        return;
+    }
+    error = address_add("lo", &s->address);
+    if (error) {
+        VLOG_WARN("%s: cannot hide an address that was given away: %s",
+                  s->ifname, ovs_strerror(error));
+    } else {
+        address_del(s->ifname, &s->address);
+    }
+}
+
 static void
 give_released(struct handover *h, uint64_t epoch)
 {
@@ -473,6 +493,7 @@ give_released(struct handover *h, uint64_t epoch)
     events_add(h->agent, &h->session_id, s->uid, "moved to %s, epoch %" PRIu64,
                h->other, epoch);
     tell_asker(h, 0, "moved");
+    hide_address(s);
 
     h->sockets = s->sockets;
     h->n_sockets = s->n_sockets;

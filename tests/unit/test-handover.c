@@ -505,6 +505,7 @@ test_draining_ends(void)
         world_warp(10);
     }
     assert_state(&world_t, GIVE_DRAINING);
+    CU_ASSERT_STRING_EQUAL(world_t.bound, "lo"); /* It is silent. */
     CU_ASSERT_EQUAL(world_sent(&world_t, "left"), 0);
     world_warp(10);
     CU_ASSERT_PTR_NULL(world_handover(&world_t));

@@ -3,5 +3,3 @@
 set -e
 cd "$(dirname "$0")"
 exec autoreconf --install --force
-x=$y
-echo $z; rm $q

@@ -304,7 +304,8 @@ test_claim_timeout(void)
 
     /* Aborted is told with the write, without the barrier. */
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG,
+           NOTHING);
     CU_ASSERT_EQUAL(t->outcome, TRANSFER_ABORTED);
     CU_ASSERT_TRUE(t->over);
     end();
@@ -407,7 +408,8 @@ test_ask_unknown(void)
     CU_ASSERT_EQUAL(t->state, TRANSFER_DECIDING);
     CU_ASSERT_STRING_EQUAL(transfer_winner(t), "laptop");
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG,
+           NOTHING);
 
     /* One that was only introduced gives way. */
     other = introduce(6);
@@ -420,7 +422,8 @@ test_ask_unknown(void)
         continue;
     }
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG,
+           NOTHING);
 
     /* One that has gone does not: it will decide. */
     t = gone(7);
@@ -489,7 +492,8 @@ test_device_lost(void)
     expect(t, TRANSFER_DO_WRITE, TRANSFER_DO_SETTLE, NOTHING);
     CU_ASSERT_EQUAL(t->outcome, TRANSFER_ABORTED);
     transfer_wrote(ts, t, TRANSFER_WRITE_DONE, now);
-    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG, NOTHING);
+    expect(t, TRANSFER_DO_TELL_ABORTED, TRANSFER_DO_HOLD, TRANSFER_DO_LOG,
+           NOTHING);
     end();
 
     begin();

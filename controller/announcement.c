@@ -72,6 +72,7 @@ check_unmoved(struct controller *c, const struct device *device,
 {
     const char *bridge = leases_home_bridge(c->leases, &a->address);
     const char *lessee;
+    struct record view;
     bool taken;
 
     if (a->epoch == 0 && bridge
@@ -81,7 +82,7 @@ check_unmoved(struct controller *c, const struct device *device,
                   device->name);
     }
     lessee = leases_lessee(c->leases, &a->address);
-    taken = record_find_address(c->records, &a->address) != NULL;
+    taken = record_find_address(c->records, &a->address, &view) != NULL;
     a->known_epoch = a->epoch;
     a->known_owner = "";
     a->known_owned = (a->epoch == 0 && !taken && lessee
@@ -96,7 +97,8 @@ bool
 announcement_check(struct controller *c, const struct device *device,
                    struct announcement *a)
 {
-    const struct record *record = record_find(c->records, &a->session);
+    struct record view;
+    const struct record *record = record_find(c->records, &a->session, &view);
 
     return record ? check_record(record, device, a)
                   : check_unmoved(c, device, a);
@@ -136,11 +138,12 @@ void
 announcements_end(struct controller *c, struct device *device)
 {
     struct session *session;
+    struct record view;
 
     /* The addresses of those that are gone rest. */
     HMAP_FOR_EACH(session, node, &c->sessions.sessions) {
         if (session->marked && !strcmp(session->device, device->name)
-            && !record_find(c->records, &session->id)) {
+            && !record_find(c->records, &session->id, &view)) {
             leases_rest(c->leases, &session->address, time_msec());
         }
     }
@@ -151,18 +154,17 @@ announcements_end(struct controller *c, struct device *device)
 static void
 reclaim(struct controller *c, const struct device *device)
 {
-    const struct record *record, *next;
+    struct record record = RECORD_WALK;
 
-    for (record = record_next(c->records, NULL); record; record = next) {
-        next = record_next(c->records, record);
-        if (record->ended || strcmp(record->owner, device->name)
-            || session_find(&c->sessions, &record->session)
-            || transfers_find_session(c->transfers, &record->session)) {
+    while (record_next(c->records, &record)) {
+        if (record.ended || strcmp(record.owner, device->name)
+            || session_find(&c->sessions, &record.session)
+            || transfers_find_session(c->transfers, &record.session)) {
             continue;
         }
         VLOG_INFO("%s: session " UUID_FMT " is gone, with its application",
-                  device->name, UUID_ARGS(&record->session));
-        mediator_session_ended(c, &record->session, &record->address);
+                  device->name, UUID_ARGS(&record.session));
+        mediator_session_ended(c, &record.session, &record.address);
     }
 }
 

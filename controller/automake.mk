@@ -11,6 +11,9 @@ controller_libcontroller_la_SOURCES = \
 	controller/bridge-sync.c controller/bridge-sync.h \
 	controller/controller.c controller/controller.h \
 	controller/ctl.c controller/ctl.h \
+	controller/database.c controller/database.h \
+	controller/database-file.c controller/database-file.h \
+	controller/database-server.c controller/database-server.h \
 	controller/device.c controller/device.h \
 	controller/device-link.c controller/device-link.h \
 	controller/device-methods.c \
@@ -28,6 +31,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/network.c controller/network.h \
 	controller/openflow-link.c controller/openflow-link.h \
 	controller/record.c controller/record.h \
+	controller/record-private.h controller/record-write.c \
 	controller/report-methods.c \
 	controller/session.c controller/session.h \
 	controller/session-flows.c controller/session-flows.h \
@@ -35,7 +39,9 @@ controller_libcontroller_la_SOURCES = \
 	controller/trace.c controller/trace.h \
 	controller/transfer.c controller/transfer.h \
 	controller/transfer-checks.c controller/transfer-checks.h \
-	controller/transfer-methods.c
+	controller/transfer-methods.c \
+	controller/upkeep.c controller/upkeep.h
+controller_libcontroller_la_LIBADD = schemas/libbatonidl.la
 controller_libcontroller_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 
 sbin_PROGRAMS += controller/baton-controller

@@ -11,6 +11,7 @@
 #include "controller.h"
 #include "ctl.h"
 #include "daemon.h"
+#include "database-server.h"
 #include "dummy.h"
 #include "fatal-signal.h"
 #include "fault.h"
@@ -27,11 +28,14 @@
 
 VLOG_DEFINE_THIS_MODULE(baton_controller);
 
+#define EMBEDDED "embedded:"
+
 struct options {
     char *private_key;
     char *certificate;
     char *ca_cert;
     char *unixctl_path;
+    const char *database;
     bool enable_dummy; /* Tests may stop and warp the time. */
     bool no_realtime;
     const char *policy_file;
@@ -48,6 +52,12 @@ usage(void)
     daemon_usage();
     vlog_usage();
     printf("\nOther options:\n"
+           "  --db=embedded:DIR       run an ovsdb-server on a file in DIR "
+           "(default:\n"
+           "                          embedded:" BATON_STATEDIR ")\n"
+           "  --db=DATABASE           use the database there, such as "
+           "unix:FILE or\n"
+           "                          ssl:IP:PORT\n"
            "  --no-realtime           do not ask for a real-time priority\n"
            "  --unixctl=SOCKET        override default control socket name\n"
            "  -h, --help              display this help message\n"
@@ -62,6 +72,7 @@ parse_options(int argc, char *argv[], struct options *options)
         OPT_UNIXCTL = UCHAR_MAX + 1,
         OPT_ENABLE_DUMMY,
         OPT_NO_REALTIME,
+        OPT_DB,
         VLOG_OPTION_ENUMS,
         DAEMON_OPTION_ENUMS,
         SSL_OPTION_ENUMS,
@@ -71,6 +82,7 @@ parse_options(int argc, char *argv[], struct options *options)
         { "version", no_argument, NULL, 'V' },
         { "enable-dummy", no_argument, NULL, OPT_ENABLE_DUMMY },
         { "no-realtime", no_argument, NULL, OPT_NO_REALTIME },
+        { "db", required_argument, NULL, OPT_DB },
         { "unixctl", required_argument, NULL, OPT_UNIXCTL },
         VLOG_LONG_OPTIONS,
         DAEMON_LONG_OPTIONS,
@@ -80,6 +92,7 @@ parse_options(int argc, char *argv[], struct options *options)
     char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
 
     memset(options, 0, sizeof *options);
+    options->database = EMBEDDED BATON_STATEDIR;
     for (;;) {
         int c = getopt_long(argc, argv, short_options, long_options, NULL);
 
@@ -109,6 +122,8 @@ parse_options(int argc, char *argv[], struct options *options)
         case OPT_ENABLE_DUMMY: options->enable_dummy = true; break;
 
         case OPT_NO_REALTIME: options->no_realtime = true; break;
+
+        case OPT_DB: options->database = optarg; break;
 
         case OPT_UNIXCTL: options->unixctl_path = optarg; break;
 
@@ -190,16 +205,18 @@ signals_run(struct controller *controller, struct ctl_exit *ending)
 }
 
 static void
-main_loop(struct controller *controller, struct unixctl_server *unixctl,
-          struct ctl_exit *ending)
+main_loop(struct controller *controller, struct database_server *database,
+          struct unixctl_server *unixctl, struct ctl_exit *ending)
 {
     while (!ending->exiting) {
         latency_run();
         signals_run(controller, ending);
+        database_server_run(database);
         controller_run(controller);
         unixctl_server_run(unixctl);
 
         poll_fd_wait(signal_fds[0], POLLIN);
+        database_server_wait(database);
         controller_wait(controller);
         unixctl_server_wait(unixctl);
         if (ending->exiting) {
@@ -214,10 +231,13 @@ main(int argc, char *argv[])
 {
     struct ctl_exit ending = { false, false };
     char *policy, *key, *certificate, *ca_cert;
+    struct database_server *database = NULL;
     struct unixctl_server *unixctl;
     struct controller *controller;
     struct options options;
+    const char *remote;
     char *error = NULL;
+    char *directory;
 
     ovs_set_program_name(argv[0], PACKAGE_VERSION);
     ovs_cmdl_proctitle_init(argc, argv);
@@ -229,6 +249,9 @@ main(int argc, char *argv[])
     key = absolute(options.private_key);
     certificate = absolute(options.certificate);
     ca_cert = absolute(options.ca_cert);
+    directory = !strncmp(options.database, EMBEDDED, strlen(EMBEDDED))
+                    ? absolute(options.database + strlen(EMBEDDED))
+                    : NULL;
 
     daemonize_start(false);
     if (unixctl_server_create(options.unixctl_path, &unixctl)) {
@@ -239,21 +262,32 @@ main(int argc, char *argv[])
     if (options.enable_dummy) {
         timeval_dummy_register();
     }
-    controller = controller_create(policy, key, certificate, ca_cert, &error);
+    if (directory) {
+        database = database_server_start(directory, &error);
+        if (!database) {
+            ovs_fatal(0, "%s", error);
+        }
+    }
+    remote = database ? database_server_get_remote(database)
+                      : options.database;
+    controller = controller_create(policy, key, certificate, ca_cert, remote,
+                                   &error);
     if (!controller) {
         ovs_fatal(0, "%s", error);
     }
     ctl_register(controller, &ending);
     daemonize_complete();
 
-    main_loop(controller, unixctl, &ending);
+    main_loop(controller, database, unixctl, &ending);
 
     controller_destroy(controller, ending.detach);
+    database_server_stop(database);
     unixctl_server_destroy(unixctl);
     free(policy);
     free(key);
     free(certificate);
     free(ca_cert);
+    free(directory);
     service_stop();
     return 0;
 }

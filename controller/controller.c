@@ -9,6 +9,7 @@
 #include "announcement.h"
 #include "attachment.h"
 #include "bridge.h"
+#include "database.h"
 #include "device-link.h"
 #include "guard.h"
 #include "holder.h"
@@ -25,12 +26,37 @@
 #include "record.h"
 #include "timeval.h"
 #include "transfer.h"
+#include "upkeep.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(controller);
 
 /* Packets from bridges handled in one turn. */
 #define PACKETS_MAX 256
+
+/* Policy no longer has 'device': its transfers are aborted.  It goes when it
+ * has been told so, and that waits for the database. */
+static void
+leave(struct controller *c, struct device *device)
+{
+    char *reason = xasprintf("policy no longer has device %s", device->name);
+
+    if (!device->leaving) {
+        VLOG_INFO("%s: %s", device->name, reason);
+        device->leaving = true;
+        transfers_device_gone(c->transfers, device->name, reason);
+        mediator_act(c);
+    }
+    if (!transfers_involve(c->transfers, device->name)) {
+        holders_forget(c->holders, device->name, LLONG_MAX);
+        device_links_forget(c->links, device, reason);
+        session_cache_mark(&c->sessions, device->name);
+        session_cache_sweep(&c->sessions, device->name);
+        upkeep_place_changed(c->upkeep, device->name);
+        device_remove(&c->devices, device);
+    }
+    free(reason);
+}
 
 /* Makes all modules agree with c->policy. */
 static void
@@ -46,20 +72,12 @@ configure(struct controller *c)
     }
     HMAP_FOR_EACH_SAFE(device, node, &c->devices.devices) {
         if (!shash_find(&c->policy->devices, device->name)) {
-            char *reason = xasprintf("policy no longer has device %s",
-                                     device->name);
-
-            VLOG_INFO("%s: %s", device->name, reason);
-            transfers_device_gone(c->transfers, device->name, reason);
-            mediator_act(c);
-            holders_forget(c->holders, device->name, LLONG_MAX);
-            device_links_forget(c->links, device, reason);
-            session_cache_mark(&c->sessions, device->name);
-            session_cache_sweep(&c->sessions, device->name);
-            device_remove(&c->devices, device);
-            free(reason);
+            leave(c, device);
         } else {
-            attachment_recheck(device, c->policy, time_msec());
+            device->leaving = false;
+            if (attachment_recheck(device, c->policy, time_msec())) {
+                upkeep_place_changed(c->upkeep, device->name);
+            }
         }
     }
     leases_configure(c->leases, c->policy, time_msec());
@@ -71,9 +89,83 @@ configure(struct controller *c)
     }
 }
 
+static void
+create_modules(struct controller *c)
+{
+    c->network = network_create();
+    c->links = device_links_create();
+    devices_init(&c->devices);
+    session_cache_init(&c->sessions);
+    c->leases = leases_create();
+    c->holders = holders_create();
+    leases_write_changes(c->leases);
+    c->records = record_store_create(c->database);
+    c->upkeep = upkeep_create(c->database);
+    c->transfers = transfers_create();
+}
+
+static void
+destroy_modules(struct controller *c, bool detach)
+{
+    transfers_destroy(c->transfers);
+    upkeep_destroy(c->upkeep);
+    record_store_destroy(c->records);
+    holders_destroy(c->holders);
+    leases_destroy(c->leases);
+    session_cache_destroy(&c->sessions);
+    device_links_destroy(c->links);
+    devices_destroy(&c->devices);
+    network_destroy(c->network, detach);
+}
+
+/* Takes from the database what was so when the last controller ended, before
+ * any bridge or device is talked to: bridges then only get what differs. */
+static void
+load(struct controller *c)
+{
+    const struct shash_node *node;
+    struct record record = RECORD_WALK;
+
+    SHASH_FOR_EACH(node, &c->policy->devices) {
+        device_add(&c->devices, node->name);
+    }
+    leases_configure(c->leases, c->policy, time_msec());
+    upkeep_load(c->upkeep, c->leases, &c->devices, time_msec());
+    while (record_next(c->records, &record)) {
+        if (record.ended) {
+            mediator_session_rests(c, &record);
+        } else {
+            leases_hold(c->leases, &record.address);
+        }
+    }
+    VLOG_INFO("%" PRIuSIZE " moved sessions and %" PRIuSIZE " leases are in "
+              "the database",
+              record_count(c->records), leases_count(c->leases));
+}
+
+/* Works while the database says that this controller leads. */
+static void
+run_term(struct controller *c)
+{
+    bool leads = database_leads(c->database);
+
+    if (c->term && (!leads || database_get_term(c->database) != c->term)) {
+        VLOG_WARN("another controller leads: devices and bridges are its");
+        destroy_modules(c, false);
+        create_modules(c);
+        c->term = 0;
+    }
+    if (!c->term && leads) {
+        c->term = database_get_term(c->database);
+        load(c);
+        configure(c);
+    }
+}
+
 struct controller *
 controller_create(const char *policy_file, const char *private_key,
-                  const char *certificate, const char *ca_cert, char **errorp)
+                  const char *certificate, const char *ca_cert,
+                  const char *database, char **errorp)
 {
     struct identity *identity;
     struct policy *policy;
@@ -102,16 +194,9 @@ controller_create(const char *policy_file, const char *private_key,
     c->policy_file = xstrdup(policy_file);
     c->policy = policy;
     c->identity = identity;
-    c->network = network_create();
-    c->links = device_links_create();
-    devices_init(&c->devices);
-    session_cache_init(&c->sessions);
-    c->leases = leases_create();
-    c->holders = holders_create();
-    c->records = record_store_create();
-    c->transfers = transfers_create();
+    c->database = database_create(database, identity_get_name(identity));
+    create_modules(c);
     c->started = time_wall_msec();
-    configure(c);
     return c;
 }
 
@@ -119,14 +204,8 @@ void
 controller_destroy(struct controller *c, bool detach)
 {
     if (c) {
-        transfers_destroy(c->transfers);
-        record_store_destroy(c->records);
-        holders_destroy(c->holders);
-        leases_destroy(c->leases);
-        session_cache_destroy(&c->sessions);
-        device_links_destroy(c->links);
-        devices_destroy(&c->devices);
-        network_destroy(c->network, detach);
+        destroy_modules(c, detach);
+        database_destroy(c->database);
         identity_destroy(c->identity);
         policy_destroy(c->policy);
         free(c->policy_file);
@@ -147,7 +226,9 @@ controller_reload(struct controller *c)
         return error;
     }
     c->policy = policy;
-    configure(c);
+    if (c->term) {
+        configure(c);
+    }
     policy_destroy(old);
     VLOG_INFO("%s: policy reloaded", c->policy_file);
     return NULL;
@@ -234,7 +315,11 @@ run_devices(struct controller *c)
     unsigned int lifetime = c->policy->sa_lifetime_s;
     struct device *device;
 
-    HMAP_FOR_EACH(device, node, &c->devices.devices) {
+    HMAP_FOR_EACH_SAFE(device, node, &c->devices.devices) {
+        if (device->leaving) {
+            leave(c, device);
+            continue;
+        }
         if (device->link && device->sa.expires - now < lifetime * 250LL) {
             device_renew_sa(&c->devices, device, lifetime, now);
             methods_send_sa(c, device);
@@ -246,11 +331,17 @@ run_devices(struct controller *c)
 void
 controller_run(struct controller *c)
 {
+    database_run(c->database);
+    run_term(c);
+    if (!c->term) {
+        return;
+    }
     run_network(c);
     run_links(c);
     run_devices(c);
     announcements_run(c);
     mediator_run(c);
+    methods_run(c);
 }
 
 void
@@ -259,6 +350,10 @@ controller_wait(struct controller *c)
     long long int deadline = LLONG_MAX;
     const struct device *device;
 
+    database_wait(c->database);
+    if (!c->term) {
+        return;
+    }
     network_wait(c->network);
     device_links_wait(c->links);
     mediator_wait(c);

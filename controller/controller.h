@@ -11,8 +11,8 @@
  *     mediator      what the state machine wants done   -> modules
  *     guard         packets that a bridge refused       -> modules
  *
- *     lease, holder, record, session, device,
- *     attachment, transfer, network                      know none of these
+ *     lease, holder, record, upkeep, database, session,
+ *     device, attachment, transfer, network              know none of these
  */
 
 #include <stdbool.h>
@@ -21,6 +21,7 @@
 #include "device.h"
 #include "session.h"
 
+struct database;
 struct device_links;
 struct holders;
 struct identity;
@@ -29,8 +30,14 @@ struct network;
 struct policy;
 struct record_store;
 struct transfers;
+struct upkeep;
 
 struct controller {
+    struct database *database;
+    unsigned int term; /* Of the database, in which we work; 0: we do not. */
+    struct upkeep *upkeep;
+    uint64_t upkeep_seqno; /* When leases were answered last. */
+
     char *policy_file;
     struct policy *policy;
     struct identity *identity;
@@ -52,11 +59,14 @@ struct controller {
     long long int started; /* Wall clock, milliseconds. */
 };
 
-/* NULL and a message in '*errorp' if the policy or the identity is no good. */
+/* NULL and a message in '*errorp' if the policy or the identity is no good.
+ * 'database' is a remote, such as "unix:/run/baton/db.sock": the controller
+ * works while it leads there. */
 struct controller *controller_create(const char *policy_file,
                                      const char *private_key,
                                      const char *certificate,
-                                     const char *ca_cert, char **errorp);
+                                     const char *ca_cert, const char *database,
+                                     char **errorp);
 /* With 'detach', Baton's flows are deleted from the bridges. */
 void controller_destroy(struct controller *, bool detach);
 void controller_run(struct controller *);

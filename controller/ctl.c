@@ -225,11 +225,11 @@ ctl_sessions(struct unixctl_conn *conn, int argc OVS_UNUSED,
 {
     const struct controller *c = c_;
     struct json *array = json_array_create_empty();
-    const struct record *record = NULL;
+    struct record record;
     const struct session *session;
 
     HMAP_FOR_EACH(session, node, &c->sessions.sessions) {
-        if (!record_find(c->records, &session->id)) {
+        if (!record_find(c->records, &session->id, &record)) {
             json_array_add(array,
                            show_session(c, &session->id, &session->address,
                                         session->name, session->service,
@@ -237,16 +237,17 @@ ctl_sessions(struct unixctl_conn *conn, int argc OVS_UNUSED,
                                         session->device, ONWARD_RIGHT_ALL));
         }
     }
-    while ((record = record_next(c->records, record))) {
-        if (!record->ended) {
-            bool home = !strcmp(record->owner, record->home);
-            struct onward_right right = { record->onward, record->depth };
+    record = (struct record) RECORD_WALK;
+    while (record_next(c->records, &record)) {
+        if (!record.ended) {
+            bool home = !strcmp(record.owner, record.home);
+            struct onward_right right = { record.onward, record.depth };
 
             json_array_add(
-                array, show_session(c, &record->session, &record->address,
-                                    record->name, record->service,
-                                    record->owner, record->epoch, record->home,
-                                    home ? ONWARD_RIGHT_ALL : right));
+                array,
+                show_session(c, &record.session, &record.address, record.name,
+                             record.service, record.owner, record.epoch,
+                             record.home, home ? ONWARD_RIGHT_ALL : right));
         }
     }
     reply_array(conn, "sessions", array);

@@ -26,6 +26,7 @@
 
 #include "timeval.h"
 #include "transfer.h"
+#include "upkeep.h"
 #include "util.h"
 #include "uuid.h"
 
@@ -444,9 +445,30 @@ named_lease(const struct controller *c, const struct device *device,
                 : lease);
 }
 
-void
-method_lease(struct controller *c, struct device *device,
-             const struct jsonrpc_msg *msg, struct message *m)
+/* The answer waits until the lease is written: what was given is never given
+ * to another device, whatever happens to us. */
+static void
+hold_lease_request(const struct controller *c, struct device *device,
+                   const struct jsonrpc_msg *msg, uint64_t family)
+{
+    const char *trouble = record_store_get_trouble(c->records);
+    struct jsonrpc_msg **held = &device->lease_requests[family == 6];
+
+    if (trouble) {
+        link_reply_error(device->link, msg, "database", "%s", trouble);
+        return;
+    }
+    if (*held) {
+        link_reply_error(device->link, *held, "again",
+                         "another request for a lease came after it");
+        jsonrpc_msg_destroy(*held);
+    }
+    *held = jsonrpc_msg_clone(msg);
+}
+
+static void
+lease_to(struct controller *c, struct device *device,
+         const struct jsonrpc_msg *msg, struct message *m, bool again)
 {
     uint64_t family = message_get_integer(m, "family", 4, 6);
     bool more = (shash_find(json_object(m->object), "more")
@@ -470,12 +492,16 @@ method_lease(struct controller *c, struct device *device,
         return;
     }
     lease = leases_grant(c->leases, device->name, device->place.bridge, family,
-                         more, time_msec(), &error);
+                         more && !again, time_msec(), &error);
     if (lease && named && !more) {
         lease = named_lease(c, device, &prefix, plen, lease);
     }
     if (lease) {
         mediator_run(c); /* The block's guard goes first. */
+        if (!lease->written) {
+            hold_lease_request(c, device, msg, family);
+            return;
+        }
         link_reply(device->link, msg, lease_result(c, lease));
     } else if (error == LEASE_NO_POOL) {
         link_reply_error(device->link, msg, "no-pool",
@@ -489,6 +515,39 @@ method_lease(struct controller *c, struct device *device,
                          "no block is left in the IPv%" PRIu64 " pools of "
                          "bridge %s",
                          family, device->place.bridge);
+    }
+}
+
+void
+method_lease(struct controller *c, struct device *device,
+             const struct jsonrpc_msg *msg, struct message *m)
+{
+    lease_to(c, device, msg, m, false);
+}
+
+/* Handles what hold_lease_request() held once more. */
+void
+methods_run(struct controller *c)
+{
+    struct device *device;
+
+    if (c->upkeep_seqno == upkeep_get_seqno(c->upkeep)) {
+        return;
+    }
+    c->upkeep_seqno = upkeep_get_seqno(c->upkeep);
+    HMAP_FOR_EACH(device, node, &c->devices.devices) {
+        for (size_t i = 0; i < ARRAY_SIZE(device->lease_requests); i++) {
+            struct jsonrpc_msg *msg = device->lease_requests[i];
+
+            device->lease_requests[i] = NULL;
+            if (msg && device->link) {
+                struct message m = MESSAGE_INITIALIZER(link_msg_params(msg));
+
+                lease_to(c, device, msg, &m, true);
+                free(m.error);
+            }
+            jsonrpc_msg_destroy(msg);
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hash.h"
+#include "jsonrpc.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -84,6 +85,10 @@ device_disconnected(struct device *device)
     device->certificate = NULL;
     free(device->endpoint);
     device->endpoint = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(device->lease_requests); i++) {
+        jsonrpc_msg_destroy(device->lease_requests[i]);
+        device->lease_requests[i] = NULL;
+    }
     seal_wipe(device->nonce, sizeof device->nonce);
     wipe_sa(&device->sa);
     wipe_sa(&device->old_sa);

@@ -18,6 +18,7 @@
 #include "seal.h"
 #include "session-flows.h"
 
+struct jsonrpc_msg;
 struct link;
 struct policy;
 
@@ -68,6 +69,9 @@ struct device {
     struct link *link; /* NULL: not connected.  Not owned. */
     char *certificate; /* PEM. */
     char *endpoint;    /* "ssl:IP:PORT" for peers. */
+    /* Requests for leases, of IPv4 and of IPv6, that are answered when the
+     * lease is written. */
+    struct jsonrpc_msg *lease_requests[2];
     uint8_t nonce[DEVICE_NONCE_LEN];
     struct device_sa sa;
     struct device_sa old_sa;     /* Renewed; lives on for what began before. */
@@ -79,6 +83,7 @@ struct device {
     long long int reclaim_at; /* Milliseconds; 0: not due.  When sessions
                                  * that it does not announce are over. */
     unsigned int n_registrations;
+    bool leaving; /* No longer in policy: goes once it has no transfers. */
 };
 
 struct devices {

@@ -22,7 +22,8 @@ VLOG_DEFINE_THIS_MODULE(guard);
 const char *
 guard_owner(const struct controller *c, const struct in6_addr *addr)
 {
-    const struct record *record = record_find_address(c->records, addr);
+    struct record view;
+    const struct record *record = record_find_address(c->records, addr, &view);
 
     return record ? record->owner : leases_lessee(c->leases, addr);
 }
@@ -54,7 +55,8 @@ is_late(const struct controller *c, const struct bridge *bridge,
         const struct bridge_packet *packet, const struct flow *flow,
         const struct in6_addr *addr)
 {
-    const struct record *record = record_find_address(c->records, addr);
+    struct record view;
+    const struct record *record = record_find_address(c->records, addr, &view);
     const struct transfer *t = record ? transfers_find(c->transfers,
                                                        &record->transfer)
                                       : NULL;

@@ -33,8 +33,10 @@ check_onward(const struct controller *c, const struct device *from,
              const char *asked, struct refusal *r)
 {
     struct onward_right right, limit;
+    struct record view;
 
-    transfer_check_onward(c, record_find(c->records, &a->session), target, r);
+    transfer_check_onward(c, record_find(c->records, &a->session, &view),
+                          target, r);
     limit = transfer_onward_limit(c, &a->session, from->name, target,
                                   a->service);
     if (!asked) {
@@ -71,6 +73,7 @@ check_introduction(const struct controller *c, const struct device *from,
         free(why);
         return;
     }
+    transfer_check_database(c, r);
     transfer_check_device(c, target, bridge, r);
     transfer_check_device(c, from->name, bridge, r);
     if (transfers_count_offers(c->transfers, from->name, TRANSFER_SIDE_T)

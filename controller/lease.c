@@ -12,6 +12,9 @@
 #include "util.h"
 #include "uuid.h"
 
+/* Seconds that a block rests, if no pool says how long. */
+#define LEASE_REST_DEFAULT 3600
+
 /* A pool, copied from policy so that a reload cannot pull it away. */
 struct lease_pool {
     struct ovs_list node; /* In struct leases. */
@@ -36,13 +39,20 @@ struct lease_event {
 };
 
 struct leases {
-    struct ovs_list pools;   /* struct lease_pool */
-    struct hmap blocks;      /* struct lease */
-    struct hmap addresses;   /* struct lease_address */
-    struct ovs_list changes; /* struct lease_event */
-    struct ovs_list freed;   /* struct lease_event; only 'addr' counts. */
+    struct ovs_list pools;     /* struct lease_pool */
+    struct hmap blocks;        /* struct lease */
+    struct hmap addresses;     /* struct lease_address */
+    struct ovs_list changes;   /* struct lease_event */
+    struct ovs_list freed;     /* struct lease_event; only 'addr' counts. */
+    struct ovs_list unwritten; /* struct lease_todo */
+    bool write;
     uint64_t n_grants;
     long long int next; /* Nothing ends before that. */
+};
+
+struct lease_todo {
+    struct ovs_list node; /* In struct leases. */
+    struct lease_block block;
 };
 
 struct leases *
@@ -55,6 +65,7 @@ leases_create(void)
     hmap_init(&ls->addresses);
     ovs_list_init(&ls->changes);
     ovs_list_init(&ls->freed);
+    ovs_list_init(&ls->unwritten);
     ls->next = LLONG_MAX;
     return ls;
 }
@@ -97,7 +108,11 @@ leases_destroy(struct leases *ls)
     if (ls) {
         struct lease *lease;
         struct lease_address *la;
+        struct lease_todo *todo;
 
+        LIST_FOR_EACH_POP(todo, node, &ls->unwritten) {
+            free(todo);
+        }
         HMAP_FOR_EACH_SAFE(lease, node, &ls->blocks) {
             free_lease(ls, lease);
         }
@@ -156,10 +171,27 @@ find_block(const struct leases *ls, const struct in6_addr *block)
 }
 
 static void
-changed(struct leases *ls, const struct lease *lease)
+to_be_written(struct leases *ls, const struct in6_addr *addr,
+              unsigned int plen)
+{
+    struct lease_todo *todo;
+
+    if (ls->write) {
+        todo = xzalloc(sizeof *todo);
+        todo->block.addr = *addr;
+        todo->block.plen = plen;
+        ovs_list_push_back(&ls->unwritten, &todo->node);
+    }
+}
+
+static void
+changed(struct leases *ls, struct lease *lease)
 {
     struct lease_event *event = xzalloc(sizeof *event);
 
+    lease->version++;
+    lease->written = !ls->write;
+    to_be_written(ls, &lease->addr, lease->plen);
     event->change.key = lease->key;
     ovs_strlcpy(event->change.bridge, lease->bridge,
                 sizeof event->change.bridge);
@@ -346,7 +378,7 @@ leases_grant(struct leases *ls, const char *device, const char *bridge,
 
     leases_run(ls, now);
     lease = renew(ls, device, bridge, family, now);
-    if (lease && !more) {
+    if (lease && (!more || !lease->written)) {
         *error = LEASE_OK;
         return lease;
     }
@@ -365,6 +397,138 @@ leases_grant(struct leases *ls, const char *device, const char *bridge,
         *error = LEASE_EXHAUSTED;
     }
     return NULL;
+}
+
+/* Writing. */
+
+void
+leases_write_changes(struct leases *ls)
+{
+    ls->write = true;
+}
+
+char *
+lease_block_to_string(const struct in6_addr *addr, unsigned int plen)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(addr) && plen >= 96;
+    char s[INET6_ADDRSTRLEN];
+
+    ipv6_string_mapped(s, addr);
+    return xasprintf("%s/%u", s, v4 ? plen - 96 : plen);
+}
+
+static bool
+block_from_string(const char *s, struct in6_addr *addr, unsigned int *plen)
+{
+    struct in6_addr mask;
+    ovs_be32 ip;
+    char *error;
+
+    error = ip_parse_cidr(s, &ip, plen);
+    if (!error) {
+        in6_addr_set_mapped_ipv4(addr, ip);
+        *plen += 96;
+    } else {
+        free(error);
+        error = ipv6_parse_cidr(s, addr, plen);
+        if (error) {
+            free(error);
+            return false;
+        }
+    }
+    mask = ipv6_create_mask(*plen);
+    *addr = ipv6_addr_bitand(addr, &mask);
+    return true;
+}
+
+bool
+leases_load(struct leases *ls, const char *pool_name, const char *bridge,
+            const char *device, const char *block, enum lease_state state,
+            long long int now)
+{
+    const struct lease_pool *pool;
+    struct in6_addr addr;
+    struct lease *lease;
+    unsigned int plen;
+
+    if (!block_from_string(block, &addr, &plen) || find_block(ls, &addr)) {
+        return false;
+    }
+    pool = find_pool(ls, &addr);
+    lease = xzalloc(sizeof *lease);
+    lease->key = uuid_random();
+    lease->pool = xstrdup(pool_name);
+    lease->bridge = xstrdup(bridge);
+    lease->device = xstrdup(device);
+    lease->addr = addr;
+    lease->plen = plen;
+    lease->state = state;
+    lease->lifetime_s = pool ? pool->lease_s : 0;
+    lease->rest_s = pool ? pool->rest_s : LEASE_REST_DEFAULT;
+    lease->until = now
+                   + 1000LL
+                         * (state == LEASE_LEASED ? lease->lifetime_s
+                                                  : lease->rest_s);
+    lease->order = ++ls->n_grants;
+    lease->version = 1;
+    lease->written = true;
+    ls->next = MIN(ls->next, lease->until);
+    hmap_insert(&ls->blocks, &lease->node, hash_address(&addr));
+    return true;
+}
+
+bool
+leases_next_unwritten(struct leases *ls, struct lease_block *block,
+                      const struct lease **leasep)
+{
+    struct lease_todo *todo;
+
+    LIST_FOR_EACH_POP(todo, node, &ls->unwritten) {
+        struct lease *lease = find_block(ls, &todo->block.addr);
+
+        *block = todo->block;
+        free(todo);
+        if (lease && lease->plen != block->plen) {
+            lease = NULL; /* Another, which begins with the same address. */
+        }
+        block->version = lease ? lease->version : 0;
+        *leasep = lease;
+        if (!lease || lease->taken != lease->version) {
+            if (lease) {
+                lease->taken = lease->version;
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+leases_any_unwritten(const struct leases *ls)
+{
+    return !ovs_list_is_empty(&ls->unwritten);
+}
+
+void
+leases_written(struct leases *ls, const struct lease_block *block)
+{
+    struct lease *lease = find_block(ls, &block->addr);
+
+    if (lease && lease->plen == block->plen
+        && lease->version == block->version) {
+        lease->written = true;
+    }
+}
+
+void
+leases_write_again(struct leases *ls, const struct lease_block *block)
+{
+    struct lease *lease = find_block(ls, &block->addr);
+
+    if (lease) {
+        lease->taken = 0;
+    }
+    to_be_written(ls, &block->addr, block->plen);
 }
 
 const struct lease *
@@ -468,6 +632,12 @@ leases_rest(struct leases *ls, const struct in6_addr *addr, long long int now)
 }
 
 bool
+leases_is_in_use(const struct leases *ls, const struct in6_addr *addr)
+{
+    return find_address(ls, addr) != NULL;
+}
+
+bool
 leases_next_in_use(const struct leases *ls, const struct lease *lease,
                    void **cookie, struct in6_addr *addr)
 {
@@ -495,6 +665,7 @@ run_block(struct leases *ls, struct lease *lease, long long int now)
     } else if (lease->state == LEASE_LEASED) {
         put_to_rest(ls, lease, now);
     } else {
+        to_be_written(ls, &lease->addr, lease->plen);
         free_lease(ls, lease);
     }
 }

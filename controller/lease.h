@@ -17,6 +17,15 @@
  * (leases_rest()); both are listed to whoever gets the block next, and are
  * not to be given.
  *
+ * A block is not to be given to its lessee before it is written where it
+ * outlives this process, so that it is never leased twice: for who writes,
+ *
+ *     leases_load(leases, ...);              what was written, at the start
+ *     while (leases_next_unwritten(leases, &block)) { ... write it ... }
+ *     leases_written(leases, &block);        or leases_write_again()
+ *
+ * No times are written: what is loaded has all its time before it again.
+ *
  * Pure: no switch, no device, no clock ('now' is in milliseconds, monotonic).
  * Addresses are IPv4-mapped where they are IPv4's. */
 
@@ -48,7 +57,10 @@ struct lease {
     enum lease_state state;
     long long int until; /* Milliseconds. */
     unsigned int lifetime_s, rest_s;
-    uint64_t order; /* Counts grants. */
+    uint64_t order;   /* Counts grants. */
+    uint64_t version; /* Counts changes. */
+    bool written;     /* Its state is, at 'version'. */
+    uint64_t taken;   /* By leases_next_unwritten(), at that version. */
 };
 
 enum lease_error { LEASE_OK, LEASE_NO_POOL, LEASE_EXHAUSTED };
@@ -61,8 +73,35 @@ void leases_destroy(struct leases *);
 void leases_configure(struct leases *, const struct policy *,
                       long long int now);
 
+/* From now on what changes is to be written; without this, what changes counts
+ * as written. */
+void leases_write_changes(struct leases *);
+
+/* Takes a block as it was written.  Its pool's times are those of
+ * leases_configure(), which is to be called before, and again after all are
+ * loaded.  Not a valid block: returns false. */
+bool leases_load(struct leases *, const char *pool, const char *bridge,
+                 const char *device, const char *block, enum lease_state,
+                 long long int now);
+
+/* A block whose state is to be written. */
+struct lease_block {
+    struct in6_addr addr;
+    unsigned int plen;
+    uint64_t version; /* 0: there is no such block any more. */
+};
+/* Takes one of those to be written; 'lease' is NULL if it is gone. */
+bool leases_next_unwritten(struct leases *, struct lease_block *,
+                           const struct lease **lease);
+bool leases_any_unwritten(const struct leases *);
+void leases_written(struct leases *, const struct lease_block *);
+void leases_write_again(struct leases *, const struct lease_block *);
+/* "10.1.0.128/28".  The caller frees it. */
+char *lease_block_to_string(const struct in6_addr *, unsigned int plen);
+
 /* Renews all blocks of 'device' on 'bridge' of that 'family' (4 or 6), and
- * returns the newest; with 'more', or if there is none, adds another.  The
+ * returns the newest; with 'more', or if there is none, adds another, unless
+ * the newest is not written yet, when there is no use in another.  The
  * lease stays valid until the next call that takes 'now'. */
 const struct lease *leases_grant(struct leases *, const char *device,
                                  const char *bridge, int family, bool more,
@@ -86,6 +125,9 @@ const char *leases_home_bridge(const struct leases *, const struct in6_addr *);
 void leases_hold(struct leases *, const struct in6_addr *);
 /* The session on 'addr' ended: it rests for its pool's quarantine. */
 void leases_rest(struct leases *, const struct in6_addr *, long long int now);
+
+/* Is 'addr' held, or does it rest? */
+bool leases_is_in_use(const struct leases *, const struct in6_addr *);
 
 /* Calls for each held or resting address of 'lease', in turn: start with
  * '*cookie' NULL; false at the end. */

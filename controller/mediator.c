@@ -21,6 +21,7 @@
 #include "record.h"
 #include "timeval.h"
 #include "transfer.h"
+#include "upkeep.h"
 #include "util.h"
 #include "uuid.h"
 
@@ -177,7 +178,8 @@ mediator_refresh_session(struct controller *c, const struct record *record)
 static void
 restore_session(struct controller *c, const struct transfer *t)
 {
-    const struct record *record = record_find(c->records, &t->session);
+    struct record view;
+    const struct record *record = record_find(c->records, &t->session, &view);
 
     if (record) {
         mediator_refresh_session(c, record);
@@ -228,15 +230,15 @@ is_moving(const struct controller *c, const struct uuid *session)
 static void
 refresh_sessions(struct controller *c, const char *bridge, const char *owner)
 {
-    const struct record *record = NULL;
+    struct record record = RECORD_WALK;
 
-    while ((record = record_next(c->records, record))) {
-        const char *home = leases_home_bridge(c->leases, &record->address);
+    while (record_next(c->records, &record)) {
+        const char *home = leases_home_bridge(c->leases, &record.address);
 
-        if (home && !record->ended && (!bridge || !strcmp(home, bridge))
-            && (!owner || !strcmp(record->owner, owner))
-            && !is_moving(c, &record->session)) {
-            mediator_refresh_session(c, record);
+        if (home && !record.ended && (!bridge || !strcmp(home, bridge))
+            && (!owner || !strcmp(record.owner, owner))
+            && !is_moving(c, &record.session)) {
+            mediator_refresh_session(c, &record);
         }
     }
 }
@@ -244,6 +246,7 @@ refresh_sessions(struct controller *c, const char *bridge, const char *owner)
 void
 mediator_place_changed(struct controller *c, const struct device *device)
 {
+    upkeep_place_changed(c->upkeep, device->name);
     refresh_blocks(c, NULL, device->name);
     refresh_sessions(c, NULL, device->name);
     network_flush_all(c->network);
@@ -308,7 +311,8 @@ static void
 do_write(struct controller *c, struct transfer *t)
 {
     struct record_change change;
-    const struct record *record = record_find(c->records, &t->session);
+    struct record view;
+    const struct record *record = record_find(c->records, &t->session, &view);
     bool commit = t->outcome == TRANSFER_COMMITTED;
 
     memset(&change, 0, sizeof change);
@@ -355,6 +359,7 @@ carry_out(struct controller *c, const struct transfer_action *action)
     struct transfer *t = action->transfer;
     struct onward_right right = { t->onward, t->depth };
     const struct record *record;
+    struct record view;
 
     switch (action->type) {
     case TRANSFER_DO_REDIRECT: do_redirect(c, t); break;
@@ -398,7 +403,7 @@ carry_out(struct controller *c, const struct transfer_action *action)
     case TRANSFER_DO_UNEXPECT: tell_unexpect(c, t); break;
 
     case TRANSFER_DO_ANSWER:
-        record = record_find(c->records, &t->session);
+        record = record_find(c->records, &t->session, &view);
         if (record) {
             answer_party(c, t, t->from, record, false);
             answer_party(c, t, t->to, record, true);
@@ -421,6 +426,7 @@ mediator_act(struct controller *c)
         while (transfers_next_action(c->transfers, &action)) {
             carry_out(c, &action);
         }
+        record_store_flush(c->records);
         if (record_next_reply(c->records, &reply)) {
             struct transfer *t = transfers_find_write(c->transfers,
                                                       reply.number);
@@ -486,14 +492,49 @@ run_leases(struct controller *c)
     }
 }
 
+/* What somebody else changed in the database. */
+static void
+run_changes(struct controller *c)
+{
+    struct record record;
+    struct uuid session;
+
+    while (record_next_change(c->records, &session)) {
+        if (record_find(c->records, &session, &record)
+            && !is_moving(c, &session)) {
+            mediator_refresh_session(c, &record);
+        }
+    }
+}
+
+/* A tombstone stays for as long as its address may not be given: after a
+ * restart that is how we know. */
+static void
+run_tombstones(struct controller *c)
+{
+    struct record record;
+
+    while (record_next_expired(c->records, &record)) {
+        if (leases_is_in_use(c->leases, &record.address)) {
+            record_end(c->records, &record.session,
+                       time_msec() + MEDIATOR_TOMBSTONE);
+        } else {
+            record_forget(c->records, &record.session);
+        }
+    }
+}
+
 void
 mediator_run(struct controller *c)
 {
     record_store_run(c->records, time_msec());
+    run_changes(c);
+    run_tombstones(c);
     run_barriers(c);
     transfers_run(c->transfers, time_msec());
     mediator_act(c);
     run_leases(c);
+    upkeep_run(c->upkeep, c->leases, &c->devices, time_msec());
     network_flush_all(c->network);
 }
 
@@ -504,16 +545,24 @@ mediator_wait(struct controller *c)
                                  leases_next_deadline(c->leases));
 
     record_store_wait(c->records);
+    upkeep_wait(c->upkeep, c->leases);
     if (deadline != LLONG_MAX) {
         poll_timer_wait_until(deadline);
     }
 }
 
 void
+mediator_session_rests(struct controller *c, const struct record *record)
+{
+    leases_rest(c->leases, &record->address, time_msec());
+    record_end(c->records, &record->session, time_msec() + MEDIATOR_TOMBSTONE);
+}
+
+void
 mediator_session_ended(struct controller *c, const struct uuid *session,
                        const struct in6_addr *address)
 {
-    const struct record *record = record_find(c->records, session);
+    struct record record;
 
     session_forget(&c->sessions, session);
     /* Its rest begins when the address has left every host. */
@@ -523,9 +572,10 @@ mediator_session_ended(struct controller *c, const struct uuid *session,
     } else {
         leases_rest(c->leases, address, time_msec());
     }
-    if (record) {
+    if (record_find(c->records, session, &record)) {
         record_end(c->records, session, time_msec() + MEDIATOR_TOMBSTONE);
-        mediator_refresh_session(c, record);
+        record.ended = true;
+        mediator_refresh_session(c, &record);
         network_flush_all(c->network);
     }
 }

@@ -43,6 +43,9 @@ void mediator_answer(struct controller *, struct device *,
 /* "pending". */
 void mediator_answer_pending(struct device *, const struct uuid *transfer);
 
+/* A moved session that had ended when we started: its address rests once more,
+ * as nobody knows for how long it did. */
+void mediator_session_rests(struct controller *, const struct record *);
 /* The session ended at its owner: its flows go, its address rests. */
 void mediator_session_ended(struct controller *, const struct uuid *session,
                             const struct in6_addr *);

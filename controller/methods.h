@@ -17,6 +17,9 @@ struct message;
 void methods_dispatch(struct controller *, struct device_conn *,
                       const struct jsonrpc_msg *);
 
+/* Answers what had to wait. */
+void methods_run(struct controller *);
+
 /* A method: reads what it needs from the message 'm', and before it does
  * anything with that, checks message_finish() by method_is_good(). */
 typedef void method_function(struct controller *, struct device *,

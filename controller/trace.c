@@ -55,7 +55,8 @@ collect_flows(const struct controller *c, const char *bridge,
               const struct in6_addr *addr, struct flow_set *all)
 {
     const struct flow_layout *layout = network_layout(c->network, bridge);
-    const struct record *record = record_find_address(c->records, addr);
+    struct record view;
+    const struct record *record = record_find_address(c->records, addr, &view);
     const struct lease *lease = leases_find(c->leases, addr);
     const struct transfer *t = NULL, *gone = NULL;
     struct flow_set flows;

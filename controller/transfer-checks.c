@@ -96,7 +96,8 @@ struct onward_right
 transfer_onward_limit(const struct controller *c, const struct uuid *session,
                       const char *from, const char *to, const char *service)
 {
-    const struct record *record = record_find(c->records, session);
+    struct record view;
+    const struct record *record = record_find(c->records, session, &view);
     struct onward_right limit = policy_onward(c->policy, from, to, service);
 
     if (record && !strcmp(to, record->home)) {
@@ -120,6 +121,16 @@ transfer_check_given(struct onward_right asked, struct onward_right limit,
                     "%s cannot give the right \"%s\" along: \"%s\" is the "
                     "most that it may",
                     from, a, l);
+    }
+}
+
+void
+transfer_check_database(const struct controller *c, struct refusal *r)
+{
+    const char *trouble = record_store_get_trouble(c->records);
+
+    if (trouble) {
+        refusal_set(r, "database", "%s", trouble);
     }
 }
 
@@ -159,7 +170,9 @@ transfer_check_device(const struct controller *c, const char *name,
 void
 transfer_spec_fill(const struct controller *c, struct transfer_spec *spec)
 {
-    const struct record *record = record_find(c->records, &spec->session);
+    struct record view;
+    const struct record *record = record_find(c->records, &spec->session,
+                                              &view);
 
     spec->home = record ? record->home : spec->from;
     spec->bridge = leases_home_bridge(c->leases, &spec->address);

@@ -44,6 +44,9 @@ const struct device *transfer_check_device(const struct controller *,
                                            const char *name,
                                            const char *bridge,
                                            struct refusal *);
+/* A transfer that could not be decided is not begun. */
+void transfer_check_database(const struct controller *, struct refusal *);
+
 bool transfer_bridge_is_ready(const struct controller *, const char *bridge);
 
 /* Fills in the home device and the home bridge of spec->session, as far as

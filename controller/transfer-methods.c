@@ -57,6 +57,7 @@ check_prepare(struct controller *c, struct device *device,
         .epoch = t->epoch,
     };
     struct refusal away = { NULL, NULL };
+    struct record view;
     char *why = NULL;
 
     if (!announcement_check(c, device, &a)) {
@@ -67,7 +68,9 @@ check_prepare(struct controller *c, struct device *device,
         refusal_set(r, "policy", "%s", why ? why : "policy forbids it");
         free(why);
     }
-    transfer_check_onward(c, record_find(c->records, &t->session), t->to, r);
+    transfer_check_database(c, r);
+    transfer_check_onward(c, record_find(c->records, &t->session, &view),
+                          t->to, r);
     if (!transfer_bridge_is_ready(c, t->bridge)) {
         refusal_set(r, "bridge", "bridge %s is not synchronised", t->bridge);
     }
@@ -239,7 +242,9 @@ static void
 abort_unknown(struct controller *c, struct device *device,
               struct transfer_spec *spec, bool target)
 {
-    const struct record *record = record_find(c->records, &spec->session);
+    struct record view;
+    const struct record *record = record_find(c->records, &spec->session,
+                                              &view);
     const char *owner = record ? record->owner
                                : leases_lessee(c->leases, &spec->address);
 
@@ -271,7 +276,9 @@ static void
 ask(struct controller *c, struct device *device, struct transfer_spec *spec,
     bool target)
 {
-    const struct record *record = record_find(c->records, &spec->session);
+    struct record view;
+    const struct record *record = record_find(c->records, &spec->session,
+                                              &view);
     const struct transfer *t = transfers_find_session(c->transfers,
                                                       &spec->session);
 

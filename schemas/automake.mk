@@ -2,3 +2,41 @@
 
 pkgdata_DATA += schemas/policy.schema.json
 EXTRA_DIST += schemas/policy.schema.json
+
+# The database: C code for its tables, by Open vSwitch's own generator.
+pkgdata_DATA += schemas/baton.ovsschema
+EXTRA_DIST += schemas/baton.ovsschema schemas/baton-idl.ann
+
+RUN_OVS = PYTHONPATH=$(OVS_SOURCE)/python PYTHONDONTWRITEBYTECODE=1 python3
+OVSDB_IDLC = $(RUN_OVS) $(OVS_SOURCE)/ovsdb/ovsdb-idlc.in
+
+BATON_IDL = schemas/baton-idl.c schemas/baton-idl.h
+BUILT_SOURCES += $(BATON_IDL)
+CLEANFILES += $(BATON_IDL) schemas/baton-idl.ovsidl
+
+schemas/baton-idl.ovsidl: $(srcdir)/schemas/baton.ovsschema \
+	$(srcdir)/schemas/baton-idl.ann
+	$(AM_V_GEN)$(MKDIR_P) schemas && \
+	$(OVSDB_IDLC) annotate $(srcdir)/schemas/baton.ovsschema \
+	    $(srcdir)/schemas/baton-idl.ann > $@.tmp && mv $@.tmp $@
+schemas/baton-idl.c: schemas/baton-idl.ovsidl
+	$(AM_V_GEN)$(OVSDB_IDLC) c-idl-source schemas/baton-idl.ovsidl \
+	    > $@.tmp && mv $@.tmp $@
+schemas/baton-idl.h: schemas/baton-idl.ovsidl
+	$(AM_V_GEN)$(OVSDB_IDLC) c-idl-header schemas/baton-idl.ovsidl \
+	    > $@.tmp && mv $@.tmp $@
+
+noinst_LTLIBRARIES += schemas/libbatonidl.la
+nodist_schemas_libbatonidl_la_SOURCES = $(BATON_IDL)
+schemas_libbatonidl_la_SOURCES =
+schemas_libbatonidl_la_CPPFLAGS = $(AM_CPPFLAGS) -I.
+# Generated code has its own idea of what is used.
+schemas_libbatonidl_la_CFLAGS = $(AM_CFLAGS) -w
+
+TESTS += schemas/baton-schema-checksum
+check_SCRIPTS += schemas/baton-schema-checksum
+CLEANFILES += schemas/baton-schema-checksum
+schemas/baton-schema-checksum: $(srcdir)/build-aux/schema-checksum
+	$(AM_V_GEN)$(MKDIR_P) schemas && printf '#!/bin/sh\nexec %s %s\n' \
+	    "$(abs_top_srcdir)/build-aux/schema-checksum" \
+	    "$(abs_top_srcdir)/schemas/baton.ovsschema" > $@ && chmod +x $@

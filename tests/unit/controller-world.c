@@ -365,7 +365,7 @@ world_begin(const char *policy)
     session_cache_init(&world->sessions);
     world->leases = leases_create();
     world->holders = holders_create();
-    world->records = record_store_create();
+    world->records = record_store_create(NULL);
     world->transfers = transfers_create();
     SHASH_FOR_EACH(node, &world->policy->devices) {
         device_add(&world->devices, node->name);

@@ -43,6 +43,7 @@ static const char policy[] =
 
 static struct agent *laptop, *tv, *phone;
 static struct world_session film;
+static struct record view;
 
 static void
 begin(void)
@@ -88,7 +89,7 @@ go(struct world_transfer *wt, struct agent *from, struct agent *to,
 static void
 check_owner(const char *owner, uint64_t epoch)
 {
-    const struct record *record = record_find(world->records, &film.id);
+    const struct record *record = record_find(world->records, &film.id, &view);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(record);
     CU_ASSERT_STRING_EQUAL(record->owner, owner);
@@ -199,7 +200,7 @@ test_move(void)
     CU_ASSERT_STRING_EQUAL(world_string(msg, "method"), "result");
     CU_ASSERT(world_integer(msg, "clock") > world_last_flush_at);
     world_expect(laptop, "result");
-    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id, &view));
 
     /* The guard turns when G has claimed, and T's last packets passed. */
     world_prove(&wt);
@@ -285,7 +286,7 @@ test_withdraw(void)
     world_seal(&wt, ONWARD_ANY, UINT8_MAX);
     world_prepare(&wt);
     check_error(laptop, "unknown-transfer");
-    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id, &view));
     world_end();
 }
 
@@ -392,9 +393,9 @@ test_claim(void)
     wt.proof[0] ^= 1;
     world_claim(&wt, phone);
     world_claim(&wt, laptop);
-    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id, &view));
     world_advance(TRANSFER_GONE_MS - 1);
-    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id, &view));
     world_advance(1);
     check_aborted(&wt);
     world_claim(&wt, tv); /* Too late. */
@@ -419,7 +420,7 @@ test_claim(void)
     world_seal(&wt, ONWARD_ANY, UINT8_MAX);
     world_prove(&wt);
     world_claim(&wt, tv);
-    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id, &view));
     world_end();
 }
 
@@ -436,7 +437,7 @@ test_flush_lost(void)
     world_prove(&wt);
     world_claim(&wt, tv);
     world_advance(TRANSFER_FLUSH_MS - 1);
-    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id));
+    CU_ASSERT_PTR_NULL(record_find(world->records, &film.id, &view));
     world_advance(1);
     check_owner("tv", 1);
     world_end();
@@ -615,7 +616,8 @@ test_ended(void)
         world_string(world_expect(laptop, "epoch"), "owner"), "tv");
     leave(laptop, &transfers_previous(world->transfers, NULL)->id);
     end_film(tv, 1);
-    CU_ASSERT_PTR_NULL(record_find_address(world->records, &film.address));
+    CU_ASSERT_PTR_NULL(
+        record_find_address(world->records, &film.address, &view));
     CU_ASSERT_EQUAL(world_guard.port, OFPP_NONE);
     check_rests();
     world_end();
@@ -634,7 +636,8 @@ test_left(void)
     /* To phone, which refuses, and lets go later. */
     CU_ASSERT_TRUE_FATAL(world_introduce(&wt, tv, phone, &film, 1));
     end_film(tv, 1);
-    CU_ASSERT_PTR_NULL(record_find_address(world->records, &film.address));
+    CU_ASSERT_PTR_NULL(
+        record_find_address(world->records, &film.address, &view));
     world_advance(60000);
     world_expect_none(laptop, "address-free");
     leave(phone, &first); /* Was not in that one. */
@@ -679,9 +682,9 @@ test_reclaim(void)
     again = world_connect("tv", 2);
     CU_ASSERT_FALSE(again->dropped);
     world_advance(119999);
-    CU_ASSERT_FALSE(record_find(world->records, &film.id)->ended);
+    CU_ASSERT_FALSE(record_find(world->records, &film.id, &view)->ended);
     world_advance(1);
-    CU_ASSERT_TRUE(record_find(world->records, &film.id)->ended);
+    CU_ASSERT_TRUE(record_find(world->records, &film.id, &view)->ended);
     world_end();
 }
 

@@ -34,6 +34,7 @@ static const char policy[] =
 
 static struct agent *laptop, *tv, *phone, *car;
 static struct world_session film;
+static struct record view;
 
 static void
 begin(void)
@@ -109,7 +110,7 @@ static void
 check_refused(struct agent *from, struct agent *to, uint64_t epoch,
               enum onward onward, uint8_t depth)
 {
-    const struct record *before = record_find(world->records, &film.id);
+    const struct record *before = record_find(world->records, &film.id, &view);
     enum onward right = before ? before->onward : ONWARD_ANY;
     struct world_transfer wt;
 
@@ -120,7 +121,7 @@ check_refused(struct agent *from, struct agent *to, uint64_t epoch,
                            "onward");
     world_expect(to, "unexpect");
     world_expect(from, "unexpect");
-    before = record_find(world->records, &film.id);
+    before = record_find(world->records, &film.id, &view);
     if (before) {
         CU_ASSERT_EQUAL(before->onward, right);
         CU_ASSERT_EQUAL(before->epoch, epoch);
@@ -220,7 +221,7 @@ test_aborted(void)
     world_expect(tv, "result");
     world_advance(TRANSFER_GONE_MS);
     world_expect(tv, "aborted");
-    record = record_find(world->records, &film.id);
+    record = record_find(world->records, &film.id, &view);
     CU_ASSERT_FATAL(record != NULL);
     CU_ASSERT_EQUAL(record->onward, ONWARD_ANY);
     CU_ASSERT_EQUAL(record->depth, 3);

@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "database.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jsonrpc.h"
+#include "openvswitch/json.h"
+#include "openvswitch/list.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/vlog.h"
+#include "ovsdb-cs.h"
+#include "ovsdb-idl.h"
+#include "schemas/baton-idl.h"
+#include "util.h"
+#include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(database);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
+
+#define DATABASE_NAME "Baton"
+#define DATABASE_LOCK "baton_controller"
+
+/* How a controller comes to lead:
+ *
+ *     FOLLOWING <-----------------------------------------------+
+ *         | the lock is ours: raise the generation              |
+ *         v                                                     |
+ *     RAISING -- refused or lost --> FOLLOWING                  |
+ *         | the reply: our generation                           |
+ *         v                                                     |
+ *     CATCHING_UP -- the replica shows a later one ------------>+
+ *         | the replica shows ours                              |
+ *         v                                                     |
+ *     LEADING -- a transaction or the replica shows a later one, |
+ *                or somebody else has the lock ---------------->+
+ */
+enum state { FOLLOWING, RAISING, CATCHING_UP, LEADING };
+
+struct database_txn {
+    struct ovs_list node;      /* In struct database, until it has ended. */
+    struct database *database; /* NULL: it has ended. */
+    struct json *id;           /* Of the JSON-RPC request. */
+    size_t skip;               /* Operations before the caller's. */
+    size_t n;                  /* The caller's operations. */
+    enum database_status status;
+    struct json *results; /* An array, or NULL. */
+    char *error;
+};
+
+struct database {
+    char *controller;
+    struct ovsdb_idl *idl;
+    struct ovsdb_cs *cs;
+    struct ovs_list txns; /* struct database_txn, oldest first. */
+
+    enum state state;
+    uint64_t generation; /* Ours; 0: none. */
+    unsigned int term;
+    struct database_txn *raising;
+    bool no_row; /* Table Controller was found empty. */
+};
+
+/* Transactions monitor nothing. */
+static struct json *
+compose_no_requests(const struct json *schema OVS_UNUSED, void *aux OVS_UNUSED)
+{
+    return json_object_create();
+}
+
+static const struct ovsdb_cs_ops cs_ops = { compose_no_requests };
+
+struct database *
+database_create(const char *remote, const char *controller)
+{
+    struct database *db = xzalloc(sizeof *db);
+
+    db->controller = xstrdup(controller);
+    ovs_list_init(&db->txns);
+    db->idl = ovsdb_idl_create(remote, &batondb_idl_class, true, true);
+    ovsdb_idl_track_add_all(db->idl);
+    db->cs = ovsdb_cs_create(DATABASE_NAME, 3, &cs_ops, db);
+    ovsdb_cs_set_leader_only(db->cs, true);
+    ovsdb_cs_set_lock(db->cs, DATABASE_LOCK);
+    ovsdb_cs_set_remote(db->cs, remote, true);
+    return db;
+}
+
+static void
+end_txn(struct database_txn *txn, enum database_status status)
+{
+    ovs_list_remove(&txn->node);
+    txn->database = NULL;
+    txn->status = status;
+}
+
+void
+database_destroy(struct database *db)
+{
+    if (db) {
+        struct database_txn *txn;
+
+        database_txn_destroy(db->raising);
+        LIST_FOR_EACH_SAFE(txn, node, &db->txns) {
+            end_txn(txn, DATABASE_LOST);
+        }
+        ovsdb_cs_destroy(db->cs);
+        ovsdb_idl_destroy(db->idl);
+        free(db->controller);
+        free(db);
+    }
+}
+
+/* Operations. */
+
+struct json *
+database_uuid_to_json(const struct uuid *uuid)
+{
+    return json_array_create_2(
+        json_string_create("uuid"),
+        json_string_create_nocopy(xasprintf(UUID_FMT, UUID_ARGS(uuid))));
+}
+
+struct json *
+database_op(const char *name, const char *table)
+{
+    struct json *op = json_object_create();
+
+    json_object_put_string(op, "op", name);
+    json_object_put_string(op, "table", table);
+    if (strcmp(name, "insert")) {
+        json_object_put(op, "where", json_array_create_empty());
+    }
+    return op;
+}
+
+void
+database_op_where(struct json *op, const char *column, struct json *value)
+{
+    json_array_add(shash_find_data(json_object(op), "where"),
+                   json_array_create_3(json_string_create(column),
+                                       json_string_create("=="), value));
+}
+
+long long int
+database_result_count(const struct json *result)
+{
+    const struct json *count = result ? shash_find_data(json_object(result),
+                                                        "count")
+                                      : NULL;
+
+    return count && count->type == JSON_INTEGER ? json_integer(count) : 0;
+}
+
+/* Nothing is written unless our generation is still the last. */
+static struct json *
+fence(const struct database *db)
+{
+    struct json *op = database_op("wait", "Controller");
+    struct json *row = json_object_create();
+
+    json_object_put(row, "generation", json_integer_create(db->generation));
+    json_object_put(op, "timeout", json_integer_create(0));
+    json_object_put(op, "columns",
+                    json_array_create_1(json_string_create("generation")));
+    json_object_put_string(op, "until", "==");
+    json_object_put(op, "rows", json_array_create_1(row));
+    return op;
+}
+
+static struct json *
+commit_durably(void)
+{
+    struct json *op = json_object_create();
+
+    json_object_put_string(op, "op", "commit");
+    json_object_put(op, "durable", json_boolean_create(true));
+    return op;
+}
+
+static struct database_txn *
+send_txn(struct database *db, struct json *ops, bool fenced)
+{
+    struct database_txn *txn = xzalloc(sizeof *txn);
+    struct json *params = json_array_create_1(
+        json_string_create(DATABASE_NAME));
+
+    txn->database = db;
+    txn->n = json_array(ops)->n;
+    if (fenced) {
+        json_array_add(params, fence(db));
+        txn->skip = 1;
+    }
+    for (size_t i = 0; i < txn->n; i++) {
+        json_array_add(params, json_clone(json_array(ops)->elems[i]));
+    }
+    json_array_add(params, commit_durably());
+    json_destroy(ops);
+
+    ovs_list_push_back(&db->txns, &txn->node);
+    /* It adds an assertion that we have the lock. */
+    txn->id = ovsdb_cs_send_transaction(db->cs, params);
+    if (!txn->id) {
+        end_txn(txn, DATABASE_LOST);
+    }
+    return txn;
+}
+
+struct database_txn *
+database_begin(struct database *db, struct json *ops)
+{
+    struct database_txn *txn;
+
+    if (database_is_ready(db)) {
+        return send_txn(db, ops, true);
+    }
+    json_destroy(ops);
+    txn = xzalloc(sizeof *txn);
+    txn->status = DATABASE_REFUSED;
+    txn->error = nullable_xstrdup(database_get_trouble(db));
+    return txn;
+}
+
+void
+database_txn_destroy(struct database_txn *txn)
+{
+    if (txn) {
+        if (txn->database) {
+            ovsdb_cs_forget_transaction(txn->database->cs, txn->id);
+            ovs_list_remove(&txn->node);
+        }
+        json_destroy(txn->id);
+        json_destroy(txn->results);
+        free(txn->error);
+        free(txn);
+    }
+}
+
+bool
+database_txn_ended(const struct database_txn *txn)
+{
+    return !txn->database;
+}
+
+enum database_status
+database_txn_status(const struct database_txn *txn)
+{
+    return txn->status;
+}
+
+const struct json *
+database_txn_result(const struct database_txn *txn, size_t i)
+{
+    const struct json *result = NULL;
+
+    if (txn->results && i < txn->n
+        && i + txn->skip < json_array(txn->results)->n) {
+        result = json_array(txn->results)->elems[i + txn->skip];
+    }
+    return result && result->type == JSON_OBJECT ? result : NULL;
+}
+
+const char *
+database_txn_error(const struct database_txn *txn)
+{
+    return txn->error ? txn->error : "";
+}
+
+/* Replies. */
+
+/* The text of "error" if 'json' is an object that has one. */
+static const char *
+error_of(const struct json *json)
+{
+    const struct json *error = json && json->type == JSON_OBJECT
+                                   ? shash_find_data(json_object(json),
+                                                     "error")
+                                   : NULL;
+
+    return error && error->type == JSON_STRING ? json_string(error) : NULL;
+}
+
+static void
+stop_leading(struct database *db, const char *why)
+{
+    if (db->state == LEADING) {
+        VLOG_WARN("this controller no longer leads: %s", why);
+    }
+    database_txn_destroy(db->raising);
+    db->raising = NULL;
+    db->state = FOLLOWING;
+    db->generation = 0;
+}
+
+static void
+handle_results(struct database *db, struct database_txn *txn,
+               const struct jsonrpc_msg *msg)
+{
+    const struct json_array *results;
+
+    if (msg->type == JSONRPC_ERROR || !msg->result
+        || msg->result->type != JSON_ARRAY) {
+        const char *error = error_of(msg->error);
+
+        txn->error = xstrdup(error ? error : "no result");
+        end_txn(txn, DATABASE_REFUSED);
+        return;
+    }
+    results = json_array(msg->result);
+    txn->results = json_clone(msg->result);
+    for (size_t i = 0; i < results->n; i++) {
+        const char *error = error_of(results->elems[i]);
+
+        if (!error) {
+            continue;
+        }
+        txn->error = xstrdup(error);
+        end_txn(txn, DATABASE_REFUSED);
+        if (i < txn->skip && !strcmp(error, "timed out")) {
+            stop_leading(db, "another one raised the generation");
+        } else if (strcmp(error, "constraint violation")) {
+            char *s = json_to_string(results->elems[i], JSSF_SORT);
+
+            VLOG_WARN_RL(&rl, "the database refuses a transaction: %s", s);
+            free(s);
+        }
+        return;
+    }
+    end_txn(txn, DATABASE_DONE);
+}
+
+static void
+handle_reply(struct database *db, const struct jsonrpc_msg *msg)
+{
+    struct database_txn *txn;
+
+    LIST_FOR_EACH(txn, node, &db->txns) {
+        if (json_equal(txn->id, msg->id)) {
+            handle_results(db, txn, msg);
+            return;
+        }
+    }
+}
+
+static void
+handle_event(struct database *db, const struct ovsdb_cs_event *event)
+{
+    switch (event->type) {
+    case OVSDB_CS_EVENT_TYPE_RECONNECT: {
+        struct database_txn *txn;
+
+        LIST_FOR_EACH_SAFE(txn, node, &db->txns) {
+            end_txn(txn, DATABASE_LOST);
+        }
+        break;
+    }
+
+    case OVSDB_CS_EVENT_TYPE_TXN_REPLY:
+        handle_reply(db, event->txn_reply);
+        break;
+
+    case OVSDB_CS_EVENT_TYPE_LOCKED:
+    case OVSDB_CS_EVENT_TYPE_UPDATE: break;
+    }
+}
+
+/* Leading. */
+
+static void
+raise_generation(struct database *db)
+{
+    struct json *ops = json_array_create_empty();
+    struct json *op, *row;
+
+    row = json_object_create();
+    json_object_put_string(row, "active", db->controller);
+    if (db->no_row) {
+        op = database_op("insert", "Controller");
+        json_object_put(row, "generation", json_integer_create(1));
+        json_object_put(op, "row", row);
+        json_array_add(ops, op);
+    } else {
+        op = database_op("mutate", "Controller");
+        json_object_put(
+            op, "mutations",
+            json_array_create_1(json_array_create_3(
+                json_string_create("generation"), json_string_create("+="),
+                json_integer_create(1))));
+        json_array_add(ops, op);
+        op = database_op("update", "Controller");
+        json_object_put(op, "row", row);
+        json_array_add(ops, op);
+    }
+    op = database_op("select", "Controller");
+    json_object_put(op, "columns",
+                    json_array_create_1(json_string_create("generation")));
+    json_array_add(ops, op);
+    db->raising = send_txn(db, ops, false);
+    db->state = RAISING;
+}
+
+/* The generation that the select, the last operation, found; or 0. */
+static uint64_t
+raised_to(const struct database_txn *txn)
+{
+    const struct json *result = database_txn_result(txn, txn->n - 1);
+    const struct json *rows, *value;
+
+    rows = result ? shash_find_data(json_object(result), "rows") : NULL;
+    if (!rows || rows->type != JSON_ARRAY || json_array(rows)->n != 1
+        || json_array(rows)->elems[0]->type != JSON_OBJECT) {
+        return 0;
+    }
+    value = shash_find_data(json_object(json_array(rows)->elems[0]),
+                            "generation");
+    return value && value->type == JSON_INTEGER ? json_integer(value) : 0;
+}
+
+static void
+handle_raised(struct database *db)
+{
+    enum database_status status = database_txn_status(db->raising);
+    uint64_t generation = raised_to(db->raising);
+
+    database_txn_destroy(db->raising);
+    db->raising = NULL;
+    db->state = FOLLOWING;
+    if (status == DATABASE_DONE && generation) {
+        db->generation = generation;
+        db->state = CATCHING_UP;
+    } else if (status == DATABASE_DONE) {
+        db->no_row = true;
+    } else {
+        db->no_row = false;
+    }
+}
+
+/* What the replica shows, or 0. */
+static uint64_t
+shown_generation(const struct database *db)
+{
+    const struct batondb_controller *row = batondb_controller_first(db->idl);
+
+    return row ? row->generation : 0;
+}
+
+static void
+run_state(struct database *db)
+{
+    switch (db->state) {
+    case FOLLOWING:
+        if (ovsdb_cs_may_send_transaction(db->cs)) {
+            raise_generation(db);
+        }
+        break;
+
+    case RAISING:
+        if (database_txn_ended(db->raising)) {
+            handle_raised(db);
+            poll_immediate_wake();
+        }
+        break;
+
+    case CATCHING_UP:
+    case LEADING:
+        if (shown_generation(db) > db->generation) {
+            stop_leading(db, "another one raised the generation");
+        } else if (ovsdb_cs_is_lock_contended(db->cs)) {
+            stop_leading(db, "another one has the database's lock");
+        } else if (db->state == CATCHING_UP
+                   && shown_generation(db) == db->generation) {
+            db->state = LEADING;
+            db->term++;
+            VLOG_INFO("this controller leads, generation %" PRIu64,
+                      db->generation);
+        }
+        break;
+    }
+}
+
+void
+database_run(struct database *db)
+{
+    struct ovsdb_cs_event *event;
+    struct ovs_list events;
+
+    ovsdb_idl_track_clear(db->idl);
+    ovsdb_idl_run(db->idl);
+    ovsdb_cs_run(db->cs, &events);
+    LIST_FOR_EACH_POP(event, list_node, &events) {
+        handle_event(db, event);
+        ovsdb_cs_event_destroy(event);
+    }
+    run_state(db);
+}
+
+void
+database_wait(struct database *db)
+{
+    ovsdb_idl_wait(db->idl);
+    ovsdb_cs_wait(db->cs);
+}
+
+bool
+database_leads(const struct database *db)
+{
+    return db->state == LEADING;
+}
+
+unsigned int
+database_get_term(const struct database *db)
+{
+    return db->term;
+}
+
+uint64_t
+database_get_generation(const struct database *db)
+{
+    return db->generation;
+}
+
+bool
+database_is_ready(const struct database *db)
+{
+    return db->state == LEADING && ovsdb_cs_may_send_transaction(db->cs);
+}
+
+const char *
+database_get_trouble(const struct database *db)
+{
+    if (database_is_ready(db)) {
+        return NULL;
+    } else if (!ovsdb_cs_is_connected(db->cs)) {
+        return "the controller's database is away";
+    } else if (ovsdb_cs_is_lock_contended(db->cs)) {
+        return "another controller leads";
+    }
+    return "the controller's database is not ready yet";
+}
+
+struct ovsdb_idl *
+database_get_idl(struct database *db)
+{
+    return db->idl;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_UPKEEP_H
+#define BATON_UPKEEP_H 1
+
+/* Keeps in the database, beside the records, what must outlive the controller
+ * and is in no hurry: leases of blocks, and where devices are attached, to
+ * which their sessions' flows point.
+ *
+ *     upkeep_load(upkeep, ...);              at the start, when we lead
+ *     upkeep_place_changed(upkeep, "tv");    whenever it did
+ *     upkeep_run(upkeep, ...);               each time around the main loop
+ *
+ * All that is to be written goes in one transaction; the next waits until it
+ * has ended.  What could not be written is tried again, from what is so
+ * then. */
+
+#include <stdint.h>
+
+struct database;
+struct devices;
+struct leases;
+struct upkeep;
+
+struct upkeep *upkeep_create(struct database *);
+void upkeep_destroy(struct upkeep *);
+
+/* Fills 'leases', whose pools are configured, and the places of 'devices'. */
+void upkeep_load(struct upkeep *, struct leases *, struct devices *,
+                 long long int now);
+
+/* 'upkeep' may be NULL. */
+void upkeep_place_changed(struct upkeep *, const char *device);
+
+void upkeep_run(struct upkeep *, struct leases *, const struct devices *,
+                long long int now);
+void upkeep_wait(const struct upkeep *, const struct leases *);
+/* Counts transactions that have ended. */
+uint64_t upkeep_get_seqno(const struct upkeep *);
+
+#endif /* controller/upkeep.h */

@@ -20,7 +20,7 @@ wait_for 10 "bytes without a controller" \
     file_has_bytes "$work/got-file" $((before + 500000))
 restart controller
 wait_registered
-assert_logged controller "1 moved sessions and 4 leases are in the database"
+assert_logged controller "1 moved sessions and [0-9]+ leases are in the database"
 # The bridge had all that it needs.
 assert_logged controller "br-home: [0-9]+ flows wanted, 0 flow-mods to send"
 assert_whole_file() {

@@ -8,7 +8,6 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,11 +29,10 @@ VLOG_DEFINE_THIS_MODULE(address);
 #define PREFERENCE_MARK 7000
 #define PREFERENCE_CLOSED 7001
 
-/* How often the local route of a new IPv6 address is looked for; how often of
- * these without sleeping, and microseconds of sleep otherwise. */
+/* How often the local route of a new IPv6 address is looked for, and
+ * microseconds of sleep before each time. */
 #define LOCAL_ROUTE_TRIES 100
-#define LOCAL_ROUTE_YIELDS 20
-#define LOCAL_ROUTE_INTERVAL 50
+#define LOCAL_ROUTE_INTERVAL 20
 
 static int
 family_of(const struct in6_addr *address)
@@ -253,39 +251,33 @@ address_change(uint16_t type, const char *ifname,
     return transact(request, new ? EEXIST : EADDRNOTAVAIL);
 }
 
-/* For IPv6 the kernel leaves the address's local route to a worker: until that
- * has run, packets for it are strangers'.  This takes some 20 us; on a link that
- * is down it never happens. */
-static void
-wait_local_route(const char *ifname, const struct in6_addr *address)
+int
+address_add(const char *ifname, const struct in6_addr *address)
+{
+    return address_change(RTM_NEWADDR, ifname, address);
+}
+
+/* For IPv6 the kernel leaves the address's local route to a worker, which wants
+ * this processor: hence the sleep.  This takes some 20 us; on a link that is
+ * down it never happens. */
+void
+address_wait(const char *ifname, const struct in6_addr *address)
 {
     int ifindex = if_nametoindex(ifname);
 
+    if (family_of(address) == AF_INET) {
+        return;
+    }
     for (int i = 0; i < LOCAL_ROUTE_TRIES; i++) {
         struct found_route route;
 
+        usleep(LOCAL_ROUTE_INTERVAL);
         if (!find_route(address, ifindex, &route) && route.type == RTN_LOCAL
             && route.ifindex == ifindex) {
             return;
         }
-        if (i < LOCAL_ROUTE_YIELDS) {
-            sched_yield(); /* The worker wants this processor. */
-        } else {
-            usleep(LOCAL_ROUTE_INTERVAL);
-        }
     }
     VLOG_DBG("%s: no local route yet for the address just added", ifname);
-}
-
-int
-address_add(const char *ifname, const struct in6_addr *address)
-{
-    int error = address_change(RTM_NEWADDR, ifname, address);
-
-    if (!error && family_of(address) == AF_INET6) {
-        wait_local_route(ifname, address);
-    }
-    return error;
 }
 
 int

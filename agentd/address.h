@@ -43,6 +43,9 @@ int address_use_interface(const char *ifname, char **errorp);
  * an address that is not yet G's own, or not T's any more. */
 int address_add(const char *ifname, const struct in6_addr *);
 int address_del(const char *ifname, const struct in6_addr *);
+/* Waits, some microseconds, until packets for an address that was just added
+ * find it. */
+void address_wait(const char *ifname, const struct in6_addr *);
 
 int address_close_output(const struct in6_addr *);
 int address_open_output(const struct in6_addr *);

@@ -184,6 +184,7 @@ agent_settle_address(struct agent *agent, struct session *s)
 
     if (!strcmp(s->ifname, "lo") && ifname[0]
         && !address_add(ifname, &s->address)) {
+        address_wait(ifname, &s->address);
         address_del("lo", &s->address);
         ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
     }

@@ -108,6 +108,7 @@ try_open(struct agent *agent, struct open_request *r)
                        "not be added to the interface");
         return true;
     }
+    address_wait(ifname, &address);
     uuid_generate(&id);
     s = session_create(&agent->sessions, &id, &address, 0);
     s->conn = r->conn;

@@ -43,6 +43,13 @@ struct late_packets {
     struct hmap catches;  /* Of struct late_catch, by address. */
     int raw4, raw6;       /* Delivery. */
 
+    /* What the taps' filters pass: at least all catches.  A catch that was
+     * released stays until a packet comes by it, since attaching a filter costs
+     * more than all else about a catch, and many come again. */
+    struct late_filter_entry *passed;
+    size_t n_passed;
+    bool stale; /* A packet came that nobody catches. */
+
     /* Last ones looked up.  Packets come in runs of one correspondent's, and
      * the kernel's answer takes longer than the delivery. */
     struct known_address local, foreign;
@@ -81,23 +88,42 @@ static void
 update_filters(struct late_packets *lp)
 {
     size_t n = hmap_count(&lp->catches);
-    struct late_filter_entry *entries = xmalloc((n + 1) * sizeof *entries);
     struct late_catch *catch;
     struct tapped *tapped;
-    size_t i = 0;
 
+    lp->stale = false;
+    lp->n_passed = 0;
+    lp->passed = xrealloc(lp->passed, (n + 1) * sizeof *lp->passed);
     HMAP_FOR_EACH(catch, node, &lp->catches) {
-        entries[i].address = catch->address;
-        entries[i++].udp = catch->udp;
+        struct late_filter_entry *entry = &lp->passed[lp->n_passed++];
+
+        entry->address = catch->address;
+        entry->udp = catch->udp;
     }
     LIST_FOR_EACH(tapped, node, &lp->taps) {
-        late_tap_set_filter(tapped->tap, entries, n);
+        late_tap_set_filter(tapped->tap, lp->passed, n);
         if (!n) {
             /* Forget what was passed for catches that are no more. */
             late_tap_drain(tapped->tap);
         }
     }
-    free(entries);
+}
+
+/* Do the filters pass what 'catch' wants? */
+static bool
+is_passed(const struct late_packets *lp, const struct late_catch *catch)
+{
+    if (lp->n_passed > LATE_FILTER_ENTRIES) {
+        return true;
+    }
+    for (size_t i = 0; i < lp->n_passed; i++) {
+        const struct late_filter_entry *entry = &lp->passed[i];
+
+        if (IN6_ARE_ADDR_EQUAL(&entry->address, &catch->address)) {
+            return entry->udp || !catch->udp;
+        }
+    }
+    return false;
 }
 
 static void
@@ -199,6 +225,7 @@ late_packets_close(struct late_packets *lp)
     if (lp->raw6 >= 0) {
         close(lp->raw6);
     }
+    free(lp->passed);
     free(lp);
 }
 
@@ -255,11 +282,15 @@ take_packet(struct late_packets *lp, const struct late_tap_packet *packet)
     struct late_catch *catch;
 
     if (!late_packet_parse(packet->data, packet->n, &info)) {
+        lp->stale |= hmap_is_empty(&lp->catches);
         return;
     }
     catch = find_catch(lp, &info.dst);
-    if (!catch || (info.protocol == IPPROTO_UDP && !catch->udp)
-        || !late_packet_is_for(packet->data, info.size, &catch->address)) {
+    if (!catch || (info.protocol == IPPROTO_UDP && !catch->udp)) {
+        lp->stale = true;
+        return;
+    }
+    if (!late_packet_is_for(packet->data, info.size, &catch->address)) {
         return;
     }
     if (packet->partial && !late_packet_complete(packet->data, &info)) {
@@ -275,13 +306,16 @@ late_packets_run(struct late_packets *lp)
     struct late_tap_packet packet;
     struct tapped *tapped;
 
-    if (hmap_is_empty(&lp->catches)) {
+    if (!lp->n_passed) {
         return;
     }
     LIST_FOR_EACH(tapped, node, &lp->taps) {
         while (late_tap_next(tapped->tap, &packet)) {
             take_packet(lp, &packet);
         }
+    }
+    if (lp->stale && hmap_count(&lp->catches) <= LATE_FILTER_ENTRIES) {
+        update_filters(lp);
     }
 }
 
@@ -290,7 +324,7 @@ late_packets_wait(struct late_packets *lp)
 {
     struct tapped *tapped;
 
-    if (!hmap_is_empty(&lp->catches)) {
+    if (lp->n_passed) {
         LIST_FOR_EACH(tapped, node, &lp->taps) {
             late_tap_wait(tapped->tap);
         }
@@ -306,9 +340,13 @@ late_packets_catch(struct late_packets *lp, const struct in6_addr *address,
     catch->owner = lp;
     catch->address = *address;
     catch->udp = udp;
+    /* What came before is not for it. */
+    late_packets_run(lp);
     hmap_insert(&lp->catches, &catch->node,
                 hash_bytes(address, sizeof *address, 0));
-    update_filters(lp);
+    if (!is_passed(lp, catch)) {
+        update_filters(lp);
+    }
     return catch;
 }
 
@@ -330,7 +368,6 @@ late_packets_release(struct late_catch *catch)
     }
     lp = catch->owner;
     hmap_remove(&lp->catches, &catch->node);
-    update_filters(lp);
     while (late_packets_next(catch, &packet)) {
         free(packet.data);
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -22,12 +23,32 @@
 /* 112 bits of security: RSA 2048, P-256, SHA-256. */
 #define AUTH_LEVEL 2
 
+/* Certificates that were found good, and for how many seconds that is believed
+ * at the most. */
+#define MAX_VERIFIED 64
+#define VERIFIED_LIFETIME 3600
+
+/* A certificate that was found good for role and name. */
+struct verified {
+    X509 *cert; /* NULL: unused. */
+    char *pem, *role, *name;
+    time_t until; /* Wall clock: its chain's, or VERIFIED_LIFETIME. */
+};
+
+/* Checking a chain takes longer than checking a signature, and the same few
+ * peers come again and again. */
+struct verified_cache {
+    struct verified entries[MAX_VERIFIED];
+    size_t next; /* To be replaced. */
+};
+
 struct identity {
     EVP_PKEY *key;
     X509 *cert;
     X509_STORE *cas;   /* What peers are checked against. */
     char *pem;         /* 'cert'. */
     char *role, *name; /* From its CN. */
+    struct verified_cache *verified;
 };
 
 /* The roles that certificates are made for, and what baton-pki calls the
@@ -184,6 +205,7 @@ identity_load(const char *private_key, const char *certificate,
     struct identity *id = xzalloc(sizeof *id);
 
     *errorp = NULL;
+    id->verified = xzalloc(sizeof *id->verified);
     if (load_key(id, private_key, errorp)
         && load_certificate(id, certificate, errorp)
         && load_authorities(id, ca_cert, errorp)
@@ -199,10 +221,24 @@ identity_load(const char *private_key, const char *certificate,
     return id;
 }
 
+static void
+verified_clear(struct verified *v)
+{
+    X509_free(v->cert);
+    free(v->pem);
+    free(v->role);
+    free(v->name);
+    memset(v, 0, sizeof *v);
+}
+
 void
 identity_destroy(struct identity *id)
 {
     if (id) {
+        for (size_t i = 0; i < MAX_VERIFIED; i++) {
+            verified_clear(&id->verified->entries[i]);
+        }
+        free(id->verified);
         EVP_PKEY_free(id->key);
         X509_free(id->cert);
         X509_STORE_free(id->cas);
@@ -285,8 +321,25 @@ check_issuers(const STACK_OF(X509) *chain, const char *role)
     return NULL;
 }
 
+/* When the first certificate of 'chain' ends, but not later than 'until'. */
+static time_t
+chain_end(const STACK_OF(X509) *chain, time_t until)
+{
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        const X509 *cert = sk_X509_value(chain, i);
+        struct tm tm;
+
+        if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1) {
+            until = MIN(until, timegm(&tm));
+        }
+    }
+    return until;
+}
+
+/* Stores in '*until' the wall clock's time to which this can be believed. */
 static char *
-check_chain(const struct identity *id, X509 *cert, const char *role)
+check_chain(const struct identity *id, X509 *cert, const char *role,
+            time_t *until)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     X509_VERIFY_PARAM *param;
@@ -305,6 +358,8 @@ check_chain(const struct identity *id, X509 *cert, const char *role)
                           X509_verify_cert_error_string(code));
     } else {
         error = check_issuers(X509_STORE_CTX_get0_chain(ctx), role);
+        *until = chain_end(X509_STORE_CTX_get0_chain(ctx),
+                           time(NULL) + VERIFIED_LIFETIME);
     }
     X509_STORE_CTX_free(ctx);
     return error;
@@ -360,26 +415,70 @@ parse_pem(const char *pem)
     return cert;
 }
 
+static X509 *
+find_verified(const struct verified_cache *cache, const char *pem,
+              const char *role, const char *name)
+{
+    for (size_t i = 0; i < MAX_VERIFIED; i++) {
+        const struct verified *v = &cache->entries[i];
+
+        if (v->cert && !strcmp(v->name, name) && !strcmp(v->role, role)
+            && !strcmp(v->pem, pem) && time(NULL) < v->until) {
+            return v->cert;
+        }
+    }
+    return NULL;
+}
+
+/* Checks 'pem' as identity_verify() says.  Returns its certificate, which
+ * 'id' owns until the next call, or NULL with a reason in '*errorp'. */
+static X509 *
+verify_certificate(const struct identity *id, const char *pem,
+                   const char *role, const char *name, char **errorp)
+{
+    struct verified_cache *cache = id->verified;
+    X509 *cert = find_verified(cache, pem, role, name);
+    struct verified *v;
+    time_t until = 0;
+
+    *errorp = NULL;
+    if (cert) {
+        return cert;
+    }
+    cert = parse_pem(pem);
+    if (!cert) {
+        *errorp = xstrdup("certificate cannot be read");
+        return NULL;
+    }
+    *errorp = check_chain(id, cert, role, &until);
+    if (!*errorp) {
+        *errorp = check_name(cert, role, name);
+    }
+    if (*errorp) {
+        X509_free(cert);
+        return NULL;
+    }
+    v = &cache->entries[cache->next++ % MAX_VERIFIED];
+    verified_clear(v);
+    v->cert = cert;
+    v->pem = xstrdup(pem);
+    v->role = xstrdup(role);
+    v->name = xstrdup(name);
+    v->until = until;
+    return cert;
+}
+
 char *
 identity_verify(const struct identity *id, const char *pem, const char *role,
                 const char *name, const void *data, size_t n,
                 const uint8_t *sig, size_t sig_len)
 {
-    X509 *cert = parse_pem(pem);
     char *error;
+    X509 *cert = verify_certificate(id, pem, role, name, &error);
 
-    if (!cert) {
-        error = xstrdup("certificate cannot be read");
-    } else {
-        error = check_chain(id, cert, role);
-        if (!error) {
-            error = check_name(cert, role, name);
-        }
-        if (!error && sig) {
-            error = check_signature(cert, data, n, sig, sig_len);
-        }
+    if (cert && sig) {
+        error = check_signature(cert, data, n, sig, sig_len);
     }
-    X509_free(cert);
     ERR_clear_error();
     return error;
 }

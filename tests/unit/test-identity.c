@@ -354,6 +354,9 @@ test_name_and_role(void)
     struct identity *laptop = load("laptop", "pki/device-trust.pem");
     const char *pem = identity_get_pem(laptop);
 
+    /* What is remembered as good is so for this role and name only. */
+    CU_ASSERT_PTR_NULL(
+        identity_verify(tv, pem, "device", "laptop", NULL, 0, NULL, 0));
     check_error(identity_verify(tv, pem, "device", "tv", NULL, 0, NULL, 0),
                 "is for device/laptop, not for device/tv");
     check_error(

@@ -50,6 +50,7 @@ struct agent {
     struct ovs_list events;   /* struct event: what `baton log` shows. */
     size_t n_events;
 
+    bool registered;           /* When the handovers ran last. */
     unsigned int registration; /* controller_link_get_seqno() last seen. */
     char tapped[16];           /* Interface that 'taps' has. */
     bool attached;             /* It is known at the moment where we are. */

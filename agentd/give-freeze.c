@@ -25,7 +25,6 @@ VLOG_DEFINE_THIS_MODULE(give_freeze);
 void
 give_prepare(struct handover *h)
 {
-    const uint8_t *sa_key = controller_link_get_sa_key(h->agent->controller);
     struct ticket_secret secret = { .onward = h->onward.onward,
                                     .depth = h->onward.depth };
     struct link *link = controller_link_get(h->agent->controller);
@@ -34,8 +33,7 @@ give_prepare(struct handover *h)
     struct ticket_terms terms;
     size_t n;
 
-    if (!controller_link_is_registered(h->agent->controller)
-        || h->sa_id != controller_link_get_sa_id(h->agent->controller)) {
+    if (!controller_link_is_registered(h->agent->controller)) {
         json_destroy(params);
         give_fail(h, ENOTCONN, "the controller went away");
         return;
@@ -43,7 +41,7 @@ give_prepare(struct handover *h)
     seal_random(h->session_key, sizeof h->session_key);
     memcpy(secret.session_key, h->session_key, sizeof h->session_key);
     handover_get_terms(h, &terms);
-    n = ticket_seal(&terms, sa_key, &secret, ticket);
+    n = ticket_seal(&terms, h->sa_key, &secret, ticket);
     seal_wipe(&secret, sizeof secret);
     seal_hash(&(struct iovec){ ticket, n }, 1, h->handoff.ticket_hash);
 
@@ -55,21 +53,25 @@ give_prepare(struct handover *h)
     h->prepare_id = link_request(link, "prepare", params);
 }
 
-static bool
+static int
 capture_sockets(struct handover *h, char **errorp)
 {
     struct session *s = h->session;
 
     h->handoff.sockets = xcalloc(s->n_sockets + 1, sizeof *h->handoff.sockets);
     for (size_t i = 0; i < s->n_sockets; i++) {
-        if (socket_state_freeze(s->sockets[i].fd, errorp)
-            || socket_state_capture(s->sockets[i].fd, &h->handoff.sockets[i],
-                                    errorp)) {
-            return false;
+        int error = socket_state_freeze(s->sockets[i].fd, errorp);
+
+        if (!error) {
+            error = socket_state_capture(s->sockets[i].fd,
+                                         &h->handoff.sockets[i], errorp);
+        }
+        if (error) {
+            return error;
         }
         h->handoff.n_sockets++;
     }
-    return true;
+    return 0;
 }
 
 static void
@@ -107,13 +109,12 @@ give_freeze(struct handover *h)
     handover_start_asking(h);
     retval = address_close_output(&h->address);
     /* Nothing of ours follows it.  First, since the switch takes its time. */
-    attachment_flush(
-        h->agent->attachment, controller_link_get_ifname(h->agent->controller),
-        h->sa_id, controller_link_get_sa_key(h->agent->controller),
-        &h->transfer);
+    attachment_flush(h->agent->attachment,
+                     controller_link_get_ifname(h->agent->controller),
+                     h->sa_id, h->sa_key, &h->transfer);
     if (retval) {
         error = xasprintf("cannot close output: %s", ovs_strerror(retval));
-    } else if (capture_sockets(h, &error)
+    } else if (!(retval = capture_sockets(h, &error))
                && !handoff_encode(&h->handoff, &state, &n, &error)
                && n > h->size_max) {
         error = xstrdup("the state is larger than was offered");
@@ -126,8 +127,9 @@ give_freeze(struct handover *h)
         handover_relay_collected(h);
     } else {
         /* Only the controller may abort now: say that it should. */
-        VLOG_WARN("session " UUID_FMT " cannot be captured: %s",
-                  UUID_ARGS(&h->session_id), error);
+        VLOG(retval == ENOTCONN ? VLL_INFO : VLL_WARN, /* Peers may close. */
+             "session " UUID_FMT " cannot be captured: %s",
+             UUID_ARGS(&h->session_id), error);
         handover_send_controller(h, "withdraw", error);
         free(error);
     }
@@ -138,4 +140,5 @@ give_freeze(struct handover *h)
     handoff_uninit(&h->handoff);
     seal_wipe(h->session_key, sizeof h->session_key);
     seal_wipe(h->secret, sizeof h->secret);
+    seal_wipe(h->sa_key, sizeof h->sa_key);
 }

@@ -25,6 +25,7 @@
  *                   | released(e+1)
  *              DRAINING -- quiet, or 1 s --> end
  *
+ * Until the answer to `prepare', losing the controller ends it too.
  * After `go' only the controller ends it.  In FROZEN it is asked each 100 ms,
  * with backoff. */
 
@@ -258,6 +259,8 @@ give_introduced(struct handover *h, const struct json *result)
     h->endpoint = xstrdup(endpoint);
     h->other_certificate = xstrdup(certificate);
     h->sa_id = controller_link_get_sa_id(h->agent->controller);
+    memcpy(h->sa_key, controller_link_get_sa_key(h->agent->controller),
+           sizeof h->sa_key);
     hmap_insert(&h->agent->handovers, &h->node, uuid_hash(&transfer));
     handover_step(h, "introduced");
     handover_set_state(h, GIVE_CONNECTING, HANDOVER_CONNECT_TIMEOUT);

@@ -78,6 +78,7 @@ handover_destroy(struct handover *h)
     handoff_uninit(&h->handoff);
     state_opener_destroy(h->opener);
     seal_keypair_destroy(h->keypair);
+    seal_wipe(h->sa_key, sizeof h->sa_key);
     seal_wipe(h->secret, sizeof h->secret);
     seal_wipe(h->session_key, sizeof h->session_key);
     free(h->other);
@@ -429,9 +430,31 @@ handover_deliver(struct handover *h)
 /* The loop. */
 
 void
+handover_controller_lost(struct agent *agent)
+{
+    static const char reason[] = "the connection with the controller was lost";
+    struct handover *h;
+
+    LIST_FOR_EACH_SAFE(h, list_node, &agent->introducing) {
+        give_fail(h, ENOTCONN, reason);
+    }
+    HMAP_FOR_EACH_SAFE(h, node, &agent->handovers) {
+        if (!h->ended && h->state <= GIVE_PREPARING && !h->gone) {
+            give_fail(h, ENOTCONN, reason);
+        }
+    }
+}
+
+void
 handover_run(struct agent *agent)
 {
+    bool registered = controller_link_is_registered(agent->controller);
     struct handover *h;
+
+    if (agent->registered && !registered) {
+        handover_controller_lost(agent);
+    }
+    agent->registered = registered;
 
     LIST_FOR_EACH_SAFE(h, list_node, &agent->introducing) {
         give_run(h);

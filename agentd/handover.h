@@ -117,7 +117,8 @@ struct handover {
     uint8_t secret[SEAL_KEY_LEN];
     uint8_t session_key[SEAL_KEY_LEN];
     uint8_t ticket_hash[SEAL_HASH_LEN];
-    uint64_t sa_id; /* T's SA, as the ticket says. */
+    uint64_t sa_id;               /* T's SA, as the ticket says... */
+    uint8_t sa_key[SEAL_KEY_LEN]; /* ...which T keeps: it may be renewed. */
     struct state_opener *opener;
     uint64_t size_max; /* Of the state. */
 
@@ -168,6 +169,9 @@ bool handover_handle_controller(struct agent *, const struct jsonrpc_msg *);
 void handover_handle_app(struct agent *, struct session *, struct app_event *);
 void handover_conn_closed(struct agent *, struct app_conn *);
 void handover_destroy_all(struct agent *);
+/* The connection with the controller is gone: what has not been prepared, or
+ * has no answer to that, will not move. */
+void handover_controller_lost(struct agent *);
 /* After a registration: those that wait for an answer ask again. */
 void handover_registered(struct agent *);
 /* After a restart: a session that an application shows, with its note. */

@@ -41,7 +41,11 @@ const struct uuid world_transfer = { { 1, 2, 3, 4 } };
 static struct world_end *cur; /* Whose code runs. */
 static long long int earliest;
 static const struct uuid session_id = { { 5, 6, 7, 8 } };
-static const uint8_t sa_key[SEAL_KEY_LEN] = { 7 };
+static const uint8_t nonce[SEAL_KEY_LEN] = { 7 };
+uint64_t world_sa_id = 42;
+uint8_t world_sa_key[SEAL_KEY_LEN];
+uint64_t world_flush_sa_id;
+uint8_t world_flush_sa_key[SEAL_KEY_LEN];
 static char mover_object;
 struct app_conn *const world_mover = (struct app_conn *) &mover_object;
 
@@ -158,7 +162,7 @@ uint64_t __wrap_controller_link_get_sa_id(const struct controller_link *);
 uint64_t
 __wrap_controller_link_get_sa_id(const struct controller_link *cl OVS_UNUSED)
 {
-    return 42;
+    return world_sa_id;
 }
 
 const uint8_t *
@@ -166,7 +170,7 @@ __wrap_controller_link_get_sa_key(const struct controller_link *);
 const uint8_t *
 __wrap_controller_link_get_sa_key(const struct controller_link *cl OVS_UNUSED)
 {
-    return sa_key;
+    return world_sa_key;
 }
 
 const uint8_t *
@@ -174,18 +178,19 @@ __wrap_controller_link_get_nonce(const struct controller_link *);
 const uint8_t *
 __wrap_controller_link_get_nonce(const struct controller_link *cl OVS_UNUSED)
 {
-    return sa_key;
+    return nonce;
 }
 
 void __wrap_attachment_flush(struct attachment *, const char *, uint64_t,
                              const uint8_t *, const struct uuid *);
 void
 __wrap_attachment_flush(struct attachment *a OVS_UNUSED,
-                        const char *ifname OVS_UNUSED,
-                        uint64_t sa_id OVS_UNUSED,
-                        const uint8_t *key OVS_UNUSED,
+                        const char *ifname OVS_UNUSED, uint64_t sa_id,
+                        const uint8_t *key,
                         const struct uuid *transfer OVS_UNUSED)
 {
+    world_flush_sa_id = sa_id;
+    memcpy(world_flush_sa_key, key, sizeof world_flush_sa_key);
 }
 
 /* The other device. */

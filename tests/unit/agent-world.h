@@ -83,6 +83,10 @@ struct world_end {
 };
 
 extern struct world_end world_t, world_g;
+/* The security association of both with the controller, and the one that a
+ * flush was sealed under. */
+extern uint64_t world_sa_id, world_flush_sa_id;
+extern uint8_t world_sa_key[SEAL_KEY_LEN], world_flush_sa_key[SEAL_KEY_LEN];
 extern long long int world_now; /* time_msec(). */
 /* When the agent's loop turns next: the earliest of its timers, or now if it
  * waits for a socket that has a datagram. */

@@ -440,6 +440,60 @@ test_late_go_is_ignored(void)
     world_end();
 }
 
+/* A transfer goes on under the security association it was introduced with. */
+static void
+test_association_renewed(void)
+{
+    uint8_t before[SEAL_KEY_LEN];
+    uint64_t id = world_sa_id;
+
+    memcpy(before, world_sa_key, sizeof before);
+    bring_to(ACCEPTED);
+    world_sa_id++;
+    memset(world_sa_key, 9, sizeof world_sa_key);
+    world_app(&world_t, APP_PAUSED);
+    CU_ASSERT_EQUAL(world_sent(&world_t, "prepare"), 1);
+    assert_state(&world_t, GIVE_PREPARING);
+    world_reply(&world_t, "prepare", "{}");
+    assert_state(&world_t, GIVE_FROZEN);
+    CU_ASSERT_EQUAL(world_flush_sa_id, id);
+    CU_ASSERT_EQUAL(memcmp(world_flush_sa_key, before, sizeof before), 0);
+    world_end();
+}
+
+/* Without the controller nothing can come of it, and nobody waits. */
+static void
+test_controller_lost(void)
+{
+    static const enum stage stages[] = { INTRODUCED, OFFERED, ACCEPTED,
+                                         PAUSED };
+
+    begin();
+    world_run(&world_t);
+    world_t.registered = false;
+    world_run(&world_t);
+    assert_owner_as_it_was();
+    world_end();
+    for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+        bring_to(stages[i]);
+        world_run(&world_t);
+        world_t.registered = false;
+        world_run(&world_t);
+        CU_ASSERT_EQUAL(world_told(&world_t, APP_MOVED), 1);
+        CU_ASSERT_PTR_NULL(s->handover);
+        world_warp(3000);
+        assert_owner_as_it_was();
+        world_end();
+    }
+
+    bring_to(GO);
+    world_run(&world_t);
+    world_t.registered = false;
+    world_run(&world_t);
+    assert_state(&world_t, GIVE_FROZEN);
+    world_end();
+}
+
 static void
 test_prepare_refused(void)
 {
@@ -1033,6 +1087,8 @@ main(void)
         { "refused before pause", test_refused_before_pause },
         { "no pause after go", test_application_does_not_pause_after_go },
         { "late go is ignored", test_late_go_is_ignored },
+        { "association renewed", test_association_renewed },
+        { "controller lost", test_controller_lost },
         { "prepare refused", test_prepare_refused },
         { "frozen asks and is lost", test_frozen_asks_and_is_lost },
         { "capture fails", test_capture_fails },

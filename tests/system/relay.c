@@ -8,8 +8,9 @@
  * usage: relay PORT SERVER SERVER-PORT     opens a session, and waits for more
  *        relay                             waits for sessions
  *
- * The session's sockets: the listener, then for each pair the client's and
- * the server's.  State: for each pair the bytes that are between them. */
+ * The session's sockets: the listener, the clients' and the servers', in any
+ * order.  State: where the server is, and for each pair which sockets it has,
+ * and the bytes that are between them. */
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -40,9 +41,14 @@ struct way {      /* One direction of a pair. */
     uint8_t data[CHUNK];
 };
 
-struct pair {
-    int fds[2];         /* Client's, server's. */
+struct carried {
+    in_port_t ports[2]; /* Client's, and ours to the server; 0: none yet. */
     struct way ways[2]; /* From fds[i] to fds[!i]. */
+};
+
+struct pair {
+    int fds[2]; /* Client's, server's; -1: not connected yet. */
+    struct carried carried;
 };
 
 struct relay {
@@ -71,37 +77,58 @@ add(struct relay *r, int fd)
     }
 }
 
-static void
-accept_pair(struct relay *r)
+/* False if nobody waits. */
+static bool
+accept_client(struct relay *r)
 {
-    int client = accept(r->listener, NULL, NULL);
+    struct sockaddr_in peer;
+    socklen_t len = sizeof peer;
+    int client = accept(r->listener, (struct sockaddr *) &peer, &len);
+
     if (client < 0) {
-        return;
+        return false;
     }
-    struct sockaddr_storage local;
-    baton_session_address(r->session, &local);
-    int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (r->n >= MAX_PAIRS
-        || bind(server, (struct sockaddr *) &local, sizeof r->server)
-        || connect(server, (struct sockaddr *) &r->server, sizeof r->server)) {
-        perror("relay: no way to the server");
+    if (r->n >= MAX_PAIRS) {
+        fprintf(stderr, "relay: too many clients\n");
         close(client);
-        close(server);
-        return;
+        return true;
     }
     struct pair *pair = calloc(1, sizeof *pair);
     pair->fds[0] = client;
-    pair->fds[1] = server;
+    pair->fds[1] = -1;
+    pair->carried.ports[0] = peer.sin_port;
     r->pairs[r->n++] = pair;
     add(r, client);
+    return true;
+}
+
+/* Not while the session moves: half a connection does not move. */
+static bool
+connect_server(struct relay *r, struct pair *pair)
+{
+    struct sockaddr_storage local;
+    socklen_t len = sizeof local;
+
+    baton_session_address(r->session, &local);
+    int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(server, (struct sockaddr *) &local, sizeof r->server)
+        || connect(server, (struct sockaddr *) &r->server, sizeof r->server)
+        || getsockname(server, (struct sockaddr *) &local, &len)) {
+        perror("relay: no way to the server");
+        close(server);
+        return false;
+    }
+    pair->fds[1] = server;
+    pair->carried.ports[1] = ((struct sockaddr_in *) &local)->sin_port;
     add(r, server);
+    return true;
 }
 
 /* Returns false if the connection broke. */
 static bool
 forward(struct pair *pair, int i)
 {
-    struct way *way = &pair->ways[i];
+    struct way *way = &pair->carried.ways[i];
 
     if (way->n < CHUNK && !way->eof) {
         ssize_t got = recv(pair->fds[i], way->data + way->n, CHUNK - way->n,
@@ -134,7 +161,7 @@ forward(struct pair *pair, int i)
 static void
 close_pair(struct relay *r, size_t i, bool in_session)
 {
-    for (int j = 0; j < 2; j++) {
+    for (int j = 0; j < 2 && r->pairs[i]->fds[j] >= 0; j++) {
         if (in_session) {
             baton_session_remove(r->session, r->pairs[i]->fds[j]);
         }
@@ -149,8 +176,10 @@ forward_all(struct relay *r)
 {
     for (size_t i = 0; i < r->n;) {
         struct pair *pair = r->pairs[i];
-        bool good = forward(pair, 0) && forward(pair, 1);
-        if (!good || (pair->ways[0].shut && pair->ways[1].shut)) {
+        bool good = (pair->fds[1] >= 0 || connect_server(r, pair))
+                    && forward(pair, 0) && forward(pair, 1);
+        if (!good
+            || (pair->carried.ways[0].shut && pair->carried.ways[1].shut)) {
             close_pair(r, i, true);
         } else {
             i++;
@@ -174,20 +203,17 @@ static void
 pause_session(struct relay *r)
 {
     /* What waits on the listener is ours still. */
-    size_t n;
-    do {
-        n = r->n;
-        accept_pair(r);
-    } while (n != r->n);
+    while (accept_client(r)) {
+        continue;
+    }
     r->running = false;
-    n = r->n < MAX_PAIRS ? r->n : MAX_PAIRS;
-    size_t size = sizeof r->server + n * sizeof(struct way) * 2;
+    size_t size = sizeof r->server + r->n * sizeof(struct carried);
     uint8_t *state = malloc(size), *p = state;
     memcpy(p, &r->server, sizeof r->server);
     p += sizeof r->server;
-    for (size_t i = 0; i < n; i++) {
-        memcpy(p, r->pairs[i]->ways, sizeof r->pairs[i]->ways);
-        p += sizeof r->pairs[i]->ways;
+    for (size_t i = 0; i < r->n; i++) {
+        memcpy(p, &r->pairs[i]->carried, sizeof r->pairs[i]->carried);
+        p += sizeof r->pairs[i]->carried;
     }
     if (baton_paused(r->session, state, size)) {
         die(baton_error(r->baton));
@@ -195,14 +221,44 @@ pause_session(struct relay *r)
     free(state);
 }
 
+/* Puts a socket that came where it belongs. */
+static bool
+place(struct relay *r, int fd)
+{
+    struct sockaddr_in local, peer;
+    socklen_t len = sizeof local;
+
+    if (getsockname(fd, (struct sockaddr *) &local, &len)) {
+        return false;
+    }
+    len = sizeof peer;
+    if (getpeername(fd, (struct sockaddr *) &peer, &len)) {
+        r->listener = fd;
+        return true;
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        struct pair *pair = r->pairs[i];
+        for (int j = 0; j < 2; j++) {
+            if (pair->fds[j] < 0
+                && pair->carried.ports[j]
+                       == (j ? local.sin_port : peer.sin_port)) {
+                pair->fds[j] = fd;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void
 arrive(struct relay *r, const struct baton_event *ev)
 {
-    size_t n = ev->n_fds / 2;
+    size_t rest = ev->state_len - sizeof r->server;
     const uint8_t *p = ev->state;
 
-    if (r->session || ev->n_fds % 2 != 1
-        || ev->state_len != sizeof r->server + n * sizeof(struct way) * 2) {
+    if (r->session || ev->state_len < sizeof r->server
+        || rest % sizeof(struct carried)
+        || rest / sizeof(struct carried) > MAX_PAIRS) {
         fprintf(stderr, "relay: a session that cannot be taken\n");
         for (size_t i = 0; i < ev->n_fds; i++) {
             close(ev->fds[i]);
@@ -211,15 +267,19 @@ arrive(struct relay *r, const struct baton_event *ev)
         return;
     }
     r->session = ev->session;
-    r->listener = ev->fds[0];
     memcpy(&r->server, p, sizeof r->server);
     p += sizeof r->server;
-    for (r->n = 0; r->n < n; r->n++) {
+    for (r->n = 0; r->n < rest / sizeof(struct carried); r->n++) {
         struct pair *pair = r->pairs[r->n] = calloc(1, sizeof *pair);
-        pair->fds[0] = ev->fds[1 + 2 * r->n];
-        pair->fds[1] = ev->fds[2 + 2 * r->n];
-        memcpy(pair->ways, p, sizeof pair->ways);
-        p += sizeof pair->ways;
+        memcpy(&pair->carried, p, sizeof pair->carried);
+        p += sizeof pair->carried;
+        pair->fds[0] = pair->fds[1] = -1;
+    }
+    for (size_t i = 0; i < ev->n_fds; i++) {
+        if (!place(r, ev->fds[i])) {
+            fprintf(stderr, "relay: a socket that belongs nowhere\n");
+            exit(EXIT_FAILURE);
+        }
     }
     if (baton_ready(r->session)) {
         die(baton_error(r->baton));
@@ -299,10 +359,10 @@ wait_for_work(struct relay *r)
         for (size_t i = 0; i < r->n; i++) {
             const struct pair *pair = r->pairs[i];
             for (int j = 0; j < 2; j++) {
-                const struct way *in = &pair->ways[j];
+                const struct way *in = &pair->carried.ways[j];
                 short events = 0;
                 events |= in->n < CHUNK && !in->eof ? POLLIN : 0;
-                events |= pair->ways[!j].n ? POLLOUT : 0;
+                events |= pair->carried.ways[!j].n ? POLLOUT : 0;
                 pfds[n++] = (struct pollfd){ events ? pair->fds[j] : -1,
                                              events, 0 };
             }
@@ -330,7 +390,7 @@ main(int argc, char *argv[])
     for (;;) {
         handle_events(&r);
         if (r.running) {
-            accept_pair(&r);
+            accept_client(&r);
             forward_all(&r);
         }
         wait_for_work(&r);

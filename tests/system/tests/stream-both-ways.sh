@@ -16,15 +16,15 @@ read -r _ address _ _ _ session < "$work/relay-laptop.txt"
 at=laptop
 elsewhere=tv
 
-# move_while PID MOVES: three times a second, not to starve the stream.
+# move_while PID MOVES: one after the other.
 move_while() {
     local n=0 was
     until process_ended "$1"; do
-        sleep 0.3
         was=$at
         if ! try_move $at "$session" $elsewhere; then
             # At the very end: closed, and the relay has not seen it.
-            grep -Eq "TCP state is CLOSED|is not connected" "$work/move.txt" ||
+            grep -Eq "TCP state is CLOSED|is not connected|just been closed" \
+                "$work/move.txt" ||
                 fail "no move: $(cat "$work/move.txt")"
             continue
         fi

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "foreign-route.h"
 #include "host-settings.h"
 #include "netlink-socket.h"
 #include "netlink.h"
@@ -21,9 +22,6 @@
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(address);
-
-/* Marks rules and addresses as this module's (FRA_PROTOCOL, IFA_PROTO). */
-#define ADDRESS_PROTOCOL 183
 
 /* Preferences of our rules: after "local" (0), long before "main" (32766). */
 #define PREFERENCE_MARK 7000
@@ -379,22 +377,27 @@ leftovers_take_rule(struct leftovers *list, const struct ofpbuf *msg)
     const struct fib_rule_hdr *hdr = ofpbuf_at(msg, NLMSG_HDRLEN, sizeof *hdr);
     const struct nlattr *proto = find_attr(msg, sizeof *hdr, FRA_PROTOCOL);
     const struct nlattr *src = find_attr(msg, sizeof *hdr, FRA_SRC);
+    const struct nlattr *table = find_attr(msg, sizeof *hdr, FRA_TABLE);
     struct in6_addr address;
     bool found = false;
+    bool closed;
 
-    if (!hdr || hdr->action != FR_ACT_BLACKHOLE || !proto
-        || nl_attr_get_u8(proto) != ADDRESS_PROTOCOL
+    if (!hdr || !proto || nl_attr_get_u8(proto) != ADDRESS_PROTOCOL
         || !get_address(src, hdr->family, &address)) {
         return;
     }
+    closed = hdr->action == FR_ACT_BLACKHOLE;
+    if (!closed && table && foreign_route_is_table(nl_attr_get_u32(table))) {
+        foreign_route_adopt(&address, nl_attr_get_u32(table));
+    }
     for (size_t i = 0; i < list->n; i++) {
         if (IN6_ARE_ADDR_EQUAL(&list->array[i].address, &address)) {
-            list->array[i].output_closed = true;
+            list->array[i].output_closed |= closed;
             found = true;
         }
     }
     if (!found) {
-        leftovers_add(list, &address, "")->output_closed = true;
+        leftovers_add(list, &address, "")->output_closed = closed;
     }
 }
 

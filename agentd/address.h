@@ -26,6 +26,9 @@
 #include "openvswitch/types.h"
 
 #define ADDRESS_MARK 0xba70u /* SO_MARK that passes closed output. */
+/* Marks rules, routes and addresses as ours (FRA_PROTOCOL, rtm_protocol,
+ * IFA_PROTO). */
+#define ADDRESS_PROTOCOL 183
 
 /* Adds the standing rules for ADDRESS_MARK. */
 int address_init(char **errorp);

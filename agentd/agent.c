@@ -18,6 +18,7 @@
 #include "calls.h"
 #include "controller-link.h"
 #include "events.h"
+#include "foreign-route.h"
 #include "handover.h"
 #include "hash.h"
 #include "identity.h"
@@ -156,6 +157,7 @@ finish_ending(struct agent *agent, struct session *s)
     if (s->ifname[0]) {
         address_del(s->ifname, &s->address);
     }
+    foreign_route_del(&s->address);
     message_put_uuid(params, "session", &s->id);
     message_put_address(params, "address", &s->address);
     message_put_integer(params, "epoch", s->epoch);
@@ -442,6 +444,7 @@ remove_leftover(const struct address_leftover *l)
     if (l->ifname[0]) {
         address_del(l->ifname, &l->address);
     }
+    foreign_route_del(&l->address);
     if (l->output_closed) {
         address_open_output(&l->address);
     }
@@ -589,6 +592,7 @@ agent_destroy(struct agent *agent)
     block_destroy(agent->blocks);
     identity_destroy(agent->identity);
     agent_forget_epochs(agent);
+    foreign_routes_forget();
     hmap_destroy(&agent->handovers);
     seal_wipe(agent->note_key, sizeof agent->note_key);
     free(agent->leftovers);

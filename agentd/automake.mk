@@ -17,6 +17,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/controller-link.c agentd/controller-link.h \
 	agentd/dad.c agentd/dad.h \
 	agentd/events.c agentd/events.h \
+	agentd/foreign-route.c agentd/foreign-route.h \
 	agentd/give.c \
 	agentd/give-freeze.c \
 	agentd/give-later.c \
@@ -29,6 +30,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/late-packets.c agentd/late-packets.h \
 	agentd/late-tap.c agentd/late-tap.h \
 	agentd/lease-request.c agentd/lease-request.h \
+	agentd/next-hops.c agentd/next-hops.h \
 	agentd/note.c agentd/note.h \
 	agentd/packet-queue.c agentd/packet-queue.h \
 	agentd/peer-link.c agentd/peer-link.h \

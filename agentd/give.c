@@ -41,10 +41,12 @@
 #include "app-send.h"
 #include "controller-link.h"
 #include "events.h"
+#include "foreign-route.h"
 #include "identity.h"
 #include "jsonrpc.h"
 #include "link.h"
 #include "message.h"
+#include "next-hops.h"
 #include "openvswitch/vlog.h"
 #include "socket-state.h"
 #include "timeval.h"
@@ -220,6 +222,7 @@ give_start(struct agent *agent, struct session *s, const char *target,
     if (s->give_onward[0]) {
         message_put_string(params, "onward", s->give_onward);
     }
+    json_object_put(params, "next_hops", next_hops_of(s));
     h->introduce_id = link_request(controller_link_get(agent->controller),
                                    "introduce", params);
     return true;
@@ -530,6 +533,7 @@ give_finish_draining(struct handover *h)
         address_del(h->endpoint, &h->address);
     }
     address_del("lo", &h->address);
+    foreign_route_del(&h->address);
     address_open_output(&h->address);
     handover_leave(h);
 }
@@ -566,6 +570,7 @@ give_lost(struct handover *h)
     if (s->ifname[0]) {
         address_del(s->ifname, &h->address);
     }
+    foreign_route_del(&h->address);
     address_open_output(&h->address);
     s->handover = NULL;
     h->session = NULL;

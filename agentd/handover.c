@@ -16,6 +16,7 @@
 #include "app-send.h"
 #include "controller-link.h"
 #include "fault.h"
+#include "foreign-route.h"
 #include "identity.h"
 #include "jsonrpc.h"
 #include "late-packets.h"
@@ -876,6 +877,7 @@ handover_discard_session(struct agent *agent, struct session *s)
     if (s->ifname[0]) {
         address_del(s->ifname, &s->address);
     }
+    foreign_route_del(&s->address);
     address_open_output(&s->address);
     agent_drop_session(agent, s);
 }

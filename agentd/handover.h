@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 
 #include "app-protocol.h"
+#include "foreign-route.h"
 #include "handoff.h"
 #include "note.h"
 #include "openvswitch/hmap.h"
@@ -89,10 +90,11 @@ struct handover {
     struct uuid transfer;
     struct uuid session_id;
     struct in6_addr address;
-    uint64_t epoch;          /* At which it began. */
-    char *other;             /* The other device. */
-    char *other_certificate; /* PEM. */
-    char *endpoint;          /* Of the target. */
+    struct foreign_route visit; /* Taking: how it leaves here. */
+    uint64_t epoch;             /* At which it began. */
+    char *other;                /* The other device. */
+    char *other_certificate;    /* PEM. */
+    char *endpoint;             /* Of the target. */
     char name[APP_NAME_LEN];
     char service[APP_NAME_LEN];
 

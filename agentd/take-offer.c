@@ -10,6 +10,7 @@
 #include "address.h"
 #include "agent.h"
 #include "app-link.h"
+#include "controller-link.h"
 #include "identity.h"
 #include "message.h"
 #include "packets.h"
@@ -254,6 +255,11 @@ take_reserve(struct handover *h)
     handover_set_state(h, TAKE_WAITING, HANDOVER_STATE_TIMEOUT);
     handover_catch(h);
     retval = address_close_output(&h->address);
+    if (!retval) {
+        retval = foreign_route_set(
+            controller_link_get_ifname(h->agent->controller), &h->address,
+            &h->visit);
+    }
     if (!retval) {
         retval = address_add("lo", &h->address);
     }

@@ -36,6 +36,7 @@
 #include "link.h"
 #include "message.h"
 #include "openvswitch/vlog.h"
+#include "packets.h"
 #include "socket-state.h"
 #include "timeval.h"
 #include "uuid.h"
@@ -66,6 +67,13 @@ take_expect(struct agent *agent, const struct json *params)
     const char *certificate = message_get_string(&m, "certificate", 16384);
     const char *name = message_get_string(&m, "name", APP_NAME_LEN - 1);
     const char *service = message_get_string(&m, "service", APP_NAME_LEN - 1);
+    struct foreign_route visit = { .mtu = 0 };
+
+    if (message_get_optional_string(&m, "gateway", ETH_ADDR_STRLEN)) {
+        message_get_eth(&m, "gateway", &visit.gateway);
+        visit.mtu = message_get_integer(&m, "mtu", FOREIGN_ROUTE_MTU_MIN,
+                                        FOREIGN_ROUTE_MTU_MAX);
+    }
     char *error = message_finish(&m);
 
     if (error) {
@@ -82,6 +90,7 @@ take_expect(struct agent *agent, const struct json *params)
     h->transfer = transfer;
     h->session_id = session;
     h->address = address;
+    h->visit = visit;
     h->epoch = epoch;
     h->other = xstrdup(from);
     h->other_certificate = xstrdup(certificate);
@@ -141,6 +150,7 @@ take_finish_returning(struct handover *h)
     }
     handover_close_sockets(h);
     address_del("lo", &h->address);
+    foreign_route_del(&h->address);
     address_open_output(&h->address);
     handover_leave(h);
 }

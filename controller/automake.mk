@@ -28,13 +28,16 @@ controller_libcontroller_la_SOURCES = \
 	controller/lease.c controller/lease.h \
 	controller/mediator.c controller/mediator.h \
 	controller/methods.c controller/methods.h \
+	controller/neighbour.c controller/neighbour.h \
 	controller/network.c controller/network.h \
+	controller/next-hop.c controller/next-hop.h \
 	controller/openflow-link.c controller/openflow-link.h \
 	controller/record.c controller/record.h \
 	controller/record-private.h controller/record-write.c \
 	controller/report-methods.c \
 	controller/session.c controller/session.h \
 	controller/session-flows.c controller/session-flows.h \
+	controller/session-path.c controller/session-path.h \
 	controller/stream-vconn.c controller/stream-vconn.h \
 	controller/trace.c controller/trace.h \
 	controller/transfer.c controller/transfer.h \

@@ -8,9 +8,11 @@
 #include "bridge-ports.h"
 #include "bridge-sync.h"
 #include "byte-order.h"
+#include "flow.h"
 #include "flow-message.h"
 #include "openflow-link.h"
 #include "openvswitch/list.h"
+#include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-connection.h"
 #include "openvswitch/ofp-errors.h"
@@ -23,6 +25,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "packets.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -70,7 +73,7 @@ struct bridge {
     enum bridge_state state;
     enum ofp_version version;
     bool features_ok;       /* GREETING: the datapath id is right. */
-    uint32_t meter_xids[2]; /* Of the meters' additions; 0: none. */
+    uint32_t meter_xids[3]; /* Of the meters' additions; 0: none. */
 
     struct bridge_sync *sync;
     bool synchronised; /* When last looked at. */
@@ -120,18 +123,27 @@ send_msg(struct bridge *br, struct ofpbuf *msg)
     return xid;
 }
 
+static uint32_t
+meter_id(const struct bridge *br, size_t i)
+{
+    const uint32_t ids[] = { br->layout.meter_id,
+                             br->layout.attachment_meter_id,
+                             br->layout.size_meter_id };
+
+    BUILD_ASSERT_DECL(ARRAY_SIZE(ids) == ARRAY_SIZE(br->meter_xids));
+    return ids[i];
+}
+
 static void
 send_meters(struct bridge *br, uint16_t command)
 {
-    const uint32_t ids[] = { br->layout.meter_id,
-                             br->layout.attachment_meter_id };
+    for (size_t i = 0; i < ARRAY_SIZE(br->meter_xids); i++) {
+        uint32_t id = meter_id(br, i);
 
-    for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
-        br->meter_xids[i] = ids[i] ? send_msg(
-                                br, flow_message_meter(ids[i],
-                                                       br->layout.packet_ins,
-                                                       command, br->version))
-                                   : 0;
+        br->meter_xids[i] = id ? send_msg(br, flow_message_meter(
+                                                  id, br->layout.packet_ins,
+                                                  command, br->version))
+                               : 0;
     }
 }
 
@@ -453,8 +465,8 @@ bridge_get_port_seqno(const struct bridge *br)
 /* Packets. */
 
 static void
-queue_packet(struct bridge *br, enum baton_flow_kind kind, ofp_port_t in_port,
-             const void *data, size_t size)
+queue_packet(struct bridge *br, enum baton_flow_kind kind,
+             const struct flow *flow, const void *data, size_t size)
 {
     if (br->n_packets >= MAX_PACKETS) {
         br->n_dropped++;
@@ -466,7 +478,9 @@ queue_packet(struct bridge *br, enum baton_flow_kind kind, ofp_port_t in_port,
 
     struct queued_packet *qp = xmalloc(sizeof *qp);
     qp->packet.kind = kind;
-    qp->packet.in_port = in_port;
+    qp->packet.in_port = flow->in_port.ofp_port;
+    qp->packet.tun_src = flow_tnl_src(&flow->tunnel);
+    qp->packet.tun_key = ntohll(flow->tunnel.tun_id);
     qp->packet.data = xmemdup(data, size);
     qp->packet.size = size;
     ovs_list_push_back(&br->packets, &qp->list_node);
@@ -492,7 +506,7 @@ handle_packet_in(struct bridge *br, const struct ofp_header *oh)
     }
     enum baton_flow_kind kind = cookie & 0xffff;
     br->n_violations += kind == BATON_FLOW_GUARD_VIOLATION;
-    queue_packet(br, kind, pin.flow_metadata.flow.in_port.ofp_port, pin.packet,
+    queue_packet(br, kind, &pin.flow_metadata.flow, pin.packet,
                  pin.packet_len);
 }
 
@@ -560,17 +574,65 @@ bridge_send_through(struct bridge *br, ofp_port_t in_port, const void *data,
     send_packet_out(br, in_port, OFPP_TABLE, data, size);
 }
 
-void
-bridge_send_past_guard(struct bridge *br, ofp_port_t in_port, const void *data,
-                       size_t size)
+static void
+send_to_table(struct bridge *br, enum baton_table table, ofp_port_t in_port,
+              const void *data, size_t size)
 {
     struct ofpact_resubmit resubmit;
 
     ofpact_init_RESUBMIT(&resubmit);
     resubmit.in_port = OFPP_IN_PORT;
-    resubmit.table_id = br->layout.first_table + BATON_TABLE_PROXY;
+    resubmit.table_id = br->layout.first_table + table;
     send_packet_out__(br, in_port, &resubmit.ofpact, sizeof resubmit, data,
                       size);
+}
+
+void
+bridge_send_past_guard(struct bridge *br, ofp_port_t in_port, const void *data,
+                       size_t size)
+{
+    send_to_table(br, BATON_TABLE_PROXY, in_port, data, size);
+}
+
+void
+bridge_send_forward(struct bridge *br, const void *data, size_t size)
+{
+    send_to_table(br, BATON_TABLE_FORWARD, OFPP_CONTROLLER, data, size);
+}
+
+void
+bridge_send_tunnel(struct bridge *br, const struct in6_addr *peer,
+                   uint32_t key, const void *data, size_t size)
+{
+    uint64_t stub[128 / 8];
+    struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
+    union mf_value value;
+
+    if (!flow_layout_has_tunnel(&br->layout)) {
+        return;
+    }
+    memset(&value, 0, sizeof value);
+    if (IN6_IS_ADDR_V4MAPPED(peer)) {
+        value.be32 = in6_addr_get_mapped_ipv4(peer);
+        ofpact_put_set_field(&ofpacts, mf_from_id(MFF_TUN_DST), &value, NULL);
+    } else {
+        value.ipv6 = *peer;
+        ofpact_put_set_field(&ofpacts, mf_from_id(MFF_TUN_IPV6_DST), &value,
+                             NULL);
+    }
+    memset(&value, 0, sizeof value);
+    value.be64 = htonll(key);
+    ofpact_put_set_field(&ofpacts, mf_from_id(MFF_TUN_ID), &value, NULL);
+    ofpact_put_OUTPUT(&ofpacts)->port = br->layout.tunnel_port;
+    send_packet_out__(br, OFPP_CONTROLLER, ofpacts.data, ofpacts.size, data,
+                      size);
+    ofpbuf_uninit(&ofpacts);
+}
+
+void
+bridge_set_tunnel_port(struct bridge *br, ofp_port_t port)
+{
+    br->layout.tunnel_port = port;
 }
 
 /* Messages. */
@@ -587,10 +649,9 @@ handle_meter_error(struct bridge *br, const struct ofp_header *oh)
         enum ofperr error = ofperr_decode_msg(oh, NULL);
         br->meter_xids[i] = 0;
         if (error == OFPERR_OFPMMFC_METER_EXISTS) {
-            send_msg(br, flow_message_meter(i ? br->layout.attachment_meter_id
-                                              : br->layout.meter_id,
-                                            br->layout.packet_ins,
-                                            OFPMC13_MODIFY, br->version));
+            send_msg(br,
+                     flow_message_meter(meter_id(br, i), br->layout.packet_ins,
+                                        OFPMC13_MODIFY, br->version));
             openflow_link_flush(br->link);
         } else {
             VLOG_WARN("%s: no meters (%s): packets to the controller are not "

@@ -81,6 +81,8 @@ unsigned int bridge_get_port_seqno(const struct bridge *); /* any change. */
 struct bridge_packet {
     enum baton_flow_kind kind;
     ofp_port_t in_port;
+    struct in6_addr tun_src; /* Where it came from, if through a tunnel. */
+    uint32_t tun_key;
     uint8_t *data; /* Ethernet frame; malloc'd. */
     size_t size;
 };
@@ -94,6 +96,16 @@ void bridge_send_through(struct bridge *, ofp_port_t in_port, const void *,
 /* As if it came in at 'in_port' and had passed the guard. */
 void bridge_send_past_guard(struct bridge *, ofp_port_t in_port, const void *,
                             size_t);
+
+/* Where the bridge's own forwarding takes it. */
+void bridge_send_forward(struct bridge *, const void *, size_t);
+
+/* Into the tunnel, to the bridge whose end is 'peer', with 'key'. */
+void bridge_send_tunnel(struct bridge *, const struct in6_addr *peer,
+                        uint32_t key, const void *, size_t);
+
+/* The way to other bridges (see struct flow_layout), which may come and go. */
+void bridge_set_tunnel_port(struct bridge *, ofp_port_t);
 
 /* Counters, for `baton-ctl show`: of this connection. */
 struct bridge_stats {

@@ -19,11 +19,14 @@
 #include "link.h"
 #include "mediator.h"
 #include "methods.h"
+#include "neighbour.h"
 #include "network.h"
+#include "next-hop.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "policy.h"
 #include "record.h"
+#include "session-path.h"
 #include "timeval.h"
 #include "transfer.h"
 #include "upkeep.h"
@@ -82,6 +85,7 @@ configure(struct controller *c)
     }
     leases_configure(c->leases, c->policy, time_msec());
     network_configure(c->network, c->policy);
+    next_hops_configure(c);
     device_links_configure(c->links, c->policy);
     for (const struct bridge *bridge = network_next(c->network, NULL); bridge;
          bridge = network_next(c->network, bridge)) {
@@ -102,11 +106,16 @@ create_modules(struct controller *c)
     c->records = record_store_create(c->database);
     c->upkeep = upkeep_create(c->database);
     c->transfers = transfers_create();
+    ovs_list_init(&c->lingering);
+    c->neighbours = neighbours_create();
+    ovs_list_init(&c->waiting);
 }
 
 static void
 destroy_modules(struct controller *c, bool detach)
 {
+    next_hops_destroy(c);
+    session_paths_destroy(c);
     transfers_destroy(c->transfers);
     upkeep_destroy(c->upkeep);
     record_store_destroy(c->records);
@@ -258,6 +267,9 @@ handle_packet(struct controller *c, struct bridge *bridge,
         if (loser) {
             mediator_place_changed(c, loser);
         }
+    } else if (packet->kind == BATON_FLOW_NEIGHBOUR
+               || packet->kind == BATON_FLOW_NEXT_HOP) {
+        next_hops_handle_packet(c, bridge, packet);
     } else if (packet->kind == BATON_FLOW_GUARD_VIOLATION) {
         guard_handle_packet(c, bridge, packet);
     }
@@ -342,6 +354,7 @@ controller_run(struct controller *c)
     announcements_run(c);
     mediator_run(c);
     methods_run(c);
+    next_hops_run(c);
 }
 
 void
@@ -357,6 +370,7 @@ controller_wait(struct controller *c)
     network_wait(c->network);
     device_links_wait(c->links);
     mediator_wait(c);
+    next_hops_wait(c);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {
             deadline = MIN(deadline, attachment_next_deadline(device));

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "device.h"
+#include "openvswitch/list.h"
 #include "session.h"
 
 struct database;
@@ -26,6 +27,7 @@ struct device_links;
 struct holders;
 struct identity;
 struct leases;
+struct neighbours;
 struct network;
 struct policy;
 struct record_store;
@@ -50,6 +52,10 @@ struct controller {
     struct holders *holders;
     struct record_store *records;
     struct transfers *transfers;
+    struct ovs_list lingering; /* See session-path.h. */
+    struct neighbours *neighbours;
+    struct ovs_list waiting;      /* See next-hop.h. */
+    long long int next_hops_look; /* Milliseconds; the same. */
 
     /* Counters. */
     uint64_t n_passed_on;  /* Owners' packets that a stale megaflow sent

@@ -141,6 +141,16 @@ act_move(struct flow_builder *b, enum mf_field_id src, enum mf_field_id dst)
 }
 
 void
+act_check_larger(struct flow_builder *b, uint16_t bytes, enum mf_field_id dst)
+{
+    struct ofpact_check_pkt_larger *check;
+
+    check = ofpact_put_CHECK_PKT_LARGER(&b->ofpacts);
+    check->pkt_len = bytes;
+    check->dst = (struct mf_subfield){ mf_from_id(dst), 0, 1 };
+}
+
+void
 act_pop_vlan(struct flow_builder *b)
 {
     ofpact_put_STRIP_VLAN(&b->ofpacts);

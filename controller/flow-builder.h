@@ -50,6 +50,9 @@ void act_set_u8(struct flow_builder *, enum mf_field_id, uint8_t);
 /* Whole field to whole field; the shorter one's length. */
 void act_move(struct flow_builder *, enum mf_field_id src,
               enum mf_field_id dst);
+/* Is the frame, without VLAN tag, larger than 'bytes'?  1 or 0 to bit 0. */
+void act_check_larger(struct flow_builder *, uint16_t bytes,
+                      enum mf_field_id dst);
 void act_pop_vlan(struct flow_builder *);
 void act_push_vlan(struct flow_builder *);
 /* What is between the two happens to a copy. */

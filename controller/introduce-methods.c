@@ -12,10 +12,13 @@
 #include "link.h"
 #include "mediator.h"
 #include "message.h"
+#include "network.h"
+#include "next-hop.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
 #include "policy.h"
 #include "record.h"
+#include "session-path.h"
 #include "transfer-checks.h"
 #include "timeval.h"
 #include "transfer.h"
@@ -88,9 +91,23 @@ check_introduction(const struct controller *c, const struct device *from,
     }
 }
 
+/* What a device needs to send from an address of another subnet. */
 static void
-send_expect(const struct device *target, const struct device *from,
-            const struct transfer *t)
+put_visit(const struct controller *c, const struct device *target,
+          const struct transfer *t, struct json *params)
+{
+    const struct flow_layout *layout;
+
+    if (session_path_is_foreign(target, t->bridge)) {
+        layout = network_layout(c->network, target->place.bridge);
+        message_put_eth(params, "gateway", layout->mac);
+        message_put_integer(params, "mtu", layout->tunnel_mtu);
+    }
+}
+
+static void
+send_expect(const struct controller *c, const struct device *target,
+            const struct device *from, const struct transfer *t)
 {
     struct json *params = json_object_create();
 
@@ -103,6 +120,7 @@ send_expect(const struct device *target, const struct device *from,
     message_put_string(params, "certificate", from->certificate);
     message_put_string(params, "name", t->name);
     message_put_string(params, "service", t->service);
+    put_visit(c, target, t, params);
     link_notify(target->link, "expect", params);
 }
 
@@ -183,6 +201,9 @@ method_introduce(struct controller *c, struct device *device,
         refusal_reply(device, msg, &refusal);
         return;
     }
+    if (!session_path_is_foreign(device, spec.bridge)) {
+        next_hops_learn(c, device, m);
+    }
 
     t = transfers_introduce(c->transfers, &spec, time_msec());
     if (!t) {
@@ -193,7 +214,8 @@ method_introduce(struct controller *c, struct device *device,
     }
     other = device_find(&c->devices, target);
     holders_add(c->holders, &t->address, target, &t->id, time_msec());
-    send_expect(other, device, t);
+    session_path_open(c, t);
+    send_expect(c, other, device, t);
     send_introduction(device, msg, other, t, right);
     mediator_act(c);
 }

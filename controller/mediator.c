@@ -14,11 +14,13 @@
 #include "link.h"
 #include "message.h"
 #include "network.h"
+#include "next-hop.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "record.h"
+#include "session-path.h"
 #include "timeval.h"
 #include "transfer.h"
 #include "upkeep.h"
@@ -145,19 +147,6 @@ answer_party(struct controller *c, const struct transfer *t, const char *name,
 
 /* Flows. */
 
-static void
-set_session(struct controller *c, const char *bridge,
-            const struct uuid *session, const struct in6_addr *address,
-            const char *guard, const char *inbound)
-{
-    struct flow_place g = device_flow_place(device_find(&c->devices, guard),
-                                            bridge);
-    struct flow_place i = device_flow_place(device_find(&c->devices, inbound),
-                                            bridge);
-
-    network_set_session(c->network, bridge, session, address, &g, &i);
-}
-
 void
 mediator_refresh_session(struct controller *c, const struct record *record)
 {
@@ -167,10 +156,10 @@ mediator_refresh_session(struct controller *c, const struct record *record)
         return;
     }
     if (record->ended) {
-        network_unset(c->network, bridge, &record->session);
+        session_path_unset(c, &record->session);
     } else {
-        set_session(c, bridge, &record->session, &record->address,
-                    record->owner, record->owner);
+        session_path_set(c, bridge, &record->session, &record->address,
+                         record->owner);
     }
 }
 
@@ -184,9 +173,9 @@ restore_session(struct controller *c, const struct transfer *t)
     if (record) {
         mediator_refresh_session(c, record);
     } else {
-        network_unset(c->network, t->bridge, &t->session);
+        session_path_unset(c, &t->session);
     }
-    network_flush(c->network, t->bridge);
+    network_flush_all(c->network);
 }
 
 static void
@@ -227,6 +216,17 @@ is_moving(const struct controller *c, const struct uuid *session)
     return t && t->state != TRANSFER_SETTLED;
 }
 
+/* Is the session's owner on 'bridge'? */
+static bool
+visits(const struct controller *c, const struct record *record,
+       const char *bridge)
+{
+    const struct device *owner = device_find(&c->devices, record->owner);
+
+    return (owner && owner->place.known
+            && !strcmp(owner->place.bridge, bridge));
+}
+
 static void
 refresh_sessions(struct controller *c, const char *bridge, const char *owner)
 {
@@ -235,7 +235,9 @@ refresh_sessions(struct controller *c, const char *bridge, const char *owner)
     while (record_next(c->records, &record)) {
         const char *home = leases_home_bridge(c->leases, &record.address);
 
-        if (home && !record.ended && (!bridge || !strcmp(home, bridge))
+        if (home && !record.ended
+            && (!bridge || !strcmp(home, bridge)
+                || visits(c, &record, bridge))
             && (!owner || !strcmp(record.owner, owner))
             && !is_moving(c, &record.session)) {
             mediator_refresh_session(c, &record);
@@ -257,7 +259,8 @@ mediator_refresh_bridge(struct controller *c, const char *bridge)
 {
     refresh_blocks(c, bridge, NULL);
     refresh_sessions(c, bridge, NULL);
-    network_flush(c->network, bridge);
+    next_hops_refresh_bridge(c, bridge);
+    network_flush_all(c->network);
 }
 
 void
@@ -292,18 +295,14 @@ mediator_bridge_event(struct controller *c, const struct network_event *event)
 static void
 do_redirect(struct controller *c, struct transfer *t)
 {
-    set_session(c, t->bridge, &t->session, &t->address, t->from, t->to);
-    network_flush(c->network, t->bridge);
+    session_path_redirect(c, t);
     transfer_step(t, "redirect");
 }
 
 static void
 do_settle(struct controller *c, struct transfer *t)
 {
-    const char *winner = transfer_winner(t);
-
-    set_session(c, t->bridge, &t->session, &t->address, winner, winner);
-    t->flush_seqno = network_flush(c->network, t->bridge);
+    session_path_settle(c, t);
     transfer_step(t, "flows");
 }
 
@@ -400,7 +399,13 @@ carry_out(struct controller *c, const struct transfer_action *action)
                          transfer_winner(t), t->name, t->service);
         break;
 
-    case TRANSFER_DO_UNEXPECT: tell_unexpect(c, t); break;
+    case TRANSFER_DO_UNEXPECT:
+        tell_unexpect(c, t);
+        if (session_path_is_foreign(device_find(&c->devices, t->to),
+                                    t->bridge)) {
+            restore_session(c, t);
+        }
+        break;
 
     case TRANSFER_DO_ANSWER:
         record = record_find(c->records, &t->session, &view);
@@ -450,16 +455,13 @@ run_barriers(struct controller *c)
     struct transfer *t, *next;
 
     for (t = transfers_next_live(c->transfers, NULL); t; t = next) {
-        const struct bridge *bridge;
-
         next = transfers_next_live(c->transfers, t);
         if (t->acked
             || (t->state != TRANSFER_DECIDING
                 && t->state != TRANSFER_DECIDED)) {
             continue;
         }
-        bridge = network_find(c->network, t->bridge);
-        if (!bridge || bridge_acked(bridge) >= t->flush_seqno) {
+        if (session_path_acked(c, t)) {
             transfer_acked(c->transfers, t);
         }
     }
@@ -535,6 +537,7 @@ mediator_run(struct controller *c)
     mediator_act(c);
     run_leases(c);
     upkeep_run(c->upkeep, c->leases, &c->devices, time_msec());
+    session_paths_run(c);
     network_flush_all(c->network);
 }
 
@@ -546,6 +549,7 @@ mediator_wait(struct controller *c)
 
     record_store_wait(c->records);
     upkeep_wait(c->upkeep, c->leases);
+    session_paths_wait(c);
     if (deadline != LLONG_MAX) {
         poll_timer_wait_until(deadline);
     }

@@ -9,6 +9,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "fail-mode.h"
+#include "packets.h"
 #include "policy.h"
 #include "timeval.h"
 #include "util.h"
@@ -23,6 +24,7 @@ VLOG_DEFINE_THIS_MODULE(network);
  * else is likely to have taken. */
 #define NETWORK_METER 0xba70
 #define NETWORK_ATTACHMENT_METER 0xba71
+#define NETWORK_SIZE_METER 0xba72
 
 /* The key of each bridge's pipeline. */
 static const struct uuid pipeline_key = { { 0xba70, 0, 0, 1 } };
@@ -36,6 +38,11 @@ struct site {
     struct flow_layout layout;
     struct flow_prefix *prefixes; /* Pools. */
     size_t n_prefixes;
+    struct flow_prefix *subnets;
+    size_t n_subnets;
+
+    /* As in policy; 'port_name' is copied. */
+    struct policy_tunnel tunnel;
     struct fail_mode *fail_mode; /* NULL: its OVSDB is not known. */
     bool was_synchronised;
     unsigned int port_seqno;
@@ -82,6 +89,8 @@ site_destroy(struct site *site, bool detach)
     free(site->name);
     free(site->target);
     free(site->prefixes);
+    free(site->subnets);
+    free(site->tunnel.port_name);
     free(site);
 }
 
@@ -154,8 +163,28 @@ layout_of(const struct policy_bridge *pb, const struct policy *policy)
     if (layout.packet_ins) {
         layout.meter_id = NETWORK_METER;
         layout.attachment_meter_id = NETWORK_ATTACHMENT_METER;
+        layout.size_meter_id = NETWORK_SIZE_METER;
     }
+    layout.tunnel_port = OFPP_NONE;
+    if (pb->tunnel.type != POLICY_TUNNEL_NONE) {
+        layout.tunnel_mtu = MIN(policy_tunnel_payload(&pb->tunnel),
+                                UINT16_MAX - ETH_HEADER_LEN);
+    }
+    /* Locally administered, and the same after a restart. */
+    eth_addr_from_uint64(pb->datapath_id & UINT64_C(0xffffffffff),
+                         &layout.mac);
+    layout.mac.ea[0] = 0x06;
     return layout;
+}
+
+static bool
+same_tunnel(const struct policy_tunnel *a, const struct policy_tunnel *b)
+{
+    return (a->type == b->type
+            && (a->type == POLICY_TUNNEL_NONE
+                || (ipv6_addr_equals(&a->address, &b->address)
+                    && a->udp_port == b->udp_port && a->mtu == b->mtu
+                    && !strcmp(a->port_name, b->port_name))));
 }
 
 static bool
@@ -168,14 +197,35 @@ site_is_same(const struct site *site, const struct policy_bridge *pb,
             && bridge_get_datapath_id(site->bridge) == pb->datapath_id
             && site->layout.first_table == layout.first_table
             && site->layout.forward_table == layout.forward_table
-            && site->layout.packet_ins == layout.packet_ins);
+            && site->layout.packet_ins == layout.packet_ins
+            && same_tunnel(&site->tunnel, &pb->tunnel));
 }
 
 static void
-set_pipeline(struct site *site, const struct policy *policy)
+collect_pipeline(const struct site *site, struct flow_set *flows)
 {
-    const struct shash_node *node;
+    flows_pipeline(&site->layout, site->prefixes, site->n_prefixes, flows);
+    flows_tunnel(&site->layout, site->subnets, site->n_subnets, flows);
+}
+
+static void
+set_pipeline(struct site *site)
+{
     struct flow_set flows;
+
+    flow_set_init(&flows);
+    collect_pipeline(site, &flows);
+    bridge_set(site->bridge, &pipeline_key, &flows);
+    flow_set_destroy(&flows);
+    site->dirty = true;
+}
+
+static void
+set_prefixes(struct site *site, const struct policy *policy)
+{
+    const struct policy_bridge *pb = shash_find_data(&policy->bridges,
+                                                     site->name);
+    const struct shash_node *node;
 
     free(site->prefixes);
     site->prefixes = xcalloc(shash_count(&policy->pools) + 1,
@@ -191,12 +241,13 @@ set_pipeline(struct site *site, const struct policy *policy)
             prefix->plen = pool->prefix.plen;
         }
     }
-
-    flow_set_init(&flows);
-    flows_pipeline(&site->layout, site->prefixes, site->n_prefixes, &flows);
-    bridge_set(site->bridge, &pipeline_key, &flows);
-    flow_set_destroy(&flows);
-    site->dirty = true;
+    free(site->subnets);
+    site->subnets = xcalloc(pb->n_subnets + 1, sizeof *site->subnets);
+    site->n_subnets = pb->n_subnets;
+    for (size_t i = 0; i < pb->n_subnets; i++) {
+        site->subnets[i].addr = pb->subnets[i].addr;
+        site->subnets[i].plen = pb->subnets[i].plen;
+    }
 }
 
 static void
@@ -229,6 +280,8 @@ configure_bridge(struct network *network, const struct policy_bridge *pb,
         site->name = xstrdup(pb->name);
         site->target = nullable_xstrdup(pb->target);
         site->layout = layout_of(pb, policy);
+        site->tunnel = pb->tunnel;
+        site->tunnel.port_name = nullable_xstrdup(pb->tunnel.port_name);
         site->bridge = bridge_create(pb->name, pb->target, pb->datapath_id,
                                      &site->layout);
         open_fail_mode(site, pb);
@@ -277,7 +330,8 @@ network_configure(struct network *network, const struct policy *policy)
     }
     LIST_FOR_EACH_SAFE(site, node, &network->sites) {
         if (site->keep) {
-            set_pipeline(site, policy);
+            set_prefixes(site, policy);
+            set_pipeline(site);
         } else {
             VLOG_INFO("%s: bridge is no longer in the policy", site->name);
             site_destroy(site, true);
@@ -322,6 +376,25 @@ run_listener(struct network *network, struct listener *listener)
     free(bridges);
 }
 
+/* The tunnel port came, or went, or has another number. */
+static bool
+look_for_tunnel(struct site *site)
+{
+    ofp_port_t port = (site->tunnel.port_name ? bridge_port_from_name(
+                           site->bridge, site->tunnel.port_name)
+                                              : OFPP_NONE);
+
+    /* While the bridge is away its ports are not known: nothing changes. */
+    if (port == site->layout.tunnel_port
+        || !bridge_is_connected(site->bridge)) {
+        return false;
+    }
+    site->layout.tunnel_port = port;
+    bridge_set_tunnel_port(site->bridge, port);
+    set_pipeline(site);
+    return true;
+}
+
 static void
 run_site(struct network *network, struct site *site)
 {
@@ -340,6 +413,10 @@ run_site(struct network *network, struct site *site)
     }
     if (bridge_get_port_seqno(site->bridge) != site->port_seqno) {
         site->port_seqno = bridge_get_port_seqno(site->bridge);
+        if (look_for_tunnel(site)) {
+            /* All that points into it is to be set anew. */
+            add_event(network, NETWORK_NEW, site->name);
+        }
         add_event(network, NETWORK_PORTS, site->name);
     }
 }
@@ -486,6 +563,112 @@ network_set_session(struct network *network, const char *bridge,
 }
 
 void
+network_set_visitor(struct network *network, const char *bridge,
+                    const struct uuid *key, const struct in6_addr *addr,
+                    const struct flow_place *home,
+                    const struct flow_place *guard,
+                    const struct flow_place *inbound)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (site) {
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        flows_visitor(&site->layout, addr, home, guard, inbound, &flows);
+        set_flows(site, key, &flows);
+    }
+}
+
+void
+network_set_next_hop(struct network *network, const char *bridge,
+                     const struct uuid *key, const struct flow_prefix *dst,
+                     struct eth_addr mac)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (site) {
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        flows_next_hop(&site->layout, dst, mac, &flows);
+        set_flows(site, key, &flows);
+    }
+}
+
+/* Tunnels. */
+
+static const struct site *
+find_tunnel_site(const struct network *network, const char *name, char **whyp)
+{
+    const struct site *site = find_site(network, name);
+
+    if (!site || site->tunnel.type == POLICY_TUNNEL_NONE) {
+        *whyp = xasprintf("policy gives bridge %s no tunnel", name);
+        return NULL;
+    } else if (!flow_layout_has_tunnel(&site->layout)) {
+        *whyp = xasprintf("bridge %s has no port %s: `baton-ctl bridge "
+                          "prepare %s'",
+                          name, site->tunnel.port_name, name);
+        return NULL;
+    }
+    return site;
+}
+
+bool
+network_has_tunnel(const struct network *network, const char *from,
+                   const char *to, char **whyp)
+{
+    const struct site *a, *b = NULL;
+    char *why = NULL;
+
+    a = find_tunnel_site(network, from, &why);
+    if (a) {
+        b = find_tunnel_site(network, to, &why);
+    }
+    if (a && b
+        && (a->tunnel.type != b->tunnel.type
+            || a->tunnel.udp_port != b->tunnel.udp_port
+            || IN6_IS_ADDR_V4MAPPED(&a->tunnel.address)
+                   != IN6_IS_ADDR_V4MAPPED(&b->tunnel.address))) {
+        why = xasprintf("the tunnels of bridges %s and %s are of different "
+                        "kinds",
+                        from, to);
+    }
+    if (whyp) {
+        *whyp = why;
+    } else {
+        free(why);
+    }
+    return !why;
+}
+
+const struct in6_addr *
+network_tunnel_address(const struct network *network, const char *bridge)
+{
+    const struct site *site = find_site(network, bridge);
+
+    return (site && site->tunnel.type != POLICY_TUNNEL_NONE
+                ? &site->tunnel.address
+                : NULL);
+}
+
+const char *
+network_find_tunnel(const struct network *network,
+                    const struct in6_addr *address)
+{
+    const struct site *site;
+
+    LIST_FOR_EACH(site, node, &network->sites) {
+        if (site->tunnel.type != POLICY_TUNNEL_NONE
+            && ipv6_addr_equals(&site->tunnel.address, address)) {
+            return site->name;
+        }
+    }
+    return NULL;
+}
+
+void
 network_unset(struct network *network, const char *bridge,
               const struct uuid *key)
 {
@@ -531,6 +714,6 @@ network_pipeline(const struct network *network, const char *bridge,
     const struct site *site = find_site(network, bridge);
 
     if (site) {
-        flows_pipeline(&site->layout, site->prefixes, site->n_prefixes, flows);
+        collect_pipeline(site, flows);
     }
 }

@@ -58,6 +58,18 @@ const struct flow_layout *network_layout(const struct network *,
 /* A walk; NULL gives the first. */
 struct bridge *network_next(const struct network *, const struct bridge *);
 
+/* Can sessions go from one bridge to the other?  Both have a tunnel port, of
+ * one kind.  If not, stores a sentence in '*whyp' (if nonnull), which the
+ * caller frees. */
+bool network_has_tunnel(const struct network *, const char *from,
+                        const char *to, char **whyp);
+/* What 'bridge' has to offer: NULL if policy gives it no tunnel. */
+const struct in6_addr *network_tunnel_address(const struct network *,
+                                              const char *bridge);
+/* Whose tunnels end at 'address'?  NULL: nobody's. */
+const char *network_find_tunnel(const struct network *,
+                                const struct in6_addr *address);
+
 /* Each does nothing if there is no bridge of that name. */
 void network_set_block(struct network *, const char *bridge,
                        const struct uuid *key, const struct in6_addr *,
@@ -66,6 +78,14 @@ void network_set_session(struct network *, const char *bridge,
                          const struct uuid *key, const struct in6_addr *,
                          const struct flow_place *guard,
                          const struct flow_place *inbound);
+void network_set_visitor(struct network *, const char *bridge,
+                         const struct uuid *key, const struct in6_addr *,
+                         const struct flow_place *home,
+                         const struct flow_place *guard,
+                         const struct flow_place *inbound);
+void network_set_next_hop(struct network *, const char *bridge,
+                          const struct uuid *key,
+                          const struct flow_prefix *dst, struct eth_addr mac);
 /* Deletes what is under 'key'. */
 void network_unset(struct network *, const char *bridge,
                    const struct uuid *key);

@@ -11,6 +11,8 @@
 #include "util.h"
 
 /* What the pipeline keeps in registers. */
+#define REG_TOO_BIG MFF_REG11 /* Bit 0: does not fit into the tunnel. */
+#define REG_TOO_BIG_IDX 11
 #define REG_VIOLATION MFF_REG12 /* 1: the guard said no. */
 #define REG_VIOLATION_IDX 12
 #define REG_PORT MFF_REG13 /* A place: its port... */
@@ -24,6 +26,7 @@
  * leaves. */
 enum {
     PRIO_DEFAULT = 1,
+    PRIO_TUNNEL = 50,
     PRIO_POOL = 100,
     PRIO_BLOCK = 200,
     PRIO_SESSION = 300,
@@ -46,6 +49,18 @@ place_is_somewhere(const struct flow_place *place)
     return place && place->port != OFPP_NONE;
 }
 
+static bool
+place_is_elsewhere(const struct flow_place *place)
+{
+    return place_is_somewhere(place) && place->key;
+}
+
+bool
+flow_layout_has_tunnel(const struct flow_layout *layout)
+{
+    return layout->tunnel_port && layout->tunnel_port != OFPP_NONE;
+}
+
 /* The TCI that frames of the place carry; 0: they carry none. */
 static uint16_t
 place_tci(const struct flow_place *place)
@@ -54,10 +69,13 @@ place_tci(const struct flow_place *place)
                            : 0;
 }
 
+/* What comes out of a tunnel is told by its key. */
 static uint64_t
 place_mac_reg(const struct flow_place *place)
 {
-    return eth_addr_to_uint64(place->mac) << 16 | place_tci(place);
+    return place->key
+               ? (uint64_t) place->key << 16
+               : eth_addr_to_uint64(place->mac) << 16 | place_tci(place);
 }
 
 /* A whole address as a prefix. */
@@ -111,8 +129,50 @@ match_any_vlan(struct match *match)
 }
 
 static void
+match_tunnel(struct match *match, const struct flow_place *place)
+{
+    match_set_in_port(match, place->port);
+    match_set_tun_id(match, htonll(place->key));
+    if (IN6_IS_ADDR_V4MAPPED(&place->peer)) {
+        match_set_tun_src(match, in6_addr_get_mapped_ipv4(&place->peer));
+    } else {
+        match_set_tun_ipv6_src(match, &place->peer);
+    }
+}
+
+static void
+match_ip_dst(struct match *match, const struct flow_prefix *dst)
+{
+    if (prefix_is_ip4(dst)) {
+        match_set_dl_type(match, htons(ETH_TYPE_IP));
+        match_set_nw_dst_masked(match, prefix_ip4(dst), prefix_ip4_mask(dst));
+    } else {
+        struct in6_addr mask = ipv6_create_mask(dst->plen);
+
+        match_set_dl_type(match, htons(ETH_TYPE_IPV6));
+        match_set_ipv6_dst_masked(match, &dst->addr, &mask);
+    }
+}
+
+static void
+match_ip_src(struct match *match, const struct flow_prefix *host)
+{
+    if (prefix_is_ip4(host)) {
+        match_set_dl_type(match, htons(ETH_TYPE_IP));
+        match_set_nw_src(match, prefix_ip4(host));
+    } else {
+        match_set_dl_type(match, htons(ETH_TYPE_IPV6));
+        match_set_ipv6_src(match, &host->addr);
+    }
+}
+
+static void
 match_place(struct match *match, const struct flow_place *place)
 {
+    if (place->key) {
+        match_tunnel(match, place);
+        return;
+    }
     match_set_in_port(match, place->port);
     match_set_dl_src(match, place->mac);
     match_set_vlan_vid(match, htons(place_tci(place)));
@@ -132,6 +192,26 @@ static void
 act_set_violation(struct flow_builder *b, bool violation)
 {
     act_set_be32(b, REG_VIOLATION, htonl(violation));
+}
+
+static void
+act_set_in_port(struct flow_builder *b, ofp_port_t port)
+{
+    act_set(b, MFF_IN_PORT,
+            &(union mf_value){ .be16 = htons(ofp_to_u16(port)) });
+}
+
+/* Into the tunnel, to the bridge of 'place'. */
+static void
+act_tunnel(struct flow_builder *b, const struct flow_place *place)
+{
+    if (IN6_IS_ADDR_V4MAPPED(&place->peer)) {
+        act_set_be32(b, MFF_TUN_DST, in6_addr_get_mapped_ipv4(&place->peer));
+    } else {
+        act_set(b, MFF_TUN_IPV6_DST, &(union mf_value){ .ipv6 = place->peer });
+    }
+    act_set(b, MFF_TUN_ID, &(union mf_value){ .be64 = htonll(place->key) });
+    act_goto(b, BATON_TABLE_TUNNEL);
 }
 
 /* Is the packet from 'place' (NULL or nowhere: it cannot be)? */
@@ -250,6 +330,9 @@ add_place(struct flow_builder *b, const struct flow_place *place, bool ip4)
     match_set_dl_type(&b->match, htons(ip4 ? ETH_TYPE_IP : ETH_TYPE_IPV6));
     flow_builder_add(b, BATON_TABLE_PLACE, PRIO_POOL, BATON_FLOW_GUARD_PERMIT);
 
+    if (place->key) {
+        return; /* Nobody speaks ARP or ND through a tunnel. */
+    }
     if (ip4) {
         start_place_flow(b, place);
         match_set_dl_type(&b->match, htons(ETH_TYPE_ARP));
@@ -421,6 +504,130 @@ flows_pipeline(const struct flow_layout *layout,
     flow_builder_uninit(&b);
 }
 
+/* The tunnel. */
+
+/* The exceptions to the other tables for what comes out of the tunnel. */
+static void
+add_tunnel_input(struct flow_builder *b)
+{
+    ofp_port_t port = b->layout->tunnel_port;
+
+    /* No device proves anything there. */
+    flow_builder_start(b);
+    match_set_in_port(&b->match, port);
+    match_set_dl_type(&b->match, htons(0x88b5));
+    act_controller(b, b->layout->attachment_meter_id);
+    flow_builder_add(b, BATON_TABLE_ATTACHMENT, PRIO_VIOLATION,
+                     BATON_FLOW_PROBE);
+
+    flow_builder_start(b);
+    match_set_in_port(&b->match, port);
+    act_set_violation(b, true);
+    act_goto(b, BATON_TABLE_PROXY);
+    flow_builder_add(b, BATON_TABLE_GUARD, PRIO_TUNNEL,
+                     BATON_FLOW_GUARD_VIOLATION);
+
+    flow_builder_start(b);
+    match_set_in_port(&b->match, port);
+    act_goto(b, BATON_TABLE_NEXT_HOP);
+    flow_builder_add(b, BATON_TABLE_REDIRECT, PRIO_POOL, BATON_FLOW_REDIRECT);
+}
+
+static void
+add_tunnel_output(struct flow_builder *b)
+{
+    flow_builder_start(b);
+    match_any_vlan(&b->match);
+    act_pop_vlan(b);
+    act_resubmit(b, BATON_TABLE_TUNNEL);
+    flow_builder_add(b, BATON_TABLE_TUNNEL, PRIO_EXCEPTION,
+                     BATON_FLOW_PIPELINE);
+
+    flow_builder_start(b);
+    act_check_larger(b, ETH_HEADER_LEN + b->layout->tunnel_mtu, REG_TOO_BIG);
+    act_resubmit(b, BATON_TABLE_TUNNEL_OUT);
+    flow_builder_add(b, BATON_TABLE_TUNNEL, PRIO_DEFAULT, BATON_FLOW_PIPELINE);
+
+    flow_builder_start(b);
+    match_set_reg_masked(&b->match, REG_TOO_BIG_IDX, 1, 1);
+    act_controller(b, b->layout->size_meter_id);
+    flow_builder_add(b, BATON_TABLE_TUNNEL_OUT, PRIO_EXCEPTION,
+                     BATON_FLOW_TOO_BIG);
+
+    /* From one foreign bridge to another it goes out where it came in. */
+    flow_builder_start(b);
+    act_set_in_port(b, OFPP_NONE);
+    act_output(b, b->layout->tunnel_port);
+    flow_builder_add(b, BATON_TABLE_TUNNEL_OUT, PRIO_DEFAULT,
+                     BATON_FLOW_PIPELINE);
+}
+
+/* A neighbour's answer to what the controller asked in the bridge's name. */
+static void
+add_neighbour_answers(struct flow_builder *b)
+{
+    flow_builder_start(b);
+    match_set_dl_type(&b->match, htons(ETH_TYPE_ARP));
+    match_set_arp_opcode_masked(&b->match, ARP_OP_REPLY, UINT8_MAX);
+    match_set_dl_dst(&b->match, b->layout->mac);
+    act_controller(b, b->layout->size_meter_id);
+    flow_builder_add(b, BATON_TABLE_PROXY, PRIO_SESSION, BATON_FLOW_NEIGHBOUR);
+
+    flow_builder_start(b);
+    match_nd(&b->match, ND_NEIGHBOR_ADVERT);
+    match_set_dl_dst(&b->match, b->layout->mac);
+    act_controller(b, b->layout->size_meter_id);
+    flow_builder_add(b, BATON_TABLE_PROXY, PRIO_SESSION, BATON_FLOW_NEIGHBOUR);
+}
+
+void
+flows_tunnel(const struct flow_layout *layout,
+             const struct flow_prefix *subnets, size_t n_subnets,
+             struct flow_set *set)
+{
+    struct flow_builder b;
+
+    if (!flow_layout_has_tunnel(layout)) {
+        return;
+    }
+    flow_builder_init(&b, layout, set);
+    add_tunnel_input(&b);
+    add_tunnel_output(&b);
+    add_neighbour_answers(&b);
+    for (size_t i = 0; i < n_subnets; i++) {
+        flow_builder_start(&b);
+        match_ip_dst(&b.match, &subnets[i]);
+        act_controller(&b, layout->size_meter_id);
+        flow_builder_add(&b, BATON_TABLE_NEXT_HOP, PRIO_BLOCK,
+                         BATON_FLOW_NEXT_HOP);
+    }
+    flow_builder_start(&b);
+    act_controller(&b, layout->size_meter_id);
+    flow_builder_add(&b, BATON_TABLE_NEXT_HOP, PRIO_DEFAULT,
+                     BATON_FLOW_NEXT_HOP);
+    flow_builder_uninit(&b);
+}
+
+void
+flows_next_hop(const struct flow_layout *layout, const struct flow_prefix *dst,
+               struct eth_addr mac, struct flow_set *set)
+{
+    bool all = dst->plen == 0 || (dst->plen == 96 && prefix_is_ip4(dst));
+    struct flow_builder b;
+
+    flow_builder_init(&b, layout, set);
+    flow_builder_start(&b);
+    match_ip_dst(&b.match, dst);
+    act_set_mac(&b, MFF_ETH_SRC, layout->mac);
+    act_set_mac(&b, MFF_ETH_DST, mac);
+    /* The bridge shall not learn that this MAC address is in the tunnel. */
+    act_set_in_port(&b, OFPP_NONE);
+    act_goto(&b, BATON_TABLE_FORWARD);
+    flow_builder_add(&b, BATON_TABLE_NEXT_HOP, all ? PRIO_POOL : PRIO_SESSION,
+                     BATON_FLOW_REDIRECT);
+    flow_builder_uninit(&b);
+}
+
 /* Blocks and sessions. */
 
 void
@@ -439,6 +646,12 @@ flows_block(const struct flow_layout *layout, const struct flow_prefix *block,
  * itself goes on first, so that NORMAL learns where the asker is; the answer
  * is made of what it was.  (The other way round, with the answer made of a
  * copy, Open vSwitch 3.1 does not restore a solicitation's option.) */
+static struct eth_addr
+answer_mac(const struct flow_builder *b, const struct flow_place *inbound)
+{
+    return inbound->key ? b->layout->mac : inbound->mac;
+}
+
 static void
 start_answer(struct flow_builder *b, const struct flow_place *inbound)
 {
@@ -446,7 +659,7 @@ start_answer(struct flow_builder *b, const struct flow_place *inbound)
     act_resubmit(b, BATON_TABLE_MAPPING);
     act_clone_end(b, clone);
     act_move(b, MFF_ETH_SRC, MFF_ETH_DST);
-    act_set_mac(b, MFF_ETH_SRC, inbound->mac);
+    act_set_mac(b, MFF_ETH_SRC, answer_mac(b, inbound));
 }
 
 /* Adds the answering flow, and its exception: who is at the address may ask
@@ -456,6 +669,9 @@ finish_answer(struct flow_builder *b, const struct flow_place *inbound)
 {
     flow_builder_add(b, BATON_TABLE_PROXY, PRIO_SESSION, BATON_FLOW_PROXY);
 
+    if (place_is_elsewhere(inbound)) {
+        return;
+    }
     match_place(&b->match, inbound);
     ofpbuf_clear(&b->ofpacts);
     act_goto(b, BATON_TABLE_MAPPING);
@@ -472,7 +688,7 @@ add_arp_proxy(struct flow_builder *b, ovs_be32 ip,
     act_set(b, MFF_ARP_OP, &(union mf_value){ .be16 = htons(ARP_OP_REPLY) });
     act_move(b, MFF_ARP_SHA, MFF_ARP_THA);
     act_move(b, MFF_ARP_SPA, MFF_ARP_TPA);
-    act_set_mac(b, MFF_ARP_SHA, inbound->mac);
+    act_set_mac(b, MFF_ARP_SHA, answer_mac(b, inbound));
     act_set_be32(b, MFF_ARP_SPA, ip);
     act_output(b, OFPP_IN_PORT);
     finish_answer(b, inbound);
@@ -498,26 +714,23 @@ add_redirect(struct flow_builder *b, const struct flow_prefix *host,
              const struct flow_place *inbound)
 {
     flow_builder_start(b);
-    if (prefix_is_ip4(host)) {
-        match_set_dl_type(&b->match, htons(ETH_TYPE_IP));
-        match_set_nw_dst(&b->match, prefix_ip4(host));
-    } else {
-        match_set_dl_type(&b->match, htons(ETH_TYPE_IPV6));
-        match_set_ipv6_dst(&b->match, &host->addr);
-    }
+    match_ip_dst(&b->match, host);
     if (b->layout->forward_table < 0) {
         size_t clone = act_clone_begin(b);
         act_move(b, MFF_ETH_SRC, MFF_ETH_DST);
         act_output(b, OFPP_NORMAL);
         act_clone_end(b, clone);
     }
-    act_set_mac(b, MFF_ETH_DST, inbound->mac);
-    act_load_place(b, inbound);
-    /* Both ends may be behind one port, an uplink: without this the packet
-     * would not go out where it came in. */
-    act_set(b, MFF_IN_PORT,
-            &(union mf_value){ .be16 = htons(ofp_to_u16(OFPP_NONE)) });
-    act_goto(b, BATON_TABLE_EGRESS);
+    if (place_is_elsewhere(inbound)) {
+        act_tunnel(b, inbound);
+    } else {
+        act_set_mac(b, MFF_ETH_DST, inbound->mac);
+        act_load_place(b, inbound);
+        /* Both ends may be behind one port, an uplink: without this the
+         * packet would not go out where it came in. */
+        act_set_in_port(b, OFPP_NONE);
+        act_goto(b, BATON_TABLE_EGRESS);
+    }
     flow_builder_add(b, BATON_TABLE_REDIRECT, PRIO_SESSION,
                      BATON_FLOW_REDIRECT);
 }
@@ -541,6 +754,46 @@ flows_session(const struct flow_layout *layout, const struct in6_addr *addr,
             add_nd_proxy(&b, addr, inbound);
         }
         add_redirect(&b, &host, inbound);
+    }
+    flow_builder_uninit(&b);
+}
+
+/* What the home bridge sends through the tunnel goes to the device. */
+static void
+add_delivery(struct flow_builder *b, const struct flow_prefix *host,
+             const struct flow_place *home, const struct flow_place *inbound)
+{
+    flow_builder_start(b);
+    match_tunnel(&b->match, home);
+    match_ip_dst(&b->match, host);
+    act_set_mac(b, MFF_ETH_SRC, b->layout->mac);
+    act_set_mac(b, MFF_ETH_DST, inbound->mac);
+    act_load_place(b, inbound);
+    act_goto(b, BATON_TABLE_EGRESS);
+    flow_builder_add(b, BATON_TABLE_GUARD, PRIO_EXCEPTION,
+                     BATON_FLOW_REDIRECT);
+}
+
+void
+flows_visitor(const struct flow_layout *layout, const struct in6_addr *addr,
+              const struct flow_place *home, const struct flow_place *guard,
+              const struct flow_place *inbound, struct flow_set *set)
+{
+    struct flow_prefix host = host_prefix(addr);
+    struct flow_builder b;
+
+    flow_builder_init(&b, layout, set);
+    add_guard(&b, PRIO_SESSION, &host, guard);
+    add_place(&b, guard, prefix_is_ip4(&host));
+    if (place_is_somewhere(home) && place_is_somewhere(inbound)) {
+        add_delivery(&b, &host, home, inbound);
+    }
+    if (place_is_somewhere(home) && place_is_somewhere(guard)) {
+        flow_builder_start(&b);
+        match_ip_src(&b.match, &host);
+        act_tunnel(&b, home);
+        flow_builder_add(&b, BATON_TABLE_REDIRECT, PRIO_EXCEPTION,
+                         BATON_FLOW_REDIRECT);
     }
     flow_builder_uninit(&b);
 }

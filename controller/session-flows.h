@@ -16,8 +16,13 @@
  *                  addresses
  *     PROXY_ND     second half of the ND answer
  *     MAPPING      (free place)
- *     REDIRECT     moved session address: link-layer destination and port
+ *     REDIRECT     moved session address: link-layer destination and port,
+ *                  or the tunnel to where it is
+ *     NEXT_HOP     what came out of the tunnel: the link-layer destination
+ *                  that its sender's home would have given it
  *     EGRESS       subroutine of REDIRECT: to a place, with its VLAN
+ *     TUNNEL       into the tunnel, without VLAN: does it fit?
+ *     TUNNEL_OUT   yes, out; no, to the controller
  *     FORWARD      NORMAL, or the table that the operator names
  *
  * A session's own flows name its place in their actions, not in their match,
@@ -25,7 +30,15 @@
  * flows in PLACE, a handful for each place, are made beside those that need
  * them, equal each time: the bridge counts who wants them.
  *
- * The registers reg12 to reg15 are the pipeline's own, between ATTACHMENT and
+ * A session whose owner is on another bridge than its home is a visitor there.
+ * Between the two it goes through one flow-based tunnel port on each, with a
+ * key of its own.  At home, what comes out of the tunnel with the session's
+ * source must come from its owner's bridge with its key, and everything else
+ * from there is a violation; on the foreign bridge, what comes from the home
+ * bridge with its key goes to its owner, and what its owner sends from it goes
+ * home, so that no filter of the foreign site ever sees the address.
+ *
+ * The registers reg11 to reg15 are the pipeline's own, between ATTACHMENT and
  * FORWARD; it does not care what was in them.
  *
  * A guard violation is not dropped but sent to the controller (metered): a
@@ -38,6 +51,7 @@
  * sender is: otherwise it would forget, and flood what the session sends. */
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,7 +67,10 @@ enum baton_table {
     BATON_TABLE_PROXY_ND,
     BATON_TABLE_MAPPING,
     BATON_TABLE_REDIRECT,
+    BATON_TABLE_NEXT_HOP,
     BATON_TABLE_EGRESS,
+    BATON_TABLE_TUNNEL,
+    BATON_TABLE_TUNNEL_OUT,
     BATON_TABLE_FORWARD,
     BATON_N_TABLES
 };
@@ -69,13 +86,22 @@ enum baton_flow_kind {
     BATON_FLOW_GUARD_VIOLATION,
     BATON_FLOW_PROXY,
     BATON_FLOW_REDIRECT,
+    BATON_FLOW_PROBE,     /* 0x88B5 out of a tunnel: see tunnel-path.h. */
+    BATON_FLOW_NEIGHBOUR, /* Answers to our ARP and ND: see neighbour.h. */
+    BATON_FLOW_NEXT_HOP,  /* Its next hop is not known. */
+    BATON_FLOW_TOO_BIG,   /* For the tunnel. */
 };
 
-/* Where a device is on a bridge. */
+/* Where a device is, as one bridge sees it. */
 struct flow_place {
     ofp_port_t port; /* OFPP_NONE: nowhere. */
     struct eth_addr mac;
     uint16_t vlan_tci; /* 0: untagged.  Otherwise its VLAN's id. */
+
+    /* On another bridge: 'port' is the tunnel port, 'peer' that bridge's end
+     * of the tunnel, 'key' the session's.  0: on this one. */
+    uint32_t key;
+    struct in6_addr peer;
 };
 
 /* How the operator wants Baton's tables to lie. */
@@ -87,7 +113,17 @@ struct flow_layout {
      * devices from attaching; 0: none. */
     uint32_t attachment_meter_id;
     uint32_t packet_ins; /* A second, that each meter lets through. */
+
+    /* The way to other bridges. */
+    ofp_port_t tunnel_port; /* 0 or OFPP_NONE: none. */
+    uint16_t tunnel_mtu;    /* Bytes of the largest IP packet that fits. */
+    uint32_t size_meter_id; /* For those that do not; 0: none. */
+    /* The bridge's own MAC address: for session addresses that are elsewhere,
+     * and as the next hop of visitors. */
+    struct eth_addr mac;
 };
+
+bool flow_layout_has_tunnel(const struct flow_layout *);
 
 /* Sources inside a prefix. */
 struct flow_prefix {
@@ -110,5 +146,22 @@ void flows_block(const struct flow_layout *, const struct flow_prefix *,
 void flows_session(const struct flow_layout *, const struct in6_addr *,
                    const struct flow_place *guard,
                    const struct flow_place *inbound, struct flow_set *);
+
+/* The same on a foreign bridge: 'home' is the home bridge's end of the tunnel,
+ * with the session's key. */
+void flows_visitor(const struct flow_layout *, const struct in6_addr *,
+                   const struct flow_place *home,
+                   const struct flow_place *guard,
+                   const struct flow_place *inbound, struct flow_set *);
+
+/* The pipeline's part for a bridge with a tunnel port: 'subnets' are its own,
+ * where next hops are resolved one by one. */
+void flows_tunnel(const struct flow_layout *,
+                  const struct flow_prefix *subnets, size_t n_subnets,
+                  struct flow_set *);
+
+/* What came out of the tunnel for 'dst' goes on to the neighbour 'mac'. */
+void flows_next_hop(const struct flow_layout *, const struct flow_prefix *dst,
+                    struct eth_addr mac, struct flow_set *);
 
 #endif /* controller/session-flows.h */

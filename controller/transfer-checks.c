@@ -147,6 +147,7 @@ transfer_check_device(const struct controller *c, const char *name,
                       const char *bridge, struct refusal *r)
 {
     const struct device *device = device_find(&c->devices, name);
+    char *why = NULL;
 
     if (!device) {
         refusal_set(r, "unknown-device", "policy knows no device %s", name);
@@ -159,12 +160,45 @@ transfer_check_device(const struct controller *c, const char *name,
         refusal_set(r, "not-attached",
                     "%s has not proved where it is attached", name);
     } else if (strcmp(device->place.bridge, bridge)) {
-        refusal_set(r, "not-attached",
-                    "%s is attached to bridge %s, not to the "
-                    "session's home bridge %s",
-                    name, device->place.bridge, bridge);
+        if (!network_has_tunnel(c->network, bridge, device->place.bridge,
+                                &why)) {
+            refusal_set(r, "not-attached",
+                        "%s is attached to bridge %s, not to the "
+                        "session's home bridge %s: %s",
+                        name, device->place.bridge, bridge, why);
+        } else if (!transfer_bridge_is_ready(c, device->place.bridge)) {
+            refusal_set(r, "bridge", "bridge %s is not synchronised",
+                        device->place.bridge);
+        }
+        free(why);
     }
     return device;
+}
+
+static const char *
+bridge_of(const struct controller *c, const char *name)
+{
+    const struct device *device = name ? device_find(&c->devices, name) : NULL;
+
+    return device && device->place.known ? device->place.bridge : NULL;
+}
+
+void
+transfer_check_bridges(const struct controller *c, const struct transfer *t,
+                       struct refusal *r)
+{
+    const struct {
+        const char *device, *before;
+    } sides[] = { { t->from, t->from_bridge }, { t->to, t->to_bridge } };
+
+    for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
+        const char *now = bridge_of(c, sides[i].device);
+
+        if (now && strcmp(now, sides[i].before)) {
+            refusal_set(r, "not-attached", "%s has moved to bridge %s",
+                        sides[i].device, now);
+        }
+    }
 }
 
 void
@@ -176,6 +210,8 @@ transfer_spec_fill(const struct controller *c, struct transfer_spec *spec)
 
     spec->home = record ? record->home : spec->from;
     spec->bridge = leases_home_bridge(c->leases, &spec->address);
+    spec->from_bridge = bridge_of(c, spec->from);
+    spec->to_bridge = bridge_of(c, spec->to);
 }
 
 struct transfer *

@@ -39,14 +39,17 @@ struct onward_right transfer_onward_limit(const struct controller *,
                                           const char *service);
 void transfer_check_given(struct onward_right asked, struct onward_right limit,
                           const char *from, struct refusal *);
-/* Is 'name' there to take part, on the session's home bridge? */
+/* Is 'name' there to take part, on the session's home bridge, 'bridge', or on
+ * one to which that has a tunnel? */
 const struct device *transfer_check_device(const struct controller *,
                                            const char *name,
                                            const char *bridge,
                                            struct refusal *);
 /* A transfer that could not be decided is not begun. */
 void transfer_check_database(const struct controller *, struct refusal *);
-
+/* Are the devices still on the bridges where they were introduced? */
+void transfer_check_bridges(const struct controller *, const struct transfer *,
+                            struct refusal *);
 bool transfer_bridge_is_ready(const struct controller *, const char *bridge);
 
 /* Fills in the home device and the home bridge of spec->session, as far as

@@ -115,6 +115,8 @@ transfer_free(struct transfers *ts, struct transfer *t)
     free(t->service);
     free(t->home);
     free(t->bridge);
+    free(t->from_bridge);
+    free(t->to_bridge);
     free(t->reason);
     free(t);
 }
@@ -238,6 +240,8 @@ add_transfer(struct transfers *ts, const struct transfer_spec *spec)
     t->service = xstrdup(spec->service ? spec->service : "");
     t->home = xstrdup(spec->home ? spec->home : spec->from);
     t->bridge = xstrdup(spec->bridge ? spec->bridge : "");
+    t->from_bridge = xstrdup(spec->from_bridge ? spec->from_bridge : "");
+    t->to_bridge = xstrdup(spec->to_bridge ? spec->to_bridge : "");
     t->sa_id = spec->sa_id;
     t->state = TRANSFER_SETTLED;
     t->deadline = LLONG_MAX;
@@ -360,6 +364,9 @@ transfers_bridge_lost(struct transfers *ts, const char *bridge)
     HMAP_FOR_EACH(t, session_node, &ts->by_session) {
         if (!strcmp(t->bridge, bridge)) {
             transfer_abort(ts, t, "the home bridge lost its connection");
+        } else if (!strcmp(t->from_bridge, bridge)
+                   || !strcmp(t->to_bridge, bridge)) {
+            transfer_abort(ts, t, "a bridge on the way lost its connection");
         }
     }
 }

@@ -76,6 +76,8 @@ struct transfer {
     char *name, *service; /* Of the session. */
     char *home;           /* Device that opened the session. */
     char *bridge;         /* Home bridge. */
+    char *from_bridge;    /* Where T is; empty: not known. */
+    char *to_bridge;      /* Where G is. */
 
     /* Where it stands. */
     enum transfer_state state;
@@ -99,7 +101,9 @@ struct transfer {
 
     /* For the caller's use. */
     uint64_t write_number; /* Of its record_begin_write(). */
-    uint64_t flush_seqno;  /* Of its last bridge_flush(). */
+    uint64_t flush_seqno;  /* Of its last bridge_flush(), at home. */
+    uint64_t flush_from;   /* The same on T's bridge; 0: it is not needed. */
+    uint64_t flush_to;     /* And on G's. */
 
     /* For people. */
     long long int began_wall; /* Milliseconds since 1970. */
@@ -143,6 +147,7 @@ struct transfer_spec {
     const char *from, *to;
     const char *name, *service, *home;
     const char *bridge;
+    const char *from_bridge, *to_bridge; /* NULL: not known. */
     uint64_t sa_id;
 };
 
@@ -167,7 +172,7 @@ bool transfer_claim(struct transfers *, struct transfer *, long long int now);
 void transfer_flushed(struct transfers *, struct transfer *);
 /* Aborts what T was told to go with; no effect in other states. */
 void transfer_abort(struct transfers *, struct transfer *, const char *reason);
-/* The home bridge lost its connection. */
+/* A bridge lost its connection: the home bridge, T's or G's. */
 void transfers_bridge_lost(struct transfers *, const char *bridge);
 /* The write ended. */
 enum transfer_write {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "packets.h"
 #include "policy.h"
 #include "util.h"
 #include "yaml-reader.h"
@@ -121,16 +122,204 @@ read_forward_table(struct policy_parser *p, const struct yaml_item *item,
     return true;
 }
 
+/* Is 'address' another bridge's end of a tunnel? */
+static const struct policy_bridge *
+find_tunnel(const struct policy *policy, const struct in6_addr *address)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH(node, &policy->bridges) {
+        const struct policy_bridge *bridge = node->data;
+
+        if (bridge->tunnel.type != POLICY_TUNNEL_NONE
+            && IN6_ARE_ADDR_EQUAL(&bridge->tunnel.address, address)) {
+            return bridge;
+        }
+    }
+    return NULL;
+}
+
+static bool
+read_tunnel_type(struct policy_parser *p, const struct yaml_item *item,
+                 enum policy_tunnel_type *typep)
+{
+    const char *s = "vxlan";
+
+    if (!yaml_reader_get_string(p->reader, item, "tunnel type", &s)) {
+        return false;
+    }
+    for (int type = POLICY_TUNNEL_VXLAN; type <= POLICY_TUNNEL_GRE; type++) {
+        if (!strcmp(s, policy_tunnel_type_to_string(type))) {
+            *typep = type;
+            return true;
+        }
+    }
+    yaml_reader_fail(p->reader, item,
+                     "\"%s\" is no type of tunnel; "
+                     "expected vxlan, geneve or gre",
+                     s);
+    return false;
+}
+
+static bool
+read_address(struct policy_parser *p, const struct yaml_item *item,
+             const char *what, struct in6_addr *address)
+{
+    const char *s = NULL;
+    ovs_be32 ip;
+
+    if (!item || !yaml_reader_get_string(p->reader, item, what, &s)) {
+        return false;
+    }
+    if (ip_parse(s, &ip)) {
+        in6_addr_set_mapped_ipv4(address, ip);
+    } else if (!ipv6_parse(s, address)) {
+        yaml_reader_fail(p->reader, item,
+                         "%s \"%s\" is not one; "
+                         "expected an IPv4 or IPv6 address",
+                         what, s);
+        return false;
+    }
+    return true;
+}
+
+static bool
+read_tunnel_address(struct policy_parser *p, const struct yaml_item *item,
+                    struct in6_addr *address)
+{
+    const struct policy_bridge *other;
+
+    if (!read_address(p, item, "address", address)) {
+        return false;
+    }
+    other = find_tunnel(p->policy, address);
+    if (other) {
+        yaml_reader_fail(p->reader, item,
+                         "address \"%s\" is the end of bridge %s's tunnels "
+                         "too; expected one for each bridge",
+                         item->text, other->name);
+        return false;
+    }
+    return true;
+}
+
+/* Is 'address' in one of the bridge's subnets, or IPv6's own of each link? */
+static bool
+is_on_link(const struct policy_bridge *bridge, const struct in6_addr *address)
+{
+    for (size_t i = 0; i < bridge->n_subnets; i++) {
+        if (policy_prefix_contains(&bridge->subnets[i], address)) {
+            return true;
+        }
+    }
+    return IN6_IS_ADDR_LINKLOCAL(address);
+}
+
+static bool
+read_gateways(struct policy_parser *p, const struct yaml_item *list,
+              struct policy_bridge *bridge)
+{
+    if (!list) {
+        return true;
+    }
+    if (!yaml_reader_is_list(p->reader, list, "gateways")) {
+        return false;
+    }
+    bridge->gateways = xcalloc(list->n + 1, sizeof *bridge->gateways);
+    for (size_t i = 0; i < list->n; i++) {
+        struct in6_addr *gateway = &bridge->gateways[i];
+
+        if (!read_address(p, list->items[i], "gateway", gateway)) {
+            return false;
+        }
+        if (!is_on_link(bridge, gateway)) {
+            yaml_reader_fail(p->reader, list->items[i],
+                             "gateway \"%s\" is in none of bridge %s's "
+                             "subnets; expected a neighbour of its devices",
+                             list->items[i]->text, bridge->name);
+            return false;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (!IN6_IS_ADDR_V4MAPPED(&bridge->gateways[j])
+                == !IN6_IS_ADDR_V4MAPPED(gateway)) {
+                yaml_reader_fail(p->reader, list->items[i],
+                                 "gateway \"%s\" is the second of its "
+                                 "family; expected one of IPv4 and one of "
+                                 "IPv6",
+                                 list->items[i]->text);
+                return false;
+            }
+        }
+        bridge->n_gateways++;
+    }
+    return true;
+}
+
+static bool
+read_tunnel(struct policy_parser *p, const struct yaml_item *item,
+            struct policy_tunnel *tunnel)
+{
+    static const char *const keys[] = { "type", "address",   "udp-port",
+                                        "mtu",  "port-name", NULL };
+    const char *const what = "a tunnel";
+    struct yaml_reader *r = p->reader;
+    enum policy_tunnel_type type;
+    const char *port_name = "baton-tun";
+    unsigned int udp_port;
+
+    if (!item) {
+        return true;
+    }
+    tunnel->mtu = 1500;
+    if (!yaml_reader_check_keys(r, item, what, keys)
+        || !read_tunnel_type(p, yaml_item_find(item, "type"), &type)
+        || !read_tunnel_address(
+            p, yaml_reader_require(r, item, what, "address"), &tunnel->address)
+        || !yaml_reader_get_uint(r, yaml_item_find(item, "mtu"), "mtu", 1400,
+                                 65535, &tunnel->mtu)
+        || !yaml_reader_get_string(r, yaml_item_find(item, "port-name"),
+                                   "port-name", &port_name)) {
+        return false;
+    }
+    if (!*port_name || strlen(port_name) > 15) {
+        yaml_reader_fail(r, yaml_item_find(item, "port-name"),
+                         "port-name \"%s\" cannot be one; "
+                         "expected 1 to 15 characters",
+                         port_name);
+        return false;
+    }
+    udp_port = type == POLICY_TUNNEL_VXLAN ? 4789 : 6081;
+    if (type == POLICY_TUNNEL_GRE) {
+        udp_port = 0;
+        if (yaml_item_find(item, "udp-port")) {
+            yaml_reader_fail(r, yaml_item_find(item, "udp-port"),
+                             "GRE has no ports; expected no udp-port");
+            return false;
+        }
+    }
+    if (!yaml_reader_get_uint(r, yaml_item_find(item, "udp-port"), "udp-port",
+                              1, 65535, &udp_port)) {
+        return false;
+    }
+    tunnel->udp_port = udp_port;
+    tunnel->port_name = xstrdup(port_name);
+    tunnel->type = type;
+    return true;
+}
+
 bool
 policy_parse_bridge(struct policy_parser *p, const char *name,
                     const struct yaml_item *item)
 {
-    static const char *const keys[] = { "datapath-id",   "target",
-                                        "subnets",       "first-table",
-                                        "forward-table", NULL };
+    static const char *const keys[] = {
+        "datapath-id", "target",   "subnets", "first-table", "forward-table",
+        "ovsdb",       "gateways", "tunnel",  NULL
+    };
     static const char *const kinds[] = { "unix:", "tcp:", "ssl:", NULL };
+    static const char *const db_kinds[] = { "unix:", "tcp:", NULL };
     unsigned int first_table = 0;
     const char *target = NULL;
+    const char *ovsdb = NULL;
     uint64_t datapath_id;
 
     if (!yaml_reader_check_keys(p->reader, item, "a bridge", keys)
@@ -147,10 +336,18 @@ policy_parse_bridge(struct policy_parser *p, const char *name,
                                 &target)) {
         return false;
     }
+    const struct yaml_item *ovsdb_item = yaml_item_find(item, "ovsdb");
+    if (ovsdb_item
+        && !policy_parse_target(p, ovsdb_item, "ovsdb", db_kinds,
+                                "\"unix:FILE\" or \"tcp:ADDRESS:PORT\"",
+                                &ovsdb)) {
+        return false;
+    }
 
     struct policy_bridge *bridge = xzalloc(sizeof *bridge);
     bridge->name = xstrdup(name);
     bridge->datapath_id = datapath_id;
+    bridge->ovsdb = nullable_xstrdup(ovsdb);
     bridge->target = nullable_xstrdup(target);
     shash_add(&p->policy->bridges, name, bridge);
     if (!read_subnets(p, yaml_item_find(item, "subnets"), bridge)
@@ -159,7 +356,9 @@ policy_parse_bridge(struct policy_parser *p, const char *name,
             254 - POLICY_BRIDGE_TABLES, &first_table)
         || !read_forward_table(p, yaml_item_find(item, "forward-table"),
                                first_table + POLICY_BRIDGE_TABLES,
-                               &bridge->forward_table)) {
+                               &bridge->forward_table)
+        || !read_gateways(p, yaml_item_find(item, "gateways"), bridge)
+        || !read_tunnel(p, yaml_item_find(item, "tunnel"), &bridge->tunnel)) {
         return false;
     }
     bridge->first_table = first_table;
@@ -183,6 +382,18 @@ check_pool_place(struct policy_parser *p, const struct yaml_item *item,
                              "pool %s; expected pools that do not overlap",
                              item->text, s, other->name);
             free(s);
+            return false;
+        }
+    }
+
+    SHASH_FOR_EACH(node, &p->policy->bridges) {
+        const struct policy_bridge *other = node->data;
+        if (other->tunnel.type != POLICY_TUNNEL_NONE
+            && policy_prefix_contains(prefix, &other->tunnel.address)) {
+            yaml_reader_fail(p->reader, item,
+                             "prefix \"%s\" has the end of bridge %s's "
+                             "tunnels in it; expected session addresses only",
+                             item->text, other->name);
             return false;
         }
     }

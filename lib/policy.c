@@ -124,6 +124,9 @@ policy_destroy(struct policy *policy)
         struct policy_bridge *bridge = node->data;
         free(bridge->subnets);
         free(bridge->target);
+        free(bridge->ovsdb);
+        free(bridge->gateways);
+        free(bridge->tunnel.port_name);
         free(bridge->name);
         free(bridge);
     }
@@ -144,6 +147,30 @@ policy_name_is_valid(const char *name)
            && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                            "abcdefghijklmnopqrstuvwxyz0123456789._-")
                   == n;
+}
+
+/* Tunnels. */
+
+const char *
+policy_tunnel_type_to_string(enum policy_tunnel_type type)
+{
+    switch (type) {
+    case POLICY_TUNNEL_NONE: return "none";
+    case POLICY_TUNNEL_VXLAN: return "vxlan";
+    case POLICY_TUNNEL_GENEVE: return "geneve";
+    case POLICY_TUNNEL_GRE: return "gre";
+    }
+    OVS_NOT_REACHED();
+}
+
+unsigned int
+policy_tunnel_payload(const struct policy_tunnel *tunnel)
+{
+    unsigned int outer_ip = IN6_IS_ADDR_V4MAPPED(&tunnel->address) ? 20 : 40;
+    /* UDP and VXLAN's or Geneve's header without options; GRE with a key. */
+    unsigned int header = tunnel->type == POLICY_TUNNEL_GRE ? 8 : 16;
+
+    return tunnel->mtu - outer_ip - header - ETH_HEADER_LEN;
 }
 
 /* Prefixes and addresses. */

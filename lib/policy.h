@@ -31,6 +31,28 @@ struct policy_prefix {
  * it needs now, so that it can grow without a change of policy. */
 #define POLICY_BRIDGE_TABLES 16
 
+/* How sessions get to devices on other bridges: through one tunnel port on
+ * each bridge. */
+enum policy_tunnel_type {
+    POLICY_TUNNEL_NONE, /* Sessions of this bridge stay on it. */
+    POLICY_TUNNEL_VXLAN,
+    POLICY_TUNNEL_GENEVE,
+    POLICY_TUNNEL_GRE,
+};
+
+struct policy_tunnel {
+    enum policy_tunnel_type type;
+    struct in6_addr address; /* Of this end; IPv4 as IPv4-mapped. */
+    uint16_t udp_port;       /* Where the others send to; 0 for GRE. */
+    unsigned int mtu;        /* Of the way between the ends, in bytes. */
+    char *port_name;         /* Of the bridge's port. */
+};
+
+/* The largest IP packet, in bytes, that fits into the tunnel whole. */
+unsigned int policy_tunnel_payload(const struct policy_tunnel *);
+/* "vxlan": as in the policy, and as Open vSwitch calls the interface. */
+const char *policy_tunnel_type_to_string(enum policy_tunnel_type);
+
 struct policy_bridge {
     char *name;
     uint64_t datapath_id;
@@ -39,6 +61,10 @@ struct policy_bridge {
     size_t n_subnets;
     uint8_t first_table; /* Default 0. */
     int forward_table;   /* -1: NORMAL. */
+    char *ovsdb;         /* "unix:..."; NULL: beside 'target', or unknown. */
+    struct in6_addr *gateways; /* At most one of each family. */
+    size_t n_gateways;
+    struct policy_tunnel tunnel;
 };
 
 struct policy_pool {

@@ -189,6 +189,7 @@ AGENT_WORLD_WRAPS = $(AM_LDFLAGS) \
 	-Wl,--wrap=service_find_application -Wl,--wrap=address_close_output \
 	-Wl,--wrap=address_open_output -Wl,--wrap=address_add \
 	-Wl,--wrap=address_del -Wl,--wrap=address_is_local \
+	-Wl,--wrap=next_hops_of \
 	-Wl,--wrap=late_packets_catch -Wl,--wrap=late_packets_release \
 	-Wl,--wrap=late_packets_next -Wl,--wrap=late_packets_get_stats \
 	-Wl,--wrap=late_packets_deliver -Wl,--wrap=getsockname \

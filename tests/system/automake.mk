@@ -19,6 +19,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-wrong-certificate.sh \
 	tests/system/tests/move-back.sh \
 	tests/system/tests/move-chain.sh \
+	tests/system/tests/move-foreign-subnet.sh \
 	tests/system/tests/move-same-subnet.sh \
 	tests/system/tests/negotiate-refuse.sh \
 	tests/system/tests/notice-forged.sh \

@@ -116,13 +116,30 @@ no_address() {
     ! has_address "$@"
 }
 
-# Flows of the bridge's, as people read them.
+# flows [SWITCH]: of its bridge, as people read them.
 flows() {
-    on switch ovs-ofctl -O OpenFlow15 --names dump-flows br-home
+    local switch=${1:-switch} bridge=br-home
+    [ "$switch" = switch ] || bridge=br-site${switch#switch}
+    on "$switch" ovs-ofctl -O OpenFlow15 --names dump-flows "$bridge"
 }
 
+# no_flows_for TEXT [SWITCH]
 no_flows_for() {
-    ! flows | grep -F "$1"
+    ! flows "${2:-switch}" | grep -F "$1"
+}
+
+# Has HOST no routing rule for the address?
+no_rule() {
+    ! { on "$1" ip rule; on "$1" ip -6 rule; } | grep -F "from $2 "
+}
+
+# Packets that the router between the sites took for spoofed, or dropped
+# because they were fragments.
+filtered() {
+    on router nft list chain inet internet forward |
+        awk '/counter packets/ { for (i = 1; i < NF; i++)
+                                     if ($i == "packets") n += $(i + 1) }
+             END { print n + 0 }'
 }
 
 # find_session HOST [PATTERN]: waits for it; sets 'session' and 'address'.
@@ -212,7 +229,7 @@ hurry() {
 
 # Connections that HOST's kernel has with local address ADDRESS.
 connections() {
-    on "$1" ss -H -tn state established src "$2" | wc -l
+    on "$1" ss -H -tn state established src "$(in_url "$2")" | wc -l
 }
 
 # has_connections HOST ADDRESS N.  The kernel's listing may pass over a socket

@@ -22,11 +22,14 @@
 #include "mediator.h"
 #include "message.h"
 #include "methods.h"
+#include "neighbour.h"
 #include "network.h"
+#include "next-hop.h"
 #include "openvswitch/json.h"
 #include "packets.h"
 #include "policy.h"
 #include "record.h"
+#include "session-path.h"
 #include "timeval.h"
 #include "transfer.h"
 #include "util.h"
@@ -367,6 +370,10 @@ world_begin(const char *policy)
     world->holders = holders_create();
     world->records = record_store_create(NULL);
     world->transfers = transfers_create();
+    ovs_list_init(&world->lingering);
+    world->network = network_create();
+    world->neighbours = neighbours_create();
+    ovs_list_init(&world->waiting);
     SHASH_FOR_EACH(node, &world->policy->devices) {
         device_add(&world->devices, node->name);
     }
@@ -385,6 +392,9 @@ world_end(void)
         json_destroy(graveyard[i]);
     }
     n_graveyard = 0;
+    session_paths_destroy(world);
+    next_hops_destroy(world);
+    network_destroy(world->network, false);
     transfers_destroy(world->transfers);
     record_store_destroy(world->records);
     holders_destroy(world->holders);

@@ -429,7 +429,7 @@ test_keys(void)
     refuse(CONTROLLER "bridges: {b: {dpid: \"1\"}}\n", "2:15",
            "unknown key "
            "\"dpid\" in a bridge; expected datapath-id, target, subnets, "
-           "first-table or forward-table");
+           "first-table, forward-table, ovsdb, gateways or tunnel");
     refuse(CONTROLLER "pools:\n  p:\n    size: 3\n", "4:5",
            "unknown key "
            "\"size\" in a pool; expected bridge, prefix, block, lease or "

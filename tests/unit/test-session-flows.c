@@ -198,12 +198,12 @@ test_layout(void)
                   && flow->table_id < 40 + BATON_N_TABLES);
         CU_ASSERT(!flow->ofpacts_len || flow->ofpacts->type != OFPACT_METER);
     }
-    CU_ASSERT(has_flow(&set, "cookie=0xba70000000000000, table=49,",
+    CU_ASSERT(has_flow(&set, "cookie=0xba70000000000000, table=52,",
                        "actions=resubmit(,3)"));
     flow_set_destroy(&set);
 
     set = make_pipeline(&layout);
-    CU_ASSERT(has_flow(&set, "cookie=0xba70000000000000, table=9,",
+    CU_ASSERT(has_flow(&set, "cookie=0xba70000000000000, table=12,",
                        "actions=NORMAL"));
     CU_ASSERT(has_flow(&set,
                        "cookie=0xba70000000000003, table=1, "

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "session-path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge.h"
+#include "controller.h"
+#include "device.h"
+#include "mediator.h"
+#include "network.h"
+#include "openvswitch/list.h"
+#include "openvswitch/poll-loop.h"
+#include "record.h"
+#include "timeval.h"
+#include "transfer.h"
+#include "util.h"
+#include "uuid.h"
+
+/* A session that has left a bridge. */
+struct lingering {
+    struct ovs_list node; /* In struct controller, the first to end first. */
+    struct uuid session;
+    long long int until; /* Milliseconds. */
+};
+
+uint32_t
+session_path_key(const struct uuid *session)
+{
+    uint32_t key = session->parts[0] & 0xffffff;
+
+    return key ? key : 1;
+}
+
+bool
+session_path_is_foreign(const struct device *device, const char *home)
+{
+    return device && device->place.known && strcmp(device->place.bridge, home);
+}
+
+/* The bridge to which 'device' is attached, if that is not 'home'; or NULL. */
+static const char *
+foreign_bridge(const struct controller *c, const char *name, const char *home)
+{
+    const struct device *device = name ? device_find(&c->devices, name) : NULL;
+
+    return session_path_is_foreign(device, home) ? device->place.bridge : NULL;
+}
+
+/* The other bridge 'to', as 'bridge' sees it. */
+static struct flow_place
+tunnel_place(const struct controller *c, const char *bridge, const char *to,
+             const struct uuid *session)
+{
+    const struct flow_layout *layout = network_layout(c->network, bridge);
+    struct flow_place place;
+
+    memset(&place, 0, sizeof place);
+    place.port = OFPP_NONE;
+    if (layout && network_has_tunnel(c->network, bridge, to, NULL)) {
+        place.port = layout->tunnel_port;
+        place.peer = *network_tunnel_address(c->network, to);
+        place.key = session_path_key(session);
+    }
+    return place;
+}
+
+struct flow_place
+session_path_place(const struct controller *c, const char *name,
+                   const char *bridge, const struct uuid *session)
+{
+    const char *other = foreign_bridge(c, name, bridge);
+
+    return other ? tunnel_place(c, bridge, other, session)
+                 : device_flow_place(
+                     name ? device_find(&c->devices, name) : NULL, bridge);
+}
+
+static void
+set_home(struct controller *c, const char *home, const struct uuid *session,
+         const struct in6_addr *address, const char *guard,
+         const char *inbound)
+{
+    struct flow_place g = session_path_place(c, guard, home, session);
+    struct flow_place i = session_path_place(c, inbound, home, session);
+
+    network_set_session(c->network, home, session, address, &g, &i);
+}
+
+/* On a foreign bridge, each of the two may be elsewhere. */
+static void
+set_visitor(struct controller *c, const char *bridge, const char *home,
+            const struct uuid *session, const struct in6_addr *address,
+            const char *guard, const char *inbound)
+{
+    struct flow_place h = tunnel_place(c, bridge, home, session);
+    struct flow_place g = device_flow_place(
+        guard ? device_find(&c->devices, guard) : NULL, bridge);
+    struct flow_place i = device_flow_place(
+        inbound ? device_find(&c->devices, inbound) : NULL, bridge);
+
+    network_set_visitor(c->network, bridge, session, address, &h, &g, &i);
+}
+
+void
+session_path_set(struct controller *c, const char *home,
+                 const struct uuid *session, const struct in6_addr *address,
+                 const char *owner)
+{
+    const char *foreign = foreign_bridge(c, owner, home);
+    const struct bridge *bridge = NULL;
+
+    set_home(c, home, session, address, owner, owner);
+    while ((bridge = network_next(c->network, bridge))) {
+        const char *name = bridge_get_name(bridge);
+
+        if (foreign && !strcmp(name, foreign)) {
+            set_visitor(c, name, home, session, address, owner, owner);
+        } else if (strcmp(name, home)) {
+            network_unset(c->network, name, session);
+        }
+    }
+}
+
+void
+session_path_unset(struct controller *c, const struct uuid *session)
+{
+    const struct bridge *bridge = NULL;
+
+    while ((bridge = network_next(c->network, bridge))) {
+        network_unset(c->network, bridge_get_name(bridge), session);
+    }
+}
+
+/* Transfers. */
+
+/* Sends what was set on the bridges of 't'. */
+static void
+flush(struct controller *c, struct transfer *t)
+{
+    const char *from = foreign_bridge(c, t->from, t->bridge);
+    const char *to = foreign_bridge(c, t->to, t->bridge);
+
+    /* The ends of a tunnel before its beginning. */
+    t->flush_to = to ? network_flush(c->network, to) : 0;
+    t->flush_seqno = network_flush(c->network, t->bridge);
+    t->flush_from = (from && (!to || strcmp(from, to))
+                         ? network_flush(c->network, from)
+                         : 0);
+}
+
+static void
+set_transfer(struct controller *c, struct transfer *t, const char *guard,
+             const char *inbound, const char *late)
+{
+    const char *at_inbound = foreign_bridge(c, inbound, t->bridge);
+    const char *at_late = foreign_bridge(c, late, t->bridge);
+
+    set_home(c, t->bridge, &t->session, &t->address, guard, inbound);
+    if (at_inbound) {
+        set_visitor(c, at_inbound, t->bridge, &t->session, &t->address, guard,
+                    inbound);
+    }
+    if (at_late && (!at_inbound || strcmp(at_late, at_inbound))) {
+        set_visitor(c, at_late, t->bridge, &t->session, &t->address, guard,
+                    late);
+    }
+    flush(c, t);
+}
+
+void
+session_path_open(struct controller *c, struct transfer *t)
+{
+    const char *from = foreign_bridge(c, t->from, t->bridge);
+    const char *to = foreign_bridge(c, t->to, t->bridge);
+
+    if (to && (!from || strcmp(from, to))) {
+        set_visitor(c, to, t->bridge, &t->session, &t->address, NULL, t->to);
+        t->flush_to = network_flush(c->network, to);
+    }
+}
+
+void
+session_path_redirect(struct controller *c, struct transfer *t)
+{
+    set_transfer(c, t, t->from, t->to, t->from);
+}
+
+/* In due time the record decides what stays. */
+static void
+linger(struct controller *c, const struct uuid *session)
+{
+    struct lingering *l = xmalloc(sizeof *l);
+
+    l->session = *session;
+    l->until = time_msec() + SESSION_PATH_LINGER;
+    ovs_list_push_back(&c->lingering, &l->node);
+}
+
+void
+session_path_settle(struct controller *c, struct transfer *t)
+{
+    const char *winner = transfer_winner(t);
+    const char *loser = winner == t->to ? t->from : t->to;
+
+    set_transfer(c, t, winner, winner, loser);
+    if (foreign_bridge(c, loser, t->bridge)) {
+        linger(c, &t->session);
+    }
+}
+
+static bool
+bridge_has_acked(const struct controller *c, const char *name, uint64_t seqno)
+{
+    const struct bridge *bridge = seqno && name
+                                      ? network_find(c->network, name)
+                                      : NULL;
+
+    return !bridge || bridge_acked(bridge) >= seqno;
+}
+
+bool
+session_path_acked(const struct controller *c, const struct transfer *t)
+{
+    return (bridge_has_acked(c, t->bridge, t->flush_seqno)
+            && (!t->flush_to
+                || bridge_has_acked(c, foreign_bridge(c, t->to, t->bridge),
+                                    t->flush_to))
+            && (!t->flush_from
+                || bridge_has_acked(c, foreign_bridge(c, t->from, t->bridge),
+                                    t->flush_from)));
+}
+
+/* What was left. */
+
+void
+session_paths_run(struct controller *c)
+{
+    struct lingering *l;
+
+    LIST_FOR_EACH_SAFE(l, node, &c->lingering) {
+        const struct transfer *t;
+        const struct record *record;
+        struct record view;
+
+        if (time_msec() < l->until) {
+            break;
+        }
+        t = transfers_find_session(c->transfers, &l->session);
+        record = record_find(c->records, &l->session, &view);
+        if (t && t->state != TRANSFER_SETTLED) {
+            linger(c, &l->session); /* Its end will tell. */
+        } else if (record) {
+            mediator_refresh_session(c, record);
+        } else {
+            session_path_unset(c, &l->session);
+        }
+        ovs_list_remove(&l->node);
+        free(l);
+    }
+}
+
+void
+session_paths_wait(struct controller *c)
+{
+    if (!ovs_list_is_empty(&c->lingering)) {
+        const struct lingering *l = CONTAINER_OF(ovs_list_front(&c->lingering),
+                                                 struct lingering, node);
+
+        poll_timer_wait_until(l->until);
+    }
+}
+
+void
+session_paths_destroy(struct controller *c)
+{
+    struct lingering *l;
+
+    LIST_FOR_EACH_POP(l, node, &c->lingering) {
+        free(l);
+    }
+}

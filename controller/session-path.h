@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_SESSION_PATH_H
+#define BATON_SESSION_PATH_H 1
+
+/* Which bridges a session goes over, and what each is to do for it: from the
+ * devices' places to the flows of session-flows.h.
+ *
+ * A session whose owner is on its home bridge needs that one only.  An owner
+ * elsewhere is a visitor on its own bridge, and the home bridge tunnels there:
+ * straight, wherever the session was before.
+ *
+ * After a transfer the bridge that the session left goes on for a while to
+ * bring what is still in the tunnel to the former owner, who relays it:
+ * session_paths_run() ends that. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "session-flows.h"
+
+struct controller;
+struct device;
+struct in6_addr;
+struct transfer;
+struct uuid;
+
+/* Milliseconds after a transfer for which the bridge that was left knows the
+ * session: longer than the former owner drains. */
+#define SESSION_PATH_LINGER 3000
+
+/* 24 bits, not 0: what VXLAN and Geneve have room for. */
+uint32_t session_path_key(const struct uuid *session);
+
+/* Where 'device' (NULL: nobody) is as 'bridge' sees it, for that session. */
+struct flow_place session_path_place(const struct controller *,
+                                     const char *device, const char *bridge,
+                                     const struct uuid *session);
+
+/* Is 'device' attached to another bridge than 'home'? */
+bool session_path_is_foreign(const struct device *, const char *home);
+
+/* Sets the flows of a session on its home bridge, and on those of 'owner' and
+ * nobody else.  The caller flushes. */
+void session_path_set(struct controller *, const char *home,
+                      const struct uuid *session, const struct in6_addr *,
+                      const char *owner);
+/* Deletes them everywhere. */
+void session_path_unset(struct controller *, const struct uuid *session);
+
+/* The flows of a transfer, each step sent to all bridges that it involves. */
+void session_path_open(struct controller *, struct transfer *);
+void session_path_redirect(struct controller *, struct transfer *);
+void session_path_settle(struct controller *, struct transfer *);
+/* True once all these bridges have answered the last step. */
+bool session_path_acked(const struct controller *, const struct transfer *);
+
+void session_paths_run(struct controller *);
+void session_paths_wait(struct controller *);
+void session_paths_destroy(struct controller *);
+
+#endif /* controller/session-path.h */

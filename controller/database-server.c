@@ -96,7 +96,7 @@ exec_child(const char *const argv[], int output)
     signal(SIGPIPE, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    execv(argv[0], CONST_CAST(char **, argv));
+    execv(argv[0], (char **) argv);
     fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
     _exit(127);
 }

@@ -39,7 +39,9 @@ meter_length(const struct baton_flow *flow)
 static struct ofpact *
 skip_ofpacts(const struct baton_flow *flow, size_t skip)
 {
-    return ALIGNED_CAST(struct ofpact *, (char *) flow->ofpacts + skip);
+    /* A flow without actions has none, and nothing is added to NULL. */
+    return skip ? ALIGNED_CAST(struct ofpact *, (char *) flow->ofpacts + skip)
+                : flow->ofpacts;
 }
 
 struct ofpbuf *

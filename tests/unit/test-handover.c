@@ -23,6 +23,7 @@
     "', 'address': '10.1.0.100'"
 
 static struct session *s;
+static struct uuid s_id; /* Its, also when it is gone. */
 
 static void
 decide(struct world_end *end, const char *what)
@@ -50,6 +51,7 @@ begin(void)
 
     world_begin();
     s = world_open(&world_t);
+    s_id = s->id;
     CU_ASSERT_FATAL(
         give_start(&world_t.agent, s, "tv", "", world_mover, NULL, &error));
 }
@@ -147,7 +149,7 @@ test_moves(void)
     CU_ASSERT(!world_g.output_closed);
     CU_ASSERT(!world_socket(&world_g, false)->muted);
     CU_ASSERT_EQUAL(world_told(&world_g, APP_OWNED), 1);
-    there = session_find(&world_g.agent.sessions, &s->id);
+    there = session_find(&world_g.agent.sessions, &s_id);
     CU_ASSERT_FATAL(there != NULL);
     CU_ASSERT_EQUAL(there->epoch, 1);
 
@@ -182,7 +184,7 @@ test_late_packets_of_the_move_before(void)
     bring_to(CLAIMED);
     decide(&world_g, "owned");
     decide(&world_t, "released");
-    there = session_find(&world_g.agent.sessions, &s->id);
+    there = session_find(&world_g.agent.sessions, &s_id);
     CU_ASSERT_FATAL(there != NULL);
     CU_ASSERT(
         give_start(&world_g.agent, there, "phone", "", NULL, NULL, &error));
@@ -985,7 +987,7 @@ test_application_dies(void)
     world_app_closes(&world_g);
     assert_state(&world_g, TAKE_CLAIMED);
     decide(&world_g, "owned");
-    CU_ASSERT(session_find(&world_g.agent.sessions, &s->id)->ending != 0);
+    CU_ASSERT(session_find(&world_g.agent.sessions, &s_id)->ending != 0);
     world_end();
 }
 
@@ -1014,6 +1016,7 @@ test_moves_once_at_a_time(void)
 
     world_begin();
     s = world_open(&world_t);
+    s_id = s->id;
     CU_ASSERT(!give_start(&world_t.agent, s, "laptop", "", world_mover, NULL,
                           &error));
     CU_ASSERT_PTR_NOT_NULL(error);
@@ -1035,7 +1038,7 @@ test_moves_on_before_owned(void)
 
     bring_to(CLAIMED);
     decide(&world_t, "released");
-    there = session_find(&world_g.agent.sessions, &s->id);
+    there = session_find(&world_g.agent.sessions, &s_id);
     there = there ? there : world_handover(&world_g)->session;
     CU_ASSERT_PTR_NOT_NULL_FATAL(there);
     CU_ASSERT_TRUE(give_start(&world_g.agent, there, "phone", "", world_mover,

@@ -20,6 +20,7 @@ lib_libcommon_la_SOURCES = \
 	lib/seal.c lib/seal.h \
 	lib/state-seal.c lib/state-seal.h \
 	lib/ticket.c lib/ticket.h \
+	lib/tls-roles.c lib/tls-roles.h \
 	lib/wire.h \
 	lib/yaml-reader.c lib/yaml-reader.h
 lib_libcommon_la_LIBADD = $(OPENSSL_LIBS) $(YAML_LIBS)

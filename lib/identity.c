@@ -16,6 +16,7 @@
 #include <openssl/x509v3.h>
 
 #include "message.h"
+#include "tls-roles.h"
 #include "util.h"
 
 /* Bytes of a certificate in PEM that are looked at: far more than any has. */
@@ -204,6 +205,7 @@ identity_load(const char *private_key, const char *certificate,
 {
     struct identity *id = xzalloc(sizeof *id);
 
+    tls_roles_enforce();
     *errorp = NULL;
     id->verified = xzalloc(sizeof *id->verified);
     if (load_key(id, private_key, errorp)
@@ -319,6 +321,21 @@ check_issuers(const STACK_OF(X509) *chain, const char *role)
         }
     }
     return NULL;
+}
+
+char *
+identity_check_authority(struct x509_store_ctx_st *ctx)
+{
+    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    char *role, *name, *error;
+
+    if (!get_role_and_name(sk_X509_value(chain, 0), &role, &name)) {
+        return xstrdup("certificate's CN is not ROLE/NAME");
+    }
+    error = check_issuers(chain, role);
+    free(role);
+    free(name);
+    return error;
 }
 
 /* When the first certificate of 'chain' ends, but not later than 'until'. */

@@ -8,18 +8,14 @@
  * A certificate names ROLE/NAME in the one CN of its subject.  Three CAs make
  * them (baton-pki): of controllers, of switches (role "bridge"), of devices.
  * Where a CA's own CN says which of the three it is, identity_verify() refuses
- * roles that are not its.
- *
- * What this cannot do: libopenvswitch's streams check a TLS peer's chain
- * against the CA file and tell its CN, and show nothing else of the
- * certificate, so lib/link checks the CN only.  That the devices' CA signs no
- * "controller/..." is for whoever runs it; baton-pki never does. */
+ * roles that are not its; so does TLS, see tls-roles.h. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct identity;
+struct x509_store_ctx_st;
 
 /* Loads private key, certificate and the CAs that peers are checked against
  * (PEM files).  Returns NULL and stores a message in '*errorp' on error:
@@ -43,5 +39,10 @@ uint8_t *identity_sign(const struct identity *, const void *, size_t n,
 char *identity_verify(const struct identity *, const char *pem,
                       const char *role, const char *name, const void *,
                       size_t n, const uint8_t *sig, size_t sig_len);
+
+/* 'ctx' has been verified: is the role that its leaf's CN begins with one that
+ * its authority signs for?  Returns NULL, or what is wrong, which the caller
+ * frees. */
+char *identity_check_authority(struct x509_store_ctx_st *ctx);
 
 #endif /* lib/identity.h */

@@ -17,6 +17,7 @@
 #include "reconnect.h"
 #include "stream.h"
 #include "timeval.h"
+#include "tls-roles.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(link);
@@ -80,6 +81,7 @@ link_create(const char *name, const char *role, bool passive)
     struct link *link = xzalloc(sizeof *link);
     long long int now = time_msec();
 
+    tls_roles_enforce();
     link->name = xstrdup(name);
     link->role = xstrdup(role);
     link->passive = passive;

@@ -318,6 +318,49 @@ test_role_refused(void)
     close_all();
 }
 
+static bool
+active_failed(void)
+{
+    tls_become("rogue");
+    accept_one();
+    return link_get_error(active)[0] != '\0';
+}
+
+/* The devices' authority does not make controllers. */
+static void
+test_authority_refused(void)
+{
+    expected_role = "device/";
+    tls_become("rogue");
+    open_listener();
+    tls_become("laptop");
+    active = link_open(target, "controller/");
+    link_run(active);
+    for (int i = 0; i < PATIENCE && !active_failed(); i++) {
+        link_run(active);
+        if (passive) {
+            link_run(passive);
+        }
+        usleep(1000);
+    }
+    CU_ASSERT(link_get_error(active)[0] != '\0');
+    CU_ASSERT_EQUAL(link_get_seqno(active), 0);
+    close_all();
+
+    /* It neither comes in. */
+    expected_role = "controller/";
+    tls_become("c1");
+    open_listener();
+    tls_become("rogue");
+    active = link_open(target, "controller/");
+    link_run(active);
+    tls_become("c1");
+    CU_ASSERT(eventually(active, NULL, passive_dead)
+              || eventually(active, passive, passive_dead));
+    CU_ASSERT_EQUAL(link_get_seqno(passive), 0);
+    close_all();
+}
+
 /* A peer with a good certificate that sends bytes of its own. */
 static void
 connect_raw(void)
@@ -568,6 +611,7 @@ main(void)
         { "contents are not logged", test_contents_are_not_logged },
         { "echo", test_echo },
         { "role refused", test_role_refused },
+        { "authority refused", test_authority_refused },
         { "too long", test_too_long },
         { "garbage", test_garbage },
         { "odd forms", test_messages_of_odd_forms },

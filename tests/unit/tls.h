@@ -37,13 +37,19 @@ system_in_dir(const char *what)
     return status;
 }
 
-/* Makes controller/c1, device/laptop and device/tv, and bridge/b1. */
+/* Makes controller/c1, device/laptop and device/tv, and bridge/b1; and
+ * controller/rogue, which the devices' authority has signed. */
 static inline bool
 tls_begin(void)
 {
     return (mkdtemp(tls_dir) && tls_pki("init pki")
             && tls_pki("controller pki c1") && tls_pki("bridge pki b1")
             && tls_pki("device pki laptop") && tls_pki("device pki tv")
+            && !system_in_dir("mkdir odd && cp -r pki/ca odd/ca && for x in "
+                              "privkey cert; do cp odd/ca/devices-$x.pem "
+                              "odd/ca/controllers-$x.pem; done")
+            && tls_pki("controller odd rogue")
+            && !system_in_dir("cp odd/rogue-*.pem pki")
             && !system_in_dir("cat pki/*-trust.pem > pki/all.pem"));
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Certificates of another CA, or of another role: nobody talks to their owner.
+# Certificates of another CA, for another role, of another role's CA: refused.
 # shellcheck source=tests/system/fault.sh
 . "$(dirname "$0")/../fault.sh"
 
@@ -19,6 +19,20 @@ foreign_pki=$work/other-pki
     "$make_pki" controller "$foreign_pki" c1
     "$make_pki" bridge "$pki" br-home
 } > /dev/null
+# What the devices' CA, and it alone, was brought to sign.
+rogue_pki=$work/rogue-pki
+mkdir "$rogue_pki"
+cp -r "$pki/ca" "$rogue_pki/ca"
+for kind in privkey cert; do
+    for role in controllers switches; do
+        cp "$pki/ca/devices-$kind.pem" "$rogue_pki/ca/$role-$kind.pem"
+    done
+done
+{
+    "$make_pki" controller "$rogue_pki" c1
+    "$make_pki" bridge "$rogue_pki" br-home
+} > /dev/null
+expect_log "tls_roles.*comes from .baton devices CA"
 make_file file 20000000
 serve_on laptop
 warm_up --limit-rate 1M
@@ -118,7 +132,8 @@ while True:
     except (OSError, ssl.SSLError) as e:
         print("failed", e, flush=True)
 END
-for identity in "$foreign_pki/c1" "$pki/phone" "$pki/br-home"; do
+for identity in "$foreign_pki/c1" "$pki/phone" "$pki/br-home" \
+    "$rogue_pki/c1"; do
     mark_logs
     start_on switch false python3 "$work/false.py" "$identity" "$foreign_pki"
     false=$pid
@@ -128,6 +143,8 @@ for identity in "$foreign_pki/c1" "$pki/phone" "$pki/br-home"; do
     wait_for 10 "attempts" grep -qE "failed|heard" "$work/false.txt"
     sleep 0.3
     assert_no_match "$(cat "$work/false.txt")" "heard b'.+'" "what it heard"
+    [ "$identity" != "$rogue_pki/c1" ] ||
+        assert_logged tv 'certificate of a controller comes from'
     assert_logged tv 'certificate verify failed|refused: peer.s certificate names|no connection'
     new_log tv | grep -E 'refused|no connection' | tail -n 1 |
         sed 's/.*|INFO|\|.*|WARN|/    tv: /'

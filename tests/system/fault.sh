@@ -43,6 +43,7 @@ faults_up() {
     appctl controller fault/list > /dev/null 2>&1 ||
         skip "built without --enable-fault-injection"
     expect_disconnects
+    expect_log 'rconn[^|]*\|WARN\|.*connection dropped'
     expect_log '(jsonrpc|stream_ssl|reconnect)[^|]*\|WARN\|Dropped [0-9]+ log'
 }
 
@@ -313,6 +314,76 @@ warm_up() {
 assert_whole() {
     wait_exit 30 "$curl" || fail "curl: $(cat "$work/curl-file.err.txt")"
     assert_same_bytes "$work/got-file" "$sandbox/files/file"
+}
+
+## A datagram stream both ways.
+
+# summary PID NAME: what that baton-stream counted until now.
+summary() {
+    local before
+    before=$(grep -c '^{' "$work/$2.txt" || true)
+    kill -USR1 "$1"
+    wait_for 5 "its summary" more_summaries "$2" "$before"
+    tail -n 1 "$work/$2.txt"
+}
+
+more_summaries() {
+    [ "$(grep -c '^{' "$work/$1.txt")" -gt "$2" ]
+}
+
+# count SUMMARY KEY
+count() {
+    sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p" <<<"$1"
+}
+
+# stream_up RATE SECONDS: each end sends numbered datagrams to the other, and
+# counts what comes.  Moves there and back once.
+stream_up() {
+    stream_rate=$1 lost_before=0 lost_total=0
+    start_on correspondent far baton-stream --correspondent --port=9000 \
+        --rate="$stream_rate" --duration="$2"
+    far=$pid
+    wait_for 5 "its start" grep -q ^address "$work/far.txt"
+    start_on tv tv baton-stream --service=stream --accept
+    tv=$pid
+    start_on laptop laptop baton-stream --service=stream --accept --open \
+        --port=9000 --rate="$stream_rate" --send=10.1.0.2:9000
+    laptop=$pid
+    wait_for 10 "its session" grep -q ^address "$work/laptop.txt"
+    read -r _ address _ _ _ session < "$work/laptop.txt"
+    move laptop "$session" tv
+    rest
+    move tv "$session" laptop
+    rest
+}
+
+# stream_counts: what the ends counted; sets 'lost', on the device's side since
+# the last time.  What must not be fails the test.
+stream_counts() {
+    local line key
+    line=$(summary "$far" far)
+    far_before=$(count "$line" received)
+    for key in lost duplicated wrong; do
+        assert_equal "$(count "$line" $key)" 0 \
+            "the correspondent's datagrams: $key"
+    done
+    line=$(summary "${!owner}" "$owner")
+    near_before=$(count "$line" received)
+    for key in duplicated wrong; do
+        assert_equal "$(count "$line" $key)" 0 "the device's datagrams: $key"
+    done
+    lost=$(($(count "$line" lost) - lost_before))
+    lost_before=$(count "$line" lost)
+    lost_total=$((lost_total + lost))
+}
+
+# Both directions are alive: each end has received something new.
+both_go_on() {
+    local far_now near_now
+    far_now=$(count "$(summary "$far" far)" received)
+    near_now=$(count "$(summary "${!owner}" "$owner")" received)
+    [ "$far_now" -gt $((far_before + stream_rate / 10)) ] &&
+        [ "$near_now" -gt $((near_before + stream_rate / 10)) ]
 }
 
 ## Agents that are not as they should be.

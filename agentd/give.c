@@ -125,11 +125,13 @@ give_fail(struct handover *h, int error, const char *reason)
     tell_asker(h, error, reason);
     if (h->state == GIVE_PREPARING) {
         /* Inbound traffic may have been redirected: what the target caught
-         * comes back. */
+         * comes back, at the latest when it no longer waits for the state: a
+         * controller that was killed tells it nothing. */
         s->handover = NULL;
         h->session = NULL;
         handover_stop_catching(h);
-        handover_set_state(h, GIVE_RESUMED, HANDOVER_PREPARE_TIMEOUT);
+        handover_set_state(h, GIVE_RESUMED,
+                           HANDOVER_STATE_TIMEOUT + HANDOVER_DRAIN_TIMEOUT);
     } else {
         handover_destroy(h);
     }

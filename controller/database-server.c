@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "database-file.h"
+#include "latency.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -293,6 +294,7 @@ fork_server(const struct database_server *server)
         if (getppid() != parent) {
             _exit(0);
         }
+        latency_init_child();
         exec_child(argv, fd);
     }
     free(program);

@@ -327,6 +327,8 @@ do_write(struct controller *c, struct transfer *t)
     change.onward = commit ? t->onward : record ? record->onward : ONWARD_ANY;
     change.depth = commit ? t->depth : record ? record->depth : UINT8_MAX;
     t->write_number = record_begin_write(c->records, &change);
+    /* It takes longer than the flows, which go beside it. */
+    record_store_flush(c->records);
 }
 
 static void

@@ -19,6 +19,8 @@ VLOG_DEFINE_THIS_MODULE(latency);
 
 /* Nanoseconds: the shortest slice that the kernel takes. */
 #define SLICE 100000
+/* For children: as much as a person would give. */
+#define CHILD_NICE (-10)
 
 /* <linux/sched/types.h>, which clashes with <sched.h>. */
 struct slice_attr {
@@ -100,6 +102,15 @@ latency_init(bool realtime)
     if (error) {
         VLOG_INFO("no real-time priority (%s): moves may take longer",
                   ovs_strerror(error));
+    }
+}
+
+void
+latency_init_child(void)
+{
+    ask_for_short_slices();
+    if (setpriority(PRIO_PROCESS, 0, CHILD_NICE)) {
+        VLOG_DBG("setpriority: %s", ovs_strerror(errno));
     }
 }
 

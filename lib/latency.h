@@ -21,6 +21,9 @@
 #define LATENCY_PENANCE 1000 /* Milliseconds. */
 
 void latency_init(bool realtime);
+/* For a child process, before it executes another program that such a daemon
+ * waits for: short slices and a raised priority, as far as permitted. */
+void latency_init_child(void);
 /* Each time around the main loop. */
 void latency_run(void);
 /* Is the thread a real-time one now? */

@@ -199,7 +199,7 @@ present_session(struct agent *agent, struct app_event *event,
         int fd = event->fds[i];
 
         event->fds[i] = -1;
-        if (session_adopt_socket(s, fd, &error)) {
+        if (session_adopt_socket(s, app_conn_uid(event->conn), fd, &error)) {
             VLOG_WARN("session " UUID_FMT ": a socket is left out: %s",
                       UUID_ARGS(&s->id), error);
             free(error);
@@ -272,7 +272,7 @@ handle_add(struct session *s, struct app_event *event)
     }
     fd = event->fds[0];
     event->fds[0] = -1;
-    retval = session_add_socket(s, fd, &error);
+    retval = session_add_socket(s, app_conn_uid(event->conn), fd, &error);
     if (retval) {
         app_send_error(event->conn, s, event->msg.socket, retval, error);
         free(error);

@@ -97,6 +97,7 @@ give_hold_new_connections(struct session *s, bool hold)
             VLOG_WARN("%s", error);
         }
         free(error);
+        s->sockets[i].held = hold;
     }
 }
 

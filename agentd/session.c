@@ -168,8 +168,17 @@ sockaddr_is(const struct sockaddr_storage *ss, const struct in6_addr *address)
     return ipv6_addr_equals(&a, address);
 }
 
+static bool
+is_owned_by(int fd, uid_t uid)
+{
+    struct stat st;
+
+    return !uid || (!fstat(fd, &st) && (st.st_uid == uid || !st.st_uid));
+}
+
 static int
-session_put_socket(struct session *s, int fd, bool adopt, char **errorp)
+session_put_socket(struct session *s, uid_t uid, int fd, bool adopt,
+                   char **errorp)
 {
     struct socket_state_info info;
     uint64_t cookie;
@@ -185,6 +194,10 @@ session_put_socket(struct session *s, int fd, bool adopt, char **errorp)
     if (!is_of_our_namespace(fd)) {
         *errorp = xstrdup("not a socket of the agent's network namespace");
         return EINVAL;
+    }
+    if (!is_owned_by(fd, uid)) {
+        *errorp = xstrdup("the socket belongs to another user");
+        return EPERM;
     }
     error = socket_state_inspect(fd, &info, errorp);
     if (error) {
@@ -221,9 +234,9 @@ session_put_socket(struct session *s, int fd, bool adopt, char **errorp)
 }
 
 int
-session_add_socket(struct session *s, int fd, char **errorp)
+session_add_socket(struct session *s, uid_t uid, int fd, char **errorp)
 {
-    int error = session_put_socket(s, fd, false, errorp);
+    int error = session_put_socket(s, uid, fd, false, errorp);
 
     if (error) {
         close(fd);
@@ -232,9 +245,9 @@ session_add_socket(struct session *s, int fd, char **errorp)
 }
 
 int
-session_adopt_socket(struct session *s, int fd, char **errorp)
+session_adopt_socket(struct session *s, uid_t uid, int fd, char **errorp)
 {
-    int error = session_put_socket(s, fd, true, errorp);
+    int error = session_put_socket(s, uid, fd, true, errorp);
 
     if (error) {
         close(fd);
@@ -255,6 +268,9 @@ session_remove_socket(struct session *s, uint64_t cookie)
 {
     for (size_t i = 0; i < s->n_sockets; i++) {
         if (s->sockets[i].cookie == cookie) {
+            if (s->sockets[i].held) {
+                socket_state_hold_new(s->sockets[i].fd, false, NULL);
+            }
             close(s->sockets[i].fd);
             memmove(&s->sockets[i], &s->sockets[i + 1],
                     (s->n_sockets - i - 1) * sizeof *s->sockets);

@@ -27,6 +27,7 @@ struct handover;
 struct session_socket {
     int fd;
     uint64_t cookie; /* SO_COOKIE. */
+    bool held;       /* A listener that takes no new connections now. */
     bool datagram;   /* UDP: the catcher of its own datagrams. */
 };
 
@@ -83,13 +84,16 @@ bool session_set_give_onward(struct session *, const char *);
 
 /* Adds 'fd', which the session owns from then on, whatever is returned.
  * Checks that it can move, is of this network namespace, and that its local
- * address is the session's: a descriptor comes from an application. */
-int session_add_socket(struct session *, int fd, char **errorp);
+ * address is the session's: a descriptor comes from an application.  Its owner
+ * (who made it, or fchown()) must be 'uid', whose application it is, or root,
+ * who may have bound it for somebody; root may add anybody's. */
+int session_add_socket(struct session *, uid_t uid, int fd, char **errorp);
 /* The same for a socket that was added to the session before the agent was
  * started again, and may be frozen or muted. */
-int session_adopt_socket(struct session *, int fd, char **errorp);
+int session_adopt_socket(struct session *, uid_t uid, int fd, char **errorp);
 /* After a transfer, when late datagrams are in: see socket_state_settle(). */
 void session_settle_sockets(struct session *);
+/* What was held of it is undone: the application may go on with it. */
 bool session_remove_socket(struct session *, uint64_t cookie);
 void session_close_sockets(struct session *);
 

@@ -6,12 +6,17 @@
 
 #include "handover.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "address.h"
 #include "agent.h"
+#include "openvswitch/vlog.h"
 #include "packets.h"
 #include "socket-state.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(take_restore);
 
 static bool
 sockaddr_equals(const struct sockaddr_storage *a,
@@ -86,6 +91,11 @@ take_restore_sockets(struct handover *h)
                 close(use_fd);
             }
             return error;
+        }
+        /* As if the application had made it. */
+        if (fchown(socket->fd, h->uid, -1)) {
+            VLOG_WARN("a restored socket cannot be made uid %u's: %s",
+                      (unsigned int) h->uid, ovs_strerror(errno));
         }
         socket->datagram = info.kind == SOCKET_STATE_UDP;
         getsockopt(socket->fd, SOL_SOCKET, SO_COOKIE, &socket->cookie, &len);

@@ -8,11 +8,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../agentd/handover.h"
 #include "packets.h"
 #include "unit.h"
 #include "util.h"
@@ -101,7 +103,7 @@ refuse(struct session *s, int fd, int expected)
 {
     char *error = NULL;
 
-    CU_ASSERT_EQUAL(session_add_socket(s, fd, &error), expected);
+    CU_ASSERT_EQUAL(session_add_socket(s, 0, fd, &error), expected);
     CU_ASSERT_PTR_NOT_NULL(error);
     free(error);
     /* It was the session's, so it is closed. */
@@ -118,7 +120,7 @@ test_sockets(void)
     sessions_init(&sessions);
     s = make(1, "film");
     fd = udp_socket(0x7f000001);
-    if (session_add_socket(s, fd, &error)) {
+    if (session_add_socket(s, 0, fd, &error)) {
         CU_ASSERT(geteuid() != 0); /* Who may not look at namespaces. */
         free(error);
         sessions_destroy(&sessions);
@@ -135,14 +137,14 @@ test_sockets(void)
     CU_ASSERT(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
     close(pair[1]);
     error = NULL;
-    CU_ASSERT(session_add_socket(s, pair[0], &error) != 0);
+    CU_ASSERT(session_add_socket(s, 0, pair[0], &error) != 0);
     free(error);
     CU_ASSERT_EQUAL(s->n_sockets, 1);
 
     while (s->n_sockets < SESSION_SOCKETS_MAX) {
         error = NULL;
         CU_ASSERT_EQUAL_FATAL(
-            session_add_socket(s, udp_socket(0x7f000001), &error), 0);
+            session_add_socket(s, 0, udp_socket(0x7f000001), &error), 0);
     }
     refuse(s, udp_socket(0x7f000001), EMFILE);
     CU_ASSERT(!session_remove_socket(s, 1));
@@ -153,6 +155,82 @@ test_sockets(void)
     CU_ASSERT(fcntl(fd, F_GETFD) < 0);
 }
 
+#define SOMEBODY 12345
+#define ANOTHER 12346
+
+/* A descriptor is its owner's to give. */
+static void
+test_owner(void)
+{
+    struct session *s;
+    char *error = NULL;
+    int theirs, roots;
+
+    if (geteuid()) {
+        return;
+    }
+    sessions_init(&sessions);
+    s = make(1, "film");
+    CU_ASSERT_FATAL(!seteuid(SOMEBODY));
+    theirs = udp_socket(0x7f000001);
+    CU_ASSERT_FATAL(!seteuid(0));
+    roots = udp_socket(0x7f000001);
+    CU_ASSERT_EQUAL(session_add_socket(s, ANOTHER, dup(theirs), &error),
+                    EPERM);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error, "another user"));
+    free(error);
+    CU_ASSERT_EQUAL(session_adopt_socket(s, ANOTHER, dup(theirs), &error),
+                    EPERM);
+    free(error);
+    CU_ASSERT_EQUAL(session_add_socket(s, SOMEBODY, theirs, &error), 0);
+    CU_ASSERT_EQUAL(session_add_socket(s, SOMEBODY, roots, &error), 0);
+    CU_ASSERT_EQUAL_FATAL(s->n_sockets, 2);
+    sessions_destroy(&sessions);
+}
+
+static int
+try_connect(const struct sockaddr_in *sin)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int retval = connect(fd, (const struct sockaddr *) sin, sizeof *sin);
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+    retval = retval && errno == EINPROGRESS && poll(&p, 1, 200) == 1 ? 0
+                                                                     : retval;
+    close(fd);
+    return retval;
+}
+
+/* A listener that is taken out of a session while that pauses listens on. */
+static void
+test_removed_while_held(void)
+{
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(0x7f000001) };
+    socklen_t len = sizeof sin;
+    struct session *s;
+    char *error = NULL;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    sessions_init(&sessions);
+    s = make(1, "film");
+    CU_ASSERT_FATAL(!bind(fd, (struct sockaddr *) &sin, sizeof sin));
+    CU_ASSERT_FATAL(!listen(fd, 5));
+    CU_ASSERT_FATAL(!getsockname(fd, (struct sockaddr *) &sin, &len));
+    if (session_add_socket(s, 0, dup(fd), &error)) {
+        CU_ASSERT(geteuid() != 0);
+        free(error);
+    } else {
+        give_hold_new_connections(s, true);
+        CU_ASSERT(try_connect(&sin) != 0);
+        CU_ASSERT(session_remove_socket(s, s->sockets[0].cookie));
+        CU_ASSERT_EQUAL(try_connect(&sin), 0);
+    }
+    close(fd);
+    sessions_destroy(&sessions);
+}
+
 int
 main(void)
 {
@@ -160,6 +238,8 @@ main(void)
         { "lookup", test_lookup },
         { "ids", test_ids },
         { "sockets", test_sockets },
+        { "owner", test_owner },
+        { "removed while held", test_removed_while_held },
     };
 
     return unit_run("agent-session", tests, ARRAY_SIZE(tests));

@@ -15,15 +15,17 @@
 #include "ovsdb-cs.h"
 #include "ovsdb-idl.h"
 #include "schemas/baton-idl.h"
+#include "timeval.h"
 #include "util.h"
 #include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(database);
 
-static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
-
 #define DATABASE_NAME "Baton"
 #define DATABASE_LOCK "baton_controller"
+/* Milliseconds. */
+#define RETRY_MS 1000 /* Until what could not be written is tried again. */
+#define PATIENCE 5000 /* That a transaction may take. */
 
 /* How a controller comes to lead:
  *
@@ -50,6 +52,7 @@ struct database_txn {
     enum database_status status;
     struct json *results; /* An array, or NULL. */
     char *error;
+    long long int sent; /* Milliseconds. */
 };
 
 struct database {
@@ -62,7 +65,13 @@ struct database {
     uint64_t generation; /* Ours; 0: none. */
     unsigned int term;
     struct database_txn *raising;
-    bool no_row; /* Table Controller was found empty. */
+    bool no_row;            /* Table Controller was found empty. */
+    long long int raise_at; /* Milliseconds: not before. */
+
+    /* The database takes no writes. */
+    char *trouble;              /* Why; or NULL. */
+    struct database_txn *probe; /* Does it take them again? */
+    long long int probe_at;     /* Milliseconds. */
 };
 
 /* Transactions monitor nothing. */
@@ -105,6 +114,8 @@ database_destroy(struct database *db)
         struct database_txn *txn;
 
         database_txn_destroy(db->raising);
+        database_txn_destroy(db->probe);
+        free(db->trouble);
         LIST_FOR_EACH_SAFE(txn, node, &db->txns) {
             end_txn(txn, DATABASE_LOST);
         }
@@ -190,6 +201,7 @@ send_txn(struct database *db, struct json *ops, bool fenced)
         json_string_create(DATABASE_NAME));
 
     txn->database = db;
+    txn->sent = time_msec();
     txn->n = json_array(ops)->n;
     if (fenced) {
         json_array_add(params, fence(db));
@@ -297,6 +309,24 @@ stop_leading(struct database *db, const char *why)
 }
 
 static void
+set_trouble(struct database *db, const char *error)
+{
+    char *trouble = error ? xasprintf("the controller's database cannot be "
+                                      "written: %s",
+                                      error)
+                          : NULL;
+
+    if (trouble && !db->trouble) {
+        VLOG_ERR("%s", trouble);
+    } else if (!trouble && db->trouble) {
+        VLOG_INFO("the database can be written again");
+    }
+    free(db->trouble);
+    db->trouble = trouble;
+    db->probe_at = time_msec() + RETRY_MS;
+}
+
+static void
 handle_results(struct database *db, struct database_txn *txn,
                const struct jsonrpc_msg *msg)
 {
@@ -307,6 +337,7 @@ handle_results(struct database *db, struct database_txn *txn,
         const char *error = error_of(msg->error);
 
         txn->error = xstrdup(error ? error : "no result");
+        set_trouble(db, txn->error);
         end_txn(txn, DATABASE_REFUSED);
         return;
     }
@@ -322,14 +353,16 @@ handle_results(struct database *db, struct database_txn *txn,
         end_txn(txn, DATABASE_REFUSED);
         if (i < txn->skip && !strcmp(error, "timed out")) {
             stop_leading(db, "another one raised the generation");
-        } else if (strcmp(error, "constraint violation")) {
+        } else if (strcmp(error, "constraint violation")
+                   && strcmp(error, "not owner")) {
             char *s = json_to_string(results->elems[i], JSSF_SORT);
 
-            VLOG_WARN_RL(&rl, "the database refuses a transaction: %s", s);
+            set_trouble(db, s);
             free(s);
         }
         return;
     }
+    set_trouble(db, NULL);
     end_txn(txn, DATABASE_DONE);
 }
 
@@ -436,6 +469,7 @@ handle_raised(struct database *db)
         db->no_row = true;
     } else {
         db->no_row = false;
+        db->raise_at = time_msec() + RETRY_MS;
     }
 }
 
@@ -453,7 +487,8 @@ run_state(struct database *db)
 {
     switch (db->state) {
     case FOLLOWING:
-        if (ovsdb_cs_may_send_transaction(db->cs)) {
+        if (ovsdb_cs_may_send_transaction(db->cs)
+            && time_msec() >= db->raise_at) {
             raise_generation(db);
         }
         break;
@@ -482,6 +517,29 @@ run_state(struct database *db)
     }
 }
 
+/* Does it take writes again?  Nobody else may have anything to write. */
+static void
+run_probe(struct database *db)
+{
+    struct json *op, *ops;
+
+    if (db->probe && database_txn_ended(db->probe)) {
+        database_txn_destroy(db->probe);
+        db->probe = NULL;
+    }
+    if (!db->trouble || db->probe || time_msec() < db->probe_at
+        || !database_is_ready(db)) {
+        return;
+    }
+    op = database_op("mutate", "Controller");
+    json_object_put(op, "mutations",
+                    json_array_create_1(json_array_create_3(
+                        json_string_create("probes"), json_string_create("+="),
+                        json_integer_create(1))));
+    ops = json_array_create_1(op);
+    db->probe = database_begin(db, ops);
+}
+
 void
 database_run(struct database *db)
 {
@@ -496,6 +554,7 @@ database_run(struct database *db)
         ovsdb_cs_event_destroy(event);
     }
     run_state(db);
+    run_probe(db);
 }
 
 void
@@ -503,6 +562,25 @@ database_wait(struct database *db)
 {
     ovsdb_idl_wait(db->idl);
     ovsdb_cs_wait(db->cs);
+    if (db->state == FOLLOWING && db->raise_at > time_msec()) {
+        poll_timer_wait_until(db->raise_at);
+    }
+    if (db->trouble && !db->probe) {
+        poll_timer_wait_until(db->probe_at);
+    }
+}
+
+/* Has the oldest transaction had no answer for long? */
+static bool
+is_silent(const struct database *db)
+{
+    const struct database_txn *txn;
+
+    if (ovs_list_is_empty(&db->txns)) {
+        return false;
+    }
+    txn = CONTAINER_OF(ovs_list_front(&db->txns), struct database_txn, node);
+    return time_msec() >= txn->sent + PATIENCE;
 }
 
 bool
@@ -533,13 +611,15 @@ const char *
 database_get_trouble(const struct database *db)
 {
     if (database_is_ready(db)) {
-        return NULL;
+        return is_silent(db) ? "the controller's database does not answer"
+                             : db->trouble;
     } else if (!ovsdb_cs_is_connected(db->cs)) {
         return "the controller's database is away";
     } else if (ovsdb_cs_is_lock_contended(db->cs)) {
         return "another controller leads";
     }
-    return "the controller's database is not ready yet";
+    return db->trouble ? db->trouble
+                       : "the controller's database is not ready yet";
 }
 
 struct ovsdb_idl *

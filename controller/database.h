@@ -51,7 +51,7 @@ unsigned int database_get_term(const struct database *);
 uint64_t database_get_generation(const struct database *);
 /* May a transaction begin now? */
 bool database_is_ready(const struct database *);
-/* For people: NULL if it is ready, otherwise why not. */
+/* For people: NULL if it is ready and takes writes, otherwise why not. */
 const char *database_get_trouble(const struct database *);
 /* The replica; tracked changes are those of the last database_run(). */
 struct ovsdb_idl *database_get_idl(struct database *);

@@ -386,6 +386,36 @@ both_go_on() {
         [ "$near_now" -gt $((near_before + stream_rate / 10)) ]
 }
 
+## A database that is not the controller's own.
+
+# database_up: makes one and starts its server; sets 'database', for --db.
+database_up() {
+    PATH=$PATH:/usr/sbin
+    database=unix:$work/db.sock
+    ovsdb-tool create "$work/baton.db" "$source_dir/schemas/baton.ovsschema"
+    trap 'database_down' EXIT
+    database_start
+}
+
+database_start() {
+    ovsdb-server "$work/baton.db" --remote="p$database" --no-chdir --detach \
+        --pidfile="$work/ovsdb-server.pid" --unixctl="$work/ovsdb-server.ctl" \
+        -vconsole:off --log-file="$work/ovsdb-server.log"
+}
+
+database_kill() {
+    local process
+    process=$(cat "$work/ovsdb-server.pid")
+    kill -KILL "$process"
+    wait_dead "$process"
+}
+
+database_down() {
+    local status=$?
+    kill "$(cat "$work/ovsdb-server.pid")" 2> /dev/null || true
+    exit_with $status
+}
+
 ## Agents that are not as they should be.
 
 # odd_agent HOST NAME KEYS TRUST [OPTION...]: an agent on HOST, beside the one

@@ -351,7 +351,12 @@ $complaints"
 }
 
 at_exit() {
-    local status=$?
+    exit_with $?
+}
+
+# exit_with STATUS: the end of a test, whichever.
+exit_with() {
+    local status=$1
     trap - EXIT
     trap '' INT TERM
     if [ $status = 0 ] && [ -e "$sandbox/sandbox.conf" ]; then

@@ -25,6 +25,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/guard.c controller/guard.h \
 	controller/holder.c controller/holder.h \
 	controller/introduce-methods.c \
+	controller/introduction.c controller/introduction.h \
 	controller/lease.c controller/lease.h \
 	controller/mediator.c controller/mediator.h \
 	controller/methods.c controller/methods.h \
@@ -39,10 +40,12 @@ controller_libcontroller_la_SOURCES = \
 	controller/session-flows.c controller/session-flows.h \
 	controller/session-path.c controller/session-path.h \
 	controller/stream-vconn.c controller/stream-vconn.h \
+	controller/too-big.c controller/too-big.h \
 	controller/trace.c controller/trace.h \
 	controller/transfer.c controller/transfer.h \
 	controller/transfer-checks.c controller/transfer-checks.h \
 	controller/transfer-methods.c \
+	controller/tunnel-path.c controller/tunnel-path.h \
 	controller/upkeep.c controller/upkeep.h
 controller_libcontroller_la_LIBADD = schemas/libbatonidl.la
 controller_libcontroller_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller

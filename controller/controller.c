@@ -14,6 +14,7 @@
 #include "guard.h"
 #include "holder.h"
 #include "identity.h"
+#include "introduction.h"
 #include "jsonrpc.h"
 #include "lease.h"
 #include "link.h"
@@ -28,7 +29,9 @@
 #include "record.h"
 #include "session-path.h"
 #include "timeval.h"
+#include "too-big.h"
 #include "transfer.h"
+#include "tunnel-path.h"
 #include "upkeep.h"
 #include "util.h"
 
@@ -109,11 +112,15 @@ create_modules(struct controller *c)
     ovs_list_init(&c->lingering);
     c->neighbours = neighbours_create();
     ovs_list_init(&c->waiting);
+    c->tunnel_paths = tunnel_paths_create();
+    ovs_list_init(&c->introductions);
 }
 
 static void
 destroy_modules(struct controller *c, bool detach)
 {
+    introductions_destroy(c);
+    tunnel_paths_destroy(c->tunnel_paths);
     next_hops_destroy(c);
     session_paths_destroy(c);
     transfers_destroy(c->transfers);
@@ -267,6 +274,11 @@ handle_packet(struct controller *c, struct bridge *bridge,
         if (loser) {
             mediator_place_changed(c, loser);
         }
+    } else if (packet->kind == BATON_FLOW_PROBE) {
+        tunnel_paths_handle_packet(c->tunnel_paths, c->network, bridge, packet,
+                                   time_msec());
+    } else if (packet->kind == BATON_FLOW_TOO_BIG) {
+        too_big_handle_packet(c, bridge, packet);
     } else if (packet->kind == BATON_FLOW_NEIGHBOUR
                || packet->kind == BATON_FLOW_NEXT_HOP) {
         next_hops_handle_packet(c, bridge, packet);
@@ -355,12 +367,14 @@ controller_run(struct controller *c)
     mediator_run(c);
     methods_run(c);
     next_hops_run(c);
+    tunnel_paths_run(c->tunnel_paths, c->network, time_msec());
+    introductions_run(c);
 }
 
 void
 controller_wait(struct controller *c)
 {
-    long long int deadline = LLONG_MAX;
+    long long int deadline = tunnel_paths_next_deadline(c->tunnel_paths);
     const struct device *device;
 
     database_wait(c->database);
@@ -371,6 +385,7 @@ controller_wait(struct controller *c)
     device_links_wait(c->links);
     mediator_wait(c);
     next_hops_wait(c);
+    introductions_wait(c);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {
             deadline = MIN(deadline, attachment_next_deadline(device));

@@ -32,6 +32,7 @@ struct network;
 struct policy;
 struct record_store;
 struct transfers;
+struct tunnel_paths;
 struct upkeep;
 
 struct controller {
@@ -54,6 +55,8 @@ struct controller {
     struct transfers *transfers;
     struct ovs_list lingering; /* See session-path.h. */
     struct neighbours *neighbours;
+    struct tunnel_paths *tunnel_paths;
+    struct ovs_list introductions; /* See introduction.h. */
     struct ovs_list waiting;      /* See next-hop.h. */
     long long int next_hops_look; /* Milliseconds; the same. */
 
@@ -61,6 +64,7 @@ struct controller {
     uint64_t n_passed_on;  /* Owners' packets that a stale megaflow sent
                                  * us. */
     uint64_t n_violations; /* Other guard violations. */
+    uint64_t n_too_big;    /* Packets that fit into no tunnel. */
     uint64_t n_relayed;    /* Peer frames passed between devices. */
     long long int started; /* Wall clock, milliseconds. */
 };

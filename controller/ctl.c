@@ -135,6 +135,7 @@ ctl_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
     message_put_integer(object, "violations", c->n_violations);
     message_put_integer(object, "passed_on", c->n_passed_on);
     message_put_integer(object, "relayed", c->n_relayed);
+    message_put_integer(object, "too_big", c->n_too_big);
     reply(conn, object);
 }
 

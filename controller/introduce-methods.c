@@ -8,6 +8,7 @@
 #include "announcement.h"
 #include "controller.h"
 #include "holder.h"
+#include "introduction.h"
 #include "jsonrpc.h"
 #include "link.h"
 #include "mediator.h"
@@ -125,23 +126,6 @@ send_expect(const struct controller *c, const struct device *target,
 }
 
 static void
-send_introduction(struct device *device, const struct jsonrpc_msg *msg,
-                  const struct device *target, const struct transfer *t,
-                  struct onward_right right)
-{
-    struct json *result = json_object_create();
-    char onward[ONWARD_STRING_LEN];
-
-    onward_to_string(right, onward);
-    message_put_uuid(result, "transfer", &t->id);
-    message_put_integer(result, "epoch", t->epoch);
-    message_put_string(result, "endpoint", target->endpoint);
-    message_put_string(result, "certificate", target->certificate);
-    message_put_string(result, "onward", onward);
-    link_reply(device->link, msg, result);
-}
-
-static void
 reply_not_owner(struct device *device, const struct jsonrpc_msg *msg,
                 const struct announcement *a)
 {
@@ -216,7 +200,7 @@ method_introduce(struct controller *c, struct device *device,
     holders_add(c->holders, &t->address, target, &t->id, time_msec());
     session_path_open(c, t);
     send_expect(c, other, device, t);
-    send_introduction(device, msg, other, t, right);
+    introduction_answer(c, t, msg, right);
     mediator_act(c);
 }
 

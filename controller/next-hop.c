@@ -23,7 +23,9 @@
 #include "policy.h"
 #include "record.h"
 #include "session-path.h"
+#include "sset.h"
 #include "timeval.h"
+#include "tunnel-path.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(next_hop);
@@ -274,34 +276,34 @@ next_hops_refresh_bridge(struct controller *c, const char *bridge)
 
 /* The loop. */
 
-static bool
-has_sessions_away(const struct controller *c, const char *bridge)
+/* Between which bridges do sessions go?  Their tunnels, and the next hops at
+ * their homes, are kept fresh. */
+static void
+look_for_activity(struct controller *c)
 {
+    struct sset active = SSET_INITIALIZER(&active);
+    const struct bridge *bridge = NULL;
     struct record record = RECORD_WALK;
 
     while (record_next(c->records, &record)) {
         const char *home = leases_home_bridge(c->leases, &record.address);
+        const struct device *owner = device_find(&c->devices, record.owner);
 
-        if (!record.ended && home && !strcmp(home, bridge)
-            && session_path_is_foreign(device_find(&c->devices, record.owner),
-                                       home)) {
-            return true;
+        if (!record.ended && home && session_path_is_foreign(owner, home)) {
+            sset_add(&active, home);
+            tunnel_paths_want(c->tunnel_paths, home, owner->place.bridge,
+                              time_msec());
+            tunnel_paths_want(c->tunnel_paths, owner->place.bridge, home,
+                              time_msec());
         }
     }
-    return false;
-}
-
-static void
-look_for_activity(struct controller *c)
-{
-    const struct bridge *bridge = NULL;
-
     while ((bridge = network_next(c->network, bridge))) {
         const char *name = bridge_get_name(bridge);
 
-        neighbours_set_active(c->neighbours, name, has_sessions_away(c, name),
-                              time_msec());
+        neighbours_set_active(c->neighbours, name,
+                              sset_contains(&active, name), time_msec());
     }
+    sset_destroy(&active);
 }
 
 void

@@ -232,6 +232,13 @@ session_path_acked(const struct controller *c, const struct transfer *t)
                                     t->flush_from)));
 }
 
+bool
+session_path_is_open(const struct controller *c, const struct transfer *t)
+{
+    return bridge_has_acked(c, foreign_bridge(c, t->to, t->bridge),
+                            t->flush_to);
+}
+
 /* What was left. */
 
 void

@@ -49,6 +49,8 @@ void session_path_unset(struct controller *, const struct uuid *session);
 
 /* The flows of a transfer, each step sent to all bridges that it involves. */
 void session_path_open(struct controller *, struct transfer *);
+/* Has the target's bridge answered? */
+bool session_path_is_open(const struct controller *, const struct transfer *);
 void session_path_redirect(struct controller *, struct transfer *);
 void session_path_settle(struct controller *, struct transfer *);
 /* True once all these bridges have answered the last step. */

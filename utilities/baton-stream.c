@@ -55,6 +55,7 @@ struct program {
     int64_t gap_ns;
     bool correspondent;
     bool unconnected;
+    bool may_fragment;
     bool accept;
     bool open;
     bool once;
@@ -222,11 +223,17 @@ set_port(struct sockaddr_storage *ss, uint16_t port)
 }
 
 static int
-bound_socket(struct sockaddr_storage *local, uint16_t port)
+bound_socket(const struct program *p, struct sockaddr_storage *local,
+             uint16_t port)
 {
     int fd = socket(local->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     socklen_t len = set_port(local, port);
+    int never = IP_PMTUDISC_DONT;
 
+    if (fd >= 0 && p->may_fragment
+        && setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, &never, sizeof never)) {
+        die("IP_MTU_DISCOVER: %s", strerror(errno));
+    }
     if (fd < 0 || bind(fd, (struct sockaddr *) local, len)) {
         die("port %u: %s", port, strerror(errno));
     }
@@ -246,7 +253,7 @@ open_session(struct program *p)
         die("no session: %s", baton_error(p->baton));
     }
     baton_session_address(session, &local);
-    fd = bound_socket(&local, p->port);
+    fd = bound_socket(p, &local, p->port);
     if (p->peer.ss_family && !p->unconnected
         && connect(fd, (struct sockaddr *) &p->peer, sizeof p->peer)) {
         die("cannot connect to the peer: %s", strerror(errno));
@@ -269,7 +276,7 @@ open_correspondent(struct program *p)
     if (!p->bind.ss_family) {
         p->bind.ss_family = p->peer.ss_family ? p->peer.ss_family : p->family;
     }
-    stream_set_fd(&c->stream, bound_socket(&p->bind, p->port));
+    stream_set_fd(&c->stream, bound_socket(p, &p->bind, p->port));
     carrier_set_running(p, c, true);
     say("", c);
 }
@@ -500,6 +507,7 @@ usage(void)
            "  --service=NAME     name of the service (default: stream)\n"
            "  --name=NAME        name of the session (default: stream)\n"
            "  --unconnected      do not connect the socket to the peer\n"
+           "  --may-fragment     let routers fragment (IPv4)\n"
            "  --accept           wait for sessions of other devices\n"
            "  --open             with --accept: open a session too\n"
            "  --once             with --accept: exit when none is left\n"
@@ -530,6 +538,7 @@ parse_options(int argc, char *argv[], struct program *p)
         SERVICE,
         NAME,
         UNCONNECTED,
+        MAY_FRAGMENT,
         ACCEPT,
         OPEN,
         ONCE,
@@ -550,6 +559,7 @@ parse_options(int argc, char *argv[], struct program *p)
         { "service", required_argument, NULL, SERVICE },
         { "name", required_argument, NULL, NAME },
         { "unconnected", no_argument, NULL, UNCONNECTED },
+        { "may-fragment", no_argument, NULL, MAY_FRAGMENT },
         { "accept", no_argument, NULL, ACCEPT },
         { "open", no_argument, NULL, OPEN },
         { "once", no_argument, NULL, ONCE },
@@ -589,6 +599,7 @@ parse_options(int argc, char *argv[], struct program *p)
         case SERVICE: p->service = optarg; break;
         case NAME: p->name = optarg; break;
         case UNCONNECTED: p->unconnected = true; break;
+        case MAY_FRAGMENT: p->may_fragment = true; break;
         case ACCEPT: p->accept = true; break;
         case OPEN: p->open = true; break;
         case ONCE: p->once = true; break;

@@ -15,6 +15,7 @@
 #include "bridge.h"
 #include "device-link.h"
 #include "identity.h"
+#include "introduction.h"
 #include "jsonrpc.h"
 #include "holder.h"
 #include "lease.h"
@@ -32,6 +33,7 @@
 #include "session-path.h"
 #include "timeval.h"
 #include "transfer.h"
+#include "tunnel-path.h"
 #include "util.h"
 #include "uuid.h"
 
@@ -374,6 +376,8 @@ world_begin(const char *policy)
     world->network = network_create();
     world->neighbours = neighbours_create();
     ovs_list_init(&world->waiting);
+    world->tunnel_paths = tunnel_paths_create();
+    ovs_list_init(&world->introductions);
     SHASH_FOR_EACH(node, &world->policy->devices) {
         device_add(&world->devices, node->name);
     }
@@ -393,6 +397,8 @@ world_end(void)
     }
     n_graveyard = 0;
     session_paths_destroy(world);
+    introductions_destroy(world);
+    tunnel_paths_destroy(world->tunnel_paths);
     next_hops_destroy(world);
     network_destroy(world->network, false);
     transfers_destroy(world->transfers);

@@ -57,8 +57,8 @@ struct controller {
     struct neighbours *neighbours;
     struct tunnel_paths *tunnel_paths;
     struct ovs_list introductions; /* See introduction.h. */
-    struct ovs_list waiting;      /* See next-hop.h. */
-    long long int next_hops_look; /* Milliseconds; the same. */
+    struct ovs_list waiting;       /* See next-hop.h. */
+    long long int next_hops_look;  /* Milliseconds; the same. */
 
     /* Counters. */
     uint64_t n_passed_on;  /* Owners' packets that a stale megaflow sent

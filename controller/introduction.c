@@ -55,11 +55,10 @@ is_ready(const struct controller *c, const struct transfer *t)
 {
     long long int now = time_msec();
 
-    return (session_path_is_open(c, t)
-            && tunnel_path_is_good(c->tunnel_paths, t->bridge, t->to_bridge,
-                                   now)
-            && tunnel_path_is_good(c->tunnel_paths, t->to_bridge, t->bridge,
-                                   now));
+    return (
+        session_path_is_open(c, t)
+        && tunnel_path_is_good(c->tunnel_paths, t->bridge, t->to_bridge, now)
+        && tunnel_path_is_good(c->tunnel_paths, t->to_bridge, t->bridge, now));
 }
 
 void

@@ -227,6 +227,24 @@ hurry() {
     touch "$work/hurry"
 }
 
+# summary PID NAME: what that baton-stream counted until now.
+summary() {
+    local before
+    before=$(grep -c '^{' "$work/$2.txt" || true)
+    kill -USR1 "$1"
+    wait_for 5 "its summary" more_summaries "$2" "$before"
+    tail -n 1 "$work/$2.txt"
+}
+
+more_summaries() {
+    [ "$(grep -c '^{' "$work/$1.txt")" -gt "$2" ]
+}
+
+# count SUMMARY KEY
+count() {
+    sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p" <<<"$1"
+}
+
 # Connections that HOST's kernel has with local address ADDRESS.
 connections() {
     on "$1" ss -H -tn state established src "$(in_url "$2")" | wc -l

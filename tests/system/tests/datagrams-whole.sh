@@ -9,24 +9,6 @@ seconds=6
 rate=5000
 total=$((seconds * rate))
 
-# summary PID NAME: what that baton-stream counted until now.
-summary() {
-    local before
-    before=$(grep -c '^{' "$work/$2.txt" || true)
-    kill -USR1 "$1"
-    wait_for 5 "its summary" more_summaries "$2" "$before"
-    tail -n 1 "$work/$2.txt"
-}
-
-more_summaries() {
-    [ "$(grep -c '^{' "$work/$1.txt")" -gt "$2" ]
-}
-
-# count SUMMARY KEY
-count() {
-    sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p" <<<"$1"
-}
-
 # Packets that found the buffer of a bridge's port full, when the switch had no
 # turn on the CPU: the bridge never took them, and owes nobody anything.
 switch_dropped() {

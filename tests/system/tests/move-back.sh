@@ -7,7 +7,7 @@
 sandbox_up
 make_file file 90000000
 more_than() {
-    process_ended "$pid" || file_has_bytes "$work/got-file" $(($1 + 300000))
+    process_ended "$pid" || file_has_bytes "$work/got-file" $(($1 + 1000000))
 }
 
 for option in --family=4 --family=6; do
@@ -19,9 +19,9 @@ for option in --family=4 --family=6; do
         move laptop "$session" tv
         move tv "$session" laptop
         moves=$((moves + 2))
-        wait_for 10 "more bytes" more_than "$(stat -c %s "$work/got-file")"
+        wait_for 5 "a megabyte more" more_than "$(stat -c %s "$work/got-file")"
     done
-    [ $moves -ge 10 ] || fail "only $moves moves during the download"
+    [ $moves -ge 20 ] || fail "only $moves moves during the download"
     wait_exit 40 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
     assert_same_bytes "$work/got-file" "$sandbox/files/file"
     rm "$work/got-file"

@@ -45,7 +45,7 @@ struct record_store {
     struct database *database; /* NULL: in memory.  Not owned. */
     struct ovsdb_idl *idl;
     struct ovsdb_idl_index *by_session, *by_address;
-    struct batondb_session *session_key, *address_key; /* To look up. */
+    struct batondb_session *session_key; /* To look up. */
 
     struct hmap unseen;         /* struct record_unseen */
     struct ovs_list replies;    /* struct record_answer */

@@ -46,7 +46,6 @@ record_store_create(struct database *database)
         store->by_address = ovsdb_idl_index_create2(
             idl, &batondb_session_col_address, &batondb_session_col_ended);
         store->session_key = batondb_session_index_init_row(store->by_session);
-        store->address_key = batondb_session_index_init_row(store->by_address);
     }
     return store;
 }
@@ -87,7 +86,6 @@ record_store_destroy(struct record_store *store)
         }
         if (store->session_key) {
             batondb_session_index_destroy_row(store->session_key);
-            batondb_session_index_destroy_row(store->address_key);
         }
         free(store);
     }
@@ -294,14 +292,18 @@ record_find_address(const struct record_store *store,
         }
     }
     if (store->database) {
+        /* A new key each time: a string that is set again, libopenvswitch
+         * does not free. */
+        struct batondb_session *key = batondb_session_index_init_row(
+            store->by_address);
         const struct batondb_session *row;
         char s[INET6_ADDRSTRLEN];
 
         ipv6_string_mapped(s, addr);
-        batondb_session_index_set_address(store->address_key, s);
-        batondb_session_index_set_ended(store->address_key, 0);
-        row = batondb_session_index_find(store->by_address,
-                                         store->address_key);
+        batondb_session_index_set_address(key, s);
+        batondb_session_index_set_ended(key, 0);
+        row = batondb_session_index_find(store->by_address, key);
+        batondb_session_index_destroy_row(key);
         if (row && !look_at_row(store, row, record)->ended) {
             return record;
         }

@@ -14,8 +14,10 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "record.h"
+#include "session-path.h"
 #include "timeval.h"
 #include "transfer.h"
+#include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(guard);
 
@@ -46,43 +48,159 @@ source_of(const struct flow *flow, struct in6_addr *addr)
     return false;
 }
 
+/* Is 'packet' from 'device', for 'session' (NULL: one that did not move),
+ * directly or through the tunnel? */
+static bool
+is_from(const struct controller *c, const struct device *device,
+        const struct uuid *session, const struct bridge *bridge,
+        const struct bridge_packet *packet, const struct flow *flow)
+{
+    const char *name = bridge_get_name(bridge);
+    struct flow_place place = (session ? session_path_place(c, device->name,
+                                                            name, session)
+                                       : device_flow_place(device, name));
+
+    return (place.port != OFPP_NONE && place.port == packet->in_port
+            && (place.key
+                    ? place.key == packet->tun_key
+                          && ipv6_addr_equals(&place.peer, &packet->tun_src)
+                    : eth_addr_equals(place.mac, flow->dl_src)));
+}
+
+/* The transfer by which the session at 'addr' changed hands just now, or is
+ * about to: its flows are set, or on their way. */
+static const struct transfer *
+find_last_transfer(const struct controller *c, const struct in6_addr *addr)
+{
+    struct record view;
+    const struct record *record;
+    const struct transfer *t = NULL;
+
+    while ((t = transfers_next_live(c->transfers, t))) {
+        if (t->outcome == TRANSFER_COMMITTED
+            && ipv6_addr_equals(&t->address, addr)) {
+            return t;
+        }
+    }
+    record = record_find_address(c->records, addr, &view);
+    t = record ? transfers_find(c->transfers, &record->transfer) : NULL;
+    return (t && t->outcome == TRANSFER_COMMITTED && t->decided_at
+                    && time_msec() < t->decided_at + TRANSFER_LATE_MS
+                ? t
+                : NULL);
+}
+
 /* Did the device that sent 'packet' own the session at 'addr' until just now?
  * A packet that was on its way when the guard turned is still its owner's: not
  * every queue between an application and the switch is the one that T's flush
- * went through. */
+ * went through, and none of those behind a tunnel is. */
 static bool
 is_late(const struct controller *c, const struct bridge *bridge,
         const struct bridge_packet *packet, const struct flow *flow,
         const struct in6_addr *addr)
 {
-    struct record view;
-    const struct record *record = record_find_address(c->records, addr, &view);
-    const struct transfer *t = record ? transfers_find(c->transfers,
-                                                       &record->transfer)
-                                      : NULL;
+    const struct transfer *t = find_last_transfer(c, addr);
     const struct device *former;
 
-    if (!t || t->outcome != TRANSFER_COMMITTED || !t->decided_at
-        || time_msec() >= t->decided_at + TRANSFER_LATE_MS
+    if (!t
         || (flow->dl_type != htons(ETH_TYPE_IP)
             && flow->dl_type != htons(ETH_TYPE_IPV6))
         || flow->nw_proto == IPPROTO_ICMPV6) {
         return false;
     }
     former = device_find(&c->devices, t->from);
-    return (former && former->place.known
-            && former->place.port == packet->in_port
-            && eth_addr_equals(former->place.mac, flow->dl_src)
-            && !strcmp(former->place.bridge, bridge_get_name(bridge)));
+    return former && is_from(c, former, &t->session, bridge, packet, flow);
+}
+
+/* A transfer of the session at 'addr' that has gone and is not over. */
+static const struct transfer *
+find_gone(const struct controller *c, const struct in6_addr *addr)
+{
+    const struct transfer *t = NULL;
+
+    while ((t = transfers_next_live(c->transfers, t))) {
+        if (t->state != TRANSFER_SETTLED
+            && ipv6_addr_equals(&t->address, addr)) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* Where on 'bridge' do packets for the session at 'addr' go, that the tunnel
+ * brings: to who will have it, has it, or had it?  Stores the session. */
+static struct flow_place
+find_visitor(const struct controller *c, const char *bridge,
+             const struct in6_addr *addr, struct uuid *session)
+{
+    const struct transfer *t = find_gone(c, addr);
+    struct flow_place place = { .port = OFPP_NONE };
+    const char *names[4] = { NULL };
+    struct record view;
+    const struct record *record = record_find_address(c->records, addr, &view);
+    size_t n = 0;
+
+    if (t) {
+        names[n++] = t->to;
+        names[n++] = t->from;
+        *session = t->session;
+    }
+    if (record) {
+        *session = record->session;
+        names[n++] = record->owner;
+        t = transfers_find(c->transfers, &record->transfer);
+        names[n++] = t ? t->from : NULL;
+    }
+    for (size_t i = 0; i < n && place.port == OFPP_NONE; i++) {
+        place = device_flow_place(
+            names[i] ? device_find(&c->devices, names[i]) : NULL, bridge);
+    }
+    return place;
+}
+
+/* Passes on what the home bridge's tunnel brought for a visitor before the
+ * bridge had looked at its new flows; true if it was that. */
+static bool
+pass_to_visitor(struct controller *c, struct bridge *bridge,
+                const struct bridge_packet *packet, const struct flow *flow)
+{
+    const char *home = network_find_tunnel(c->network, &packet->tun_src);
+    struct in6_addr dst = flow->ipv6_dst;
+    struct flow_place place;
+    struct uuid session;
+    uint8_t *copy;
+
+    if (flow->dl_type == htons(ETH_TYPE_IP)) {
+        in6_addr_set_mapped_ipv4(&dst, flow->nw_dst);
+    } else if (flow->dl_type != htons(ETH_TYPE_IPV6)) {
+        return false;
+    }
+    if (!home
+        || !nullable_string_is_equal(leases_home_bridge(c->leases, &dst),
+                                     home)) {
+        return false;
+    }
+    place = find_visitor(c, bridge_get_name(bridge), &dst, &session);
+    if (place.port == OFPP_NONE
+        || packet->tun_key != session_path_key(&session)) {
+        return false;
+    }
+    copy = xmemdup(packet->data, packet->size);
+    memcpy(copy, &place.mac, sizeof place.mac);
+    bridge_send_to_port(bridge, place.port, copy, packet->size);
+    free(copy);
+    return true;
 }
 
 void
 guard_handle_packet(struct controller *c, struct bridge *bridge,
                     const struct bridge_packet *packet)
 {
+    const struct record *record = NULL;
     struct device *owner = NULL;
     struct dp_packet dp;
     struct in6_addr addr = in6addr_any;
+    struct record view;
     struct flow flow;
 
     dp_packet_use_const(&dp, packet->data, packet->size);
@@ -91,19 +209,28 @@ guard_handle_packet(struct controller *c, struct bridge *bridge,
         const char *name = guard_owner(c, &addr);
 
         owner = name ? device_find(&c->devices, name) : NULL;
+        record = record_find_address(c->records, &addr, &view);
     }
-    if (owner && owner->place.known && owner->place.port == packet->in_port
-        && eth_addr_equals(owner->place.mac, flow.dl_src)
-        && !strcmp(owner->place.bridge, bridge_get_name(bridge))
-        && bridge_is_synchronised(bridge)) {
-        /* A megaflow older than the guard sent it here. */
+    if (owner && bridge_is_synchronised(bridge)
+        && is_from(c, owner, record ? &record->session : NULL, bridge, packet,
+                   &flow)) {
+        /* A megaflow older than the guard sent it here.  The tables could not
+         * see any more which tunnel it came from. */
         c->n_passed_on++;
-        bridge_send_through(bridge, packet->in_port, packet->data,
-                            packet->size);
+        if (ipv6_addr_is_set(&packet->tun_src)) {
+            bridge_send_past_guard(bridge, packet->in_port, packet->data,
+                                   packet->size);
+        } else {
+            bridge_send_through(bridge, packet->in_port, packet->data,
+                                packet->size);
+        }
     } else if (is_late(c, bridge, packet, &flow, &addr)) {
         c->n_passed_on++;
         bridge_send_past_guard(bridge, packet->in_port, packet->data,
                                packet->size);
+    } else if (ipv6_addr_is_set(&packet->tun_src)
+               && pass_to_visitor(c, bridge, packet, &flow)) {
+        c->n_passed_on++;
     } else {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 12);
 

@@ -788,7 +788,9 @@ flows_visitor(const struct flow_layout *layout, const struct in6_addr *addr,
     if (place_is_somewhere(home) && place_is_somewhere(inbound)) {
         add_delivery(&b, &host, home, inbound);
     }
-    if (place_is_somewhere(home) && place_is_somewhere(guard)) {
+    /* Also of the former owner's last packets, which the controller lets past
+     * the guard. */
+    if (place_is_somewhere(home)) {
         flow_builder_start(&b);
         match_ip_src(&b.match, &host);
         act_tunnel(&b, home);

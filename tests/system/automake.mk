@@ -20,6 +20,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-two-transfers.sh \
 	tests/system/tests/fault-unknown-device.sh \
 	tests/system/tests/fault-wrong-certificate.sh \
+	tests/system/tests/foreign-datagrams.sh \
 	tests/system/tests/foreign-size.sh \
 	tests/system/tests/move-back.sh \
 	tests/system/tests/move-chain.sh \

@@ -14,6 +14,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/attachment.c agentd/attachment.h \
 	agentd/block.c agentd/block.h \
 	agentd/calls.c agentd/calls.h \
+	agentd/closing.c agentd/closing.h \
 	agentd/controller-link.c agentd/controller-link.h \
 	agentd/dad.c agentd/dad.h \
 	agentd/events.c agentd/events.h \

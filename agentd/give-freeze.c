@@ -22,6 +22,19 @@
 
 VLOG_DEFINE_THIS_MODULE(give_freeze);
 
+/* A sentence if connections that the application has closed still owe
+ * something to their peers, which would not get it; else NULL. */
+static char *
+check_closing(struct handover *h)
+{
+    size_t owed = closing_owed(&h->session->closing);
+
+    return owed ? xasprintf("%" PRIuSIZE " bytes of connections that were "
+                            "closed are not delivered yet",
+                            owed)
+                : NULL;
+}
+
 void
 give_prepare(struct handover *h)
 {
@@ -33,6 +46,14 @@ give_prepare(struct handover *h)
     struct ticket_terms terms;
     size_t n;
 
+    char *error = check_closing(h);
+
+    if (error) {
+        json_destroy(params);
+        give_fail(h, EBUSY, error);
+        free(error);
+        return;
+    }
     if (!controller_link_is_registered(h->agent->controller)) {
         json_destroy(params);
         give_fail(h, ENOTCONN, "the controller went away");
@@ -114,6 +135,9 @@ give_freeze(struct handover *h)
                      h->sa_id, h->sa_key, &h->transfer);
     if (retval) {
         error = xasprintf("cannot close output: %s", ovs_strerror(retval));
+    } else if ((error = check_closing(h))) {
+        /* Closed while the notice was on its way. */
+        retval = ENOTCONN;
     } else if (!(retval = capture_sockets(h, &error))
                && !handoff_encode(&h->handoff, &state, &n, &error)
                && n > h->size_max) {

@@ -326,11 +326,12 @@ give_handle_message(struct handover *h, const char *kind,
  * found late; and what was never sent need not travel.  The application has
  * stopped, the correspondent goes on to receive: this costs it nothing.
  *
- * Returns true once little is in flight, or what is does not become less. */
+ * Returns true once little is in flight, or what is does not become less; and
+ * nothing is owed on connections that were closed, which cannot move. */
 bool
 give_is_settled(struct handover *h)
 {
-    const struct session *s = h->session;
+    struct session *s = h->session;
     size_t unsettled = 0;
     bool busy = false;
 
@@ -351,7 +352,8 @@ give_is_settled(struct handover *h)
         h->unsettled = unsettled;
         h->progress = time_msec();
     }
-    return !busy || time_msec() >= h->progress + HANDOVER_SETTLE_STALL;
+    return ((!busy || time_msec() >= h->progress + HANDOVER_SETTLE_STALL)
+            && !closing_owed(&s->closing));
 }
 
 /* Asks the application to stop. */

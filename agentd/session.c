@@ -65,6 +65,7 @@ void
 session_destroy(struct sessions *sessions, struct session *s)
 {
     session_close_sockets(s);
+    closing_uninit(&s->closing);
     hmap_remove(&sessions->by_id, &s->id_node);
     free(s);
 }
@@ -271,6 +272,7 @@ session_remove_socket(struct session *s, uint64_t cookie)
             if (s->sockets[i].held) {
                 socket_state_hold_new(s->sockets[i].fd, false, NULL);
             }
+            closing_note(&s->closing, s->sockets[i].fd);
             close(s->sockets[i].fd);
             memmove(&s->sockets[i], &s->sockets[i + 1],
                     (s->n_sockets - i - 1) * sizeof *s->sockets);

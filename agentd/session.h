@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "app-protocol.h"
+#include "closing.h"
 #include "onward.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/uuid.h"
@@ -44,6 +45,7 @@ struct session {
     struct app_conn *conn;          /* Its application, or NULL. */
     struct session_socket *sockets; /* In the order of addition. */
     size_t n_sockets, allocated_sockets;
+    struct closing closing; /* Connections that were taken out. */
 
     /* What may be done with it (see onward.h).  Empty: it began here. */
     char onward[ONWARD_STRING_LEN];

@@ -5,6 +5,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/datagrams-whole.sh \
 	tests/system/tests/fault-agent-twice.sh \
 	tests/system/tests/fault-bridge-lost.sh \
+	tests/system/tests/fault-closed-undelivered.sh \
 	tests/system/tests/fault-closes-while-moving.sh \
 	tests/system/tests/fault-controller-crash-tcp.sh \
 	tests/system/tests/fault-controller-crash-udp.sh \

@@ -231,6 +231,50 @@ test_removed_while_held(void)
     sessions_destroy(&sessions);
 }
 
+/* What was written to a connection that has been closed is owed until the peer
+ * has it. */
+static void
+test_closing(void)
+{
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(0x7f000001) };
+    socklen_t len = sizeof sin;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int ours = socket(AF_INET, SOCK_STREAM, 0), theirs;
+    struct closing closing = { NULL, 0, 0 };
+    static char data[1 << 16];
+    size_t written = 0, got = 0;
+    ssize_t n;
+
+    CU_ASSERT_FATAL(!bind(listener, (struct sockaddr *) &sin, sizeof sin));
+    CU_ASSERT_FATAL(!listen(listener, 1));
+    CU_ASSERT_FATAL(!getsockname(listener, (struct sockaddr *) &sin, &len));
+    CU_ASSERT_FATAL(!connect(ours, (struct sockaddr *) &sin, sizeof sin));
+    theirs = accept(listener, NULL, NULL);
+    CU_ASSERT_FATAL(theirs >= 0);
+    while ((n = send(ours, data, sizeof data, MSG_DONTWAIT)) > 0) {
+        written += n;
+    }
+    closing_note(&closing, listener); /* Not a connection. */
+    CU_ASSERT_EQUAL(closing.n, 0);
+    closing_note(&closing, ours);
+    CU_ASSERT_EQUAL(closing_owed(&closing), 0); /* It may go on. */
+    close(ours);
+    CU_ASSERT(closing_owed(&closing) > 0);
+    while ((n = recv(theirs, data, sizeof data, 0)) > 0) {
+        got += n;
+    }
+    CU_ASSERT_EQUAL(got, written);
+    for (int i = 0; i < 1000 && closing_owed(&closing); i++) {
+        usleep(1000); /* For the last acknowledgement. */
+    }
+    CU_ASSERT_EQUAL(closing_owed(&closing), 0);
+    CU_ASSERT_EQUAL(closing.n, 0);
+    closing_uninit(&closing);
+    close(theirs);
+    close(listener);
+}
+
 int
 main(void)
 {
@@ -239,6 +283,7 @@ main(void)
         { "ids", test_ids },
         { "sockets", test_sockets },
         { "owner", test_owner },
+        { "closing", test_closing },
         { "removed while held", test_removed_while_held },
     };
 

@@ -17,15 +17,11 @@ dist_man_MANS += \
 	Documentation/baton_fd.3 \
 	Documentation/baton_next_event.3 \
 	Documentation/baton_open.3 \
-	Documentation/baton_paused.3 \
-	Documentation/baton_ready.3 \
-	Documentation/baton_refuse.3 \
 	Documentation/baton_session_add.3 \
-	Documentation/baton_session_address.3 \
+	Documentation/baton_session_answer.3 \
 	Documentation/baton_session_end.3 \
-	Documentation/baton_session_id.3 \
+	Documentation/baton_session_info.3 \
 	Documentation/baton_session_move.3 \
-	Documentation/baton_session_onward.3 \
 	Documentation/baton_session_open.3 \
 	Documentation/baton_session_remove.3 \
 	Documentation/libbaton.3

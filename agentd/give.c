@@ -395,6 +395,15 @@ give_handle_paused(struct handover *h, struct app_event *event)
 }
 
 void
+give_handle_refuse(struct handover *h, const char *reason)
+{
+    char *why = xasprintf("the application refused: %s", reason);
+
+    give_fail(h, EBUSY, why);
+    free(why);
+}
+
+void
 give_handle_reply(struct handover *h, const struct jsonrpc_msg *msg)
 {
     bool introduced = h->state == GIVE_INTRODUCING;

@@ -782,6 +782,9 @@ handover_handle_app(struct agent *agent OVS_UNUSED, struct session *s,
         give_handle_paused(h, event);
     } else if (event->msg.type == APP_READY && h->state == TAKE_MUTED) {
         take_handle_ready(h);
+    } else if (event->msg.type == APP_REFUSE && h->pausing && !h->paused
+               && (h->state == GIVE_PAUSING || h->state == GIVE_PREPARING)) {
+        give_handle_refuse(h, event->msg.reason);
     } else if (event->msg.type == APP_REFUSE && h->state == TAKE_MUTED) {
         take_handle_refuse(h, event->msg.reason);
     }

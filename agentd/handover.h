@@ -258,6 +258,7 @@ void give_handle_message(struct handover *, const char *kind,
 void give_handle_late(struct handover *, const struct peer_frame *);
 void give_pause(struct handover *);
 void give_handle_paused(struct handover *, struct app_event *);
+void give_handle_refuse(struct handover *, const char *reason);
 void give_decided(struct handover *, enum handover_outcome, uint64_t epoch,
                   const char *reason);
 void give_app_gone(struct handover *);

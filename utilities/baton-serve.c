@@ -51,14 +51,14 @@ say(const char *what, const struct serving *sv)
     char text[INET6_ADDRSTRLEN];
     struct sockaddr_storage ss;
 
-    baton_session_address(sv->session, &ss);
+    ss = baton_session_info(sv->session)->address;
     inet_ntop(ss.ss_family,
               ss.ss_family == AF_INET
                   ? (void *) &((struct sockaddr_in *) &ss)->sin_addr
                   : (void *) &((struct sockaddr_in6 *) &ss)->sin6_addr,
               text, sizeof text);
     printf("%saddress %s port %u session %s\n", what, text, sv->port,
-           baton_session_id(sv->session));
+           baton_session_info(sv->session)->id);
     fflush(stdout);
 }
 
@@ -116,7 +116,8 @@ open_session(struct server *server)
     struct serving *sv;
     int error;
 
-    session = baton_session_open(server->baton, server->name, server->family);
+    session = baton_session_open(server->baton, server->name, server->family,
+                                 NULL);
     if (!session) {
         fprintf(stderr, "baton-serve: no session: %s\n",
                 baton_error(server->baton));
@@ -150,12 +151,12 @@ arrived(struct server *server, const struct baton_event *ev)
                              : "no memory";
 
     if (!problem) {
-        baton_ready(ev->session);
+        baton_session_answer(ev->session, NULL, NULL, 0);
         return;
     }
     fprintf(stderr, "baton-serve: refused session %s: %s\n",
-            baton_session_id(ev->session), problem);
-    baton_refuse(ev->session, problem);
+            baton_session_info(ev->session)->id, problem);
+    baton_session_answer(ev->session, problem, NULL, 0);
     /* What 'sv' has not taken over; it waits for BATON_GONE. */
     for (size_t i = sv ? sv->n_conns + 1 : 0; i < ev->n_fds; i++) {
         close(ev->fds[i]);
@@ -173,7 +174,7 @@ pause_session(struct server *server, struct serving *sv)
     set_running(server, sv, false);
     serving_accept(sv);
     serving_encode(sv, &w);
-    if (w.failed || baton_paused(sv->session, w.p, w.n)) {
+    if (w.failed || baton_session_answer(sv->session, NULL, w.p, w.n)) {
         fprintf(stderr, "baton-serve: cannot pause: %s\n",
                 w.failed ? "no memory" : baton_error(server->baton));
     }
@@ -208,7 +209,7 @@ run_baton(struct server *server)
         } else if (ev.type == BATON_RESUME) {
             own(server, sv);
             fprintf(stderr, "baton-serve: session %s stays: %s\n",
-                    baton_session_id(sv->session), ev.reason);
+                    baton_session_info(sv->session)->id, ev.reason);
         } else if (ev.type == BATON_OWNED) {
             own(server, sv);
             say("arrived ", sv);

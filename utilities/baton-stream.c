@@ -167,7 +167,7 @@ say(const char *what, const struct carrier *c)
     }
     printf("%saddress %s port %u", what, text, ntohs(port));
     if (c->session) {
-        printf(" session %s", baton_session_id(c->session));
+        printf(" session %s", baton_session_info(c->session)->id);
     }
     putchar('\n');
     fflush(stdout);
@@ -176,8 +176,8 @@ say(const char *what, const struct carrier *c)
 static void
 summarize(const struct carrier *c, FILE *file)
 {
-    stream_print(&c->stream, c->session ? baton_session_id(c->session) : NULL,
-                 file);
+    stream_print(&c->stream,
+                 c->session ? baton_session_info(c->session)->id : NULL, file);
 }
 
 static void
@@ -248,11 +248,11 @@ open_session(struct program *p)
     struct carrier *c;
     int fd;
 
-    session = baton_session_open(p->baton, p->name, p->family);
+    session = baton_session_open(p->baton, p->name, p->family, NULL);
     if (!session) {
         die("no session: %s", baton_error(p->baton));
     }
-    baton_session_address(session, &local);
+    local = baton_session_info(session)->address;
     fd = bound_socket(p, &local, p->port);
     if (p->peer.ss_family && !p->unconnected
         && connect(fd, (struct sockaddr *) &p->peer, sizeof p->peer)) {
@@ -291,7 +291,7 @@ pause_session(struct program *p, struct carrier *c)
     carrier_set_running(p, c, false);
     state_put_u(&w, STATE_VERSION, 1);
     stream_encode(&c->stream, &w);
-    if (w.failed || baton_paused(c->session, w.p, w.n)) {
+    if (w.failed || baton_session_answer(c->session, NULL, w.p, w.n)) {
         fprintf(stderr, "baton-stream: cannot pause: %s\n",
                 w.failed ? "no memory" : baton_error(p->baton));
     }
@@ -320,12 +320,12 @@ arrived(struct program *p, const struct baton_event *ev)
         }
     }
     if (!problem) {
-        baton_ready(ev->session);
+        baton_session_answer(ev->session, NULL, NULL, 0);
         return;
     }
     fprintf(stderr, "baton-stream: refused session %s: %s\n",
-            baton_session_id(ev->session), problem);
-    baton_refuse(ev->session, problem);
+            baton_session_info(ev->session)->id, problem);
+    baton_session_answer(ev->session, problem, NULL, 0);
 }
 
 static void
@@ -354,12 +354,12 @@ run_baton(struct program *p)
         } else if (ev.type == BATON_RESUME) {
             own(p, c);
             fprintf(stderr, "baton-stream: session %s stays: %s\n",
-                    baton_session_id(c->session), ev.reason);
+                    baton_session_info(c->session)->id, ev.reason);
         } else if (ev.type == BATON_OWNED) {
             own(p, c);
             say("arrived ", c);
         } else if (ev.type == BATON_GONE) {
-            printf("gone session %s\n", baton_session_id(c->session));
+            printf("gone session %s\n", baton_session_info(c->session)->id);
             summarize(c, stdout);
             carrier_destroy(p, c);
         } else if (ev.type == BATON_REJECTED) {

@@ -140,7 +140,7 @@ serving_listen(struct serving *sv, uint16_t port)
     in_port_t *portp;
     int fd;
 
-    baton_session_address(sv->session, &ss);
+    ss = baton_session_info(sv->session)->address;
     if (ss.ss_family == AF_INET) {
         len = sizeof(struct sockaddr_in);
         portp = &((struct sockaddr_in *) &ss)->sin_port;

@@ -16,14 +16,14 @@
  *
  * When an event says BATON_PAUSE the application stops reading and writing on
  * the session's sockets (and accepts what waits on its listeners, adding it),
- * and answers baton_paused() with its state.  Then either BATON_RESUME (the
- * move did not happen: go on as before) or BATON_GONE (it did: close the
+ * and calls baton_session_answer() with its state.  Then either BATON_RESUME
+ * (the move did not happen: go on as before) or BATON_GONE (it did: close the
  * descriptors, they are dead) follows.
  *
  * On the other device BATON_ARRIVED brings the session with its sockets, in
  * the order in which they were added, and the state.  The application prepares
- * itself, without touching the sockets, and calls baton_ready() or
- * baton_refuse().  Then BATON_OWNED (go on) or BATON_GONE follows.
+ * itself, without touching the sockets, and calls baton_session_answer().
+ * Then BATON_OWNED (go on) or BATON_GONE follows.
  *
  * Functions return 0 or more, or -1 with errno set; baton_error() then gives a
  * sentence.  If the agent dies, the library reconnects by itself and shows it
@@ -43,7 +43,7 @@ struct baton_session;
 
 enum baton_event_type {
     BATON_NONE,
-    BATON_PAUSE,    /* Stop; answer with baton_paused(). */
+    BATON_PAUSE,    /* Stop, and answer. */
     BATON_RESUME,   /* Not moved; 'reason' says why. */
     BATON_GONE,     /* Moved away, or lost: the descriptors are dead. */
     BATON_ARRIVED,  /* A session comes; 'fds' and 'state' are filled in. */
@@ -82,13 +82,20 @@ int baton_next_event(struct baton *, struct baton_event *);
 const char *baton_error(const struct baton *);
 
 /* Opens a session named 'name' (for people) of 'family' AF_INET or AF_INET6.
- * Waits for the agent's answer, at most 30 seconds. */
+ * 'onward' is what a device that gets the session may do with it: "none",
+ * "back", "group", "group:N", "any" or "any:N" (see baton-policy(5)); NULL: as
+ * much as policy allows.  Waits for the agent's answer, at most 30 seconds. */
 struct baton_session *baton_session_open(struct baton *, const char *name,
-                                         int family);
-/* Its address, with port 0. */
-int baton_session_address(const struct baton_session *,
-                          struct sockaddr_storage *);
-const char *baton_session_id(const struct baton_session *);
+                                         int family, const char *onward);
+
+struct baton_session_info {
+    const char *id;                  /* A UUID, as baton(1) knows it. */
+    const char *name;                /* As it was opened. */
+    struct sockaddr_storage address; /* With port 0. */
+};
+/* Valid as long as the session. */
+const struct baton_session_info *
+baton_session_info(const struct baton_session *);
 
 /* Adds a socket (established, listening, or UDP) bound to the session's
  * address; the application keeps its descriptor.  Or removes one, before it
@@ -100,13 +107,12 @@ int baton_session_remove(struct baton_session *, int fd);
  * service named in baton_open(). */
 int baton_session_move(struct baton_session *, const char *device,
                        const char *service);
-/* What the device that gets the session may do with it: "none", "back",
- * "group", "group:N", "any" or "any:N" (see baton-policy(5)); NULL: as much as
- * policy allows.  Holds until the session leaves. */
-int baton_session_onward(struct baton_session *, const char *onward);
-int baton_paused(struct baton_session *, const void *state, size_t n);
-int baton_ready(struct baton_session *);
-int baton_refuse(struct baton_session *, const char *reason);
+/* Answers BATON_PAUSE or BATON_ARRIVED.  With a 'refusal', a sentence, the
+ * session does not move, and who asked for it is told.  Otherwise, to
+ * BATON_PAUSE, 'state' is what the application on the other device needs to go
+ * on, 'n' <= BATON_STATE_MAX bytes; to BATON_ARRIVED there is none. */
+int baton_session_answer(struct baton_session *, const char *refusal,
+                         const void *state, size_t n);
 
 /* Ends the session: its address goes back.  Close its sockets first.  Also
  * called after BATON_GONE, to free 'session'. */

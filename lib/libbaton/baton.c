@@ -156,9 +156,11 @@ wait_opened(struct baton *b, uint64_t id, int64_t deadline)
 }
 
 struct baton_session *
-baton_session_open(struct baton *b, const char *name, int family)
+baton_session_open(struct baton *b, const char *name, int family,
+                   const char *onward)
 {
     int64_t deadline = now_ms() + OPEN_TIMEOUT_MS;
+    struct onward_right right;
     struct baton_session *s;
     int error;
 
@@ -169,6 +171,12 @@ baton_session_open(struct baton *b, const char *name, int family)
         handle_fail(b, EINVAL,
                     "the name of a session has at most %d characters",
                     APP_NAME_LEN - 1);
+        return NULL;
+    } else if (onward && !onward_from_string(onward, &right)) {
+        handle_fail(b, EINVAL,
+                    "\"%s\" is no right to pass on; "
+                    "expected " ONWARD_EXPECTED,
+                    onward);
         return NULL;
     }
     do {
@@ -202,29 +210,17 @@ baton_session_open(struct baton *b, const char *name, int family)
         return NULL;
     }
     handle_add_session(b, s);
+    if (onward) {
+        onward_to_string(right, s->onward);
+        session_tell_onward(s, b->channel);
+    }
     return s;
 }
 
-int
-baton_session_address(const struct baton_session *s,
-                      struct sockaddr_storage *ss)
+const struct baton_session_info *
+baton_session_info(const struct baton_session *s)
 {
-    memset(ss, 0, sizeof *ss);
-    ss->ss_family = s->family;
-    if (s->family == AF_INET) {
-        struct sockaddr_in *sin = (struct sockaddr_in *) ss;
-
-        memcpy(&sin->sin_addr, &s->address.s6_addr[12], 4);
-    } else {
-        ((struct sockaddr_in6 *) ss)->sin6_addr = s->address;
-    }
-    return 0;
-}
-
-const char *
-baton_session_id(const struct baton_session *s)
-{
-    return s->id_text;
+    return &s->info;
 }
 
 /* Sends 'msg' about 's'.  No agent now is not an error: the next one will be
@@ -313,29 +309,6 @@ baton_session_remove(struct baton_session *s, int fd)
 }
 
 int
-baton_session_onward(struct baton_session *s, const char *onward)
-{
-    struct onward_right right;
-    struct app_message msg;
-
-    if (check_open(s)) {
-        return -1;
-    } else if (onward && !onward_from_string(onward, &right)) {
-        return handle_fail(s->baton, EINVAL,
-                           "\"%s\" is no right to pass on; "
-                           "expected " ONWARD_EXPECTED,
-                           onward);
-    }
-    s->onward[0] = '\0';
-    if (onward) {
-        onward_to_string(right, s->onward);
-    }
-    session_message(s, &msg, APP_ONWARD);
-    APP_STRING_PUT(msg.name, s->onward);
-    return tell(s, &msg, NULL, 0);
-}
-
-int
 baton_session_move(struct baton_session *s, const char *device,
                    const char *service)
 {
@@ -363,15 +336,13 @@ baton_session_move(struct baton_session *s, const char *device,
     return 0;
 }
 
-int
-baton_paused(struct baton_session *s, const void *state, size_t n)
+/* The answer to BATON_PAUSE. */
+static int
+answer_pause(struct baton_session *s, const void *state, size_t n)
 {
     int error;
 
-    if (s->state != SESSION_PAUSING) {
-        return handle_fail(s->baton, EINVAL,
-                           "nobody asked the session to pause");
-    } else if (n > BATON_STATE_MAX) {
+    if (n > BATON_STATE_MAX) {
         return handle_fail(s->baton, EMSGSIZE,
                            "the state of a session has at most "
                            "%u bytes",
@@ -389,14 +360,15 @@ baton_paused(struct baton_session *s, const void *state, size_t n)
     return 0;
 }
 
-int
-baton_ready(struct baton_session *s)
+/* The answer to BATON_ARRIVED. */
+static int
+answer_arrived(struct baton_session *s, size_t n)
 {
     struct app_message msg;
 
-    if (s->state != SESSION_ARRIVED) {
+    if (n) {
         return handle_fail(s->baton, EINVAL,
-                           "the session is not one that arrives");
+                           "a session that arrives takes no state");
     }
     s->state = SESSION_READY;
     session_message(s, &msg, APP_READY);
@@ -404,15 +376,21 @@ baton_ready(struct baton_session *s)
 }
 
 int
-baton_refuse(struct baton_session *s, const char *reason)
+baton_session_answer(struct baton_session *s, const char *refusal,
+                     const void *state, size_t n)
 {
-    if (s->state != SESSION_ARRIVED) {
-        return handle_fail(s->baton, EINVAL,
-                           "the session is not one that arrives");
+    if (s->state != SESSION_PAUSING && s->state != SESSION_ARRIVED) {
+        return handle_fail(s->baton, EINVAL, "nobody asked about the session");
+    } else if (refusal) {
+        /* PAUSING ends by BATON_RESUME. */
+        if (s->state == SESSION_ARRIVED) {
+            s->state = SESSION_REFUSED;
+        }
+        handle_decline(s->baton, s->id, APP_REFUSE, refusal);
+        return 0;
     }
-    s->state = SESSION_REFUSED;
-    handle_decline(s->baton, s->id, APP_REFUSE, reason);
-    return 0;
+    return (s->state == SESSION_PAUSING ? answer_pause(s, state, n)
+                                        : answer_arrived(s, n));
 }
 
 void

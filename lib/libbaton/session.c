@@ -23,6 +23,23 @@ put_id_text(struct baton_session *s)
     }
 }
 
+static void
+put_info(struct baton_session *s)
+{
+    struct sockaddr_storage *ss = &s->info.address;
+
+    s->info.id = s->id_text;
+    s->info.name = s->name;
+    ss->ss_family = s->family;
+    if (s->family == AF_INET) {
+        struct sockaddr_in *sin = (struct sockaddr_in *) ss;
+
+        memcpy(&sin->sin_addr, &s->address.s6_addr[12], 4);
+    } else {
+        ((struct sockaddr_in6 *) ss)->sin6_addr = s->address;
+    }
+}
+
 struct baton_session *
 session_create(struct baton *baton, const struct app_message *msg)
 {
@@ -38,6 +55,7 @@ session_create(struct baton *baton, const struct app_message *msg)
     APP_STRING_PUT(s->name, msg->name);
     s->address = msg->address;
     s->family = msg->family;
+    put_info(s);
     session_set_note(s, msg);
     return s;
 }
@@ -158,6 +176,16 @@ drop_closed_sockets(struct baton_session *s)
 }
 
 void
+session_tell_onward(const struct baton_session *s, struct channel *channel)
+{
+    struct app_message msg;
+
+    session_message(s, &msg, APP_ONWARD);
+    APP_STRING_PUT(msg.name, s->onward);
+    channel_send(channel, &msg, NULL, 0);
+}
+
+void
 session_present(struct baton_session *s, struct channel *channel)
 {
     struct app_message msg;
@@ -189,8 +217,6 @@ session_present(struct baton_session *s, struct channel *channel)
     }
     channel_send(channel, &msg, fds, n);
     if (s->onward[0]) {
-        session_message(s, &msg, APP_ONWARD);
-        APP_STRING_PUT(msg.name, s->onward);
-        channel_send(channel, &msg, NULL, 0);
+        session_tell_onward(s, channel);
     }
 }

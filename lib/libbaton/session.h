@@ -5,13 +5,13 @@
 /* What libbaton remembers of a session, so that it can show it to an agent
  * that was started anew: see PRESENT in app-protocol.h.
  *
- *     OWNER --PAUSE--> PAUSING --baton_paused()--> PAUSED
- *       ^                 |                          |
- *       +-----RESUME------+--------------------------+--GONE--> GONE
+ *     OWNER --PAUSE--> PAUSING --answer--> PAUSED
+ *       ^                 |                  |
+ *       +-----RESUME------+------------------+--GONE--> GONE
  *
- *     ARRIVED --baton_ready()--> READY --OWNED--> OWNER
- *        |                         +------GONE--> GONE
- *        +--baton_refuse()--> REFUSED --GONE--> GONE
+ *     ARRIVED --answer--> READY --OWNED--> OWNER
+ *        |                  +------GONE--> GONE
+ *        +--refusal--> REFUSED --GONE--> GONE
  */
 
 #include <stdbool.h>
@@ -46,9 +46,10 @@ struct baton_session {
     uint8_t id[16];
     char id_text[37];
     char name[APP_NAME_LEN];
-    char onward[ONWARD_STRING_LEN]; /* As the application set it. */
+    char onward[ONWARD_STRING_LEN]; /* As it was opened with. */
     struct in6_addr address;        /* IPv4 as IPv4-mapped. */
     int family;
+    struct baton_session_info info;
     int state_fd; /* The application's state while PAUSED. */
     size_t note_len;
     uint8_t note[APP_NOTE_LEN];
@@ -77,6 +78,8 @@ int session_find_socket(const struct baton_session *, int fd);
 int session_find_cookie(const struct baton_session *, uint64_t);
 void session_remove_socket(struct baton_session *, int index);
 
+/* Says what was said of passing on when the session was opened. */
+void session_tell_onward(const struct baton_session *, struct channel *);
 /* Shows the session to a new agent. */
 void session_present(struct baton_session *, struct channel *);
 

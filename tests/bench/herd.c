@@ -193,15 +193,15 @@ drop_animal(struct baton_session *session)
 static void
 open_session(const struct sockaddr_in6 *sink)
 {
-    struct baton_session *session = baton_session_open(baton, "herd",
-                                                       AF_INET6);
+    struct baton_session *session = baton_session_open(baton, "herd", AF_INET6,
+                                                       NULL);
     struct sockaddr_storage local;
     int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (!session) {
         die("no session", baton_error(baton));
     }
-    baton_session_address(session, &local);
+    local = baton_session_info(session)->address;
     if (fd < 0
         || bind(fd, (struct sockaddr *) &local, sizeof(struct sockaddr_in6))
         || connect(fd, (const struct sockaddr *) sink, sizeof *sink)) {
@@ -220,10 +220,12 @@ run_baton(void)
 
     while (baton_next_event(baton, &ev) > 0) {
         switch (ev.type) {
-        case BATON_PAUSE: baton_paused(ev.session, NULL, 0); break;
+        case BATON_PAUSE:
+            baton_session_answer(ev.session, NULL, NULL, 0);
+            break;
         case BATON_ARRIVED:
             add_animal(ev.session, ev.n_fds ? ev.fds[0] : -1);
-            baton_ready(ev.session);
+            baton_session_answer(ev.session, NULL, NULL, 0);
             break;
         case BATON_GONE: drop_animal(ev.session); break;
         case BATON_REJECTED: die("rejected", ev.reason);

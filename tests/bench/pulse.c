@@ -180,11 +180,11 @@ open_session(const struct sockaddr_in *peer)
     struct sockaddr_storage local;
     char text[INET_ADDRSTRLEN];
 
-    session = baton_session_open(baton, "pulse", AF_INET);
+    session = baton_session_open(baton, "pulse", AF_INET, NULL);
     if (!session) {
         die_baton();
     }
-    baton_session_address(session, &local);
+    local = baton_session_info(session)->address;
     records_fd = connect_from(&local, peer);
     set_nonblocking(records_fd);
     if (queued) {
@@ -200,7 +200,7 @@ open_session(const struct sockaddr_in *peer)
               sizeof text);
     printf("address %s unread %d unsent %d session %s\n", text,
            queue_length(records_fd, SIOCINQ),
-           queue_length(unsent_fd, SIOCOUTQ), baton_session_id(session));
+           queue_length(unsent_fd, SIOCOUTQ), baton_session_info(session)->id);
     fflush(stdout);
     set_running(true);
 }
@@ -302,7 +302,7 @@ pause_session(void)
     state_put_u(&w, queued, 4);
     state_put_u(&w, interval_us, 4);
     state_put_u(&w, sent, 8);
-    if (w.failed || baton_paused(session, w.p, w.n)) {
+    if (w.failed || baton_session_answer(session, NULL, w.p, w.n)) {
         die_baton();
     }
     free(w.p);
@@ -314,7 +314,7 @@ take_session(const struct baton_event *ev)
     struct state_reader r = { .p = ev->state, .n = ev->state_len };
 
     if (session) {
-        baton_refuse(ev->session, "one session at a time");
+        baton_session_answer(ev->session, "one session at a time", NULL, 0);
         return;
     }
     session = ev->session;
@@ -331,7 +331,7 @@ take_session(const struct baton_event *ev)
     unsent_fd = queued ? ev->fds[1] : -1;
     set_nonblocking(records_fd);
     set_nonblocking(unsent_fd);
-    baton_ready(session);
+    baton_session_answer(session, NULL, NULL, 0);
 }
 
 static void

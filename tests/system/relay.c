@@ -109,7 +109,7 @@ connect_server(struct relay *r, struct pair *pair)
     struct sockaddr_storage local;
     socklen_t len = sizeof local;
 
-    baton_session_address(r->session, &local);
+    local = baton_session_info(r->session)->address;
     int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(server, (struct sockaddr *) &local, sizeof r->server)
         || connect(server, (struct sockaddr *) &r->server, sizeof r->server)
@@ -215,7 +215,7 @@ pause_session(struct relay *r)
         memcpy(p, &r->pairs[i]->carried, sizeof r->pairs[i]->carried);
         p += sizeof r->pairs[i]->carried;
     }
-    if (baton_paused(r->session, state, size)) {
+    if (baton_session_answer(r->session, NULL, state, size)) {
         die(baton_error(r->baton));
     }
     free(state);
@@ -263,7 +263,8 @@ arrive(struct relay *r, const struct baton_event *ev)
         for (size_t i = 0; i < ev->n_fds; i++) {
             close(ev->fds[i]);
         }
-        baton_refuse(ev->session, "the relay cannot take this session");
+        baton_session_answer(ev->session, "the relay cannot take this session",
+                             NULL, 0);
         return;
     }
     r->session = ev->session;
@@ -281,7 +282,7 @@ arrive(struct relay *r, const struct baton_event *ev)
             exit(EXIT_FAILURE);
         }
     }
-    if (baton_ready(r->session)) {
+    if (baton_session_answer(r->session, NULL, NULL, 0)) {
         die(baton_error(r->baton));
     }
 }
@@ -325,11 +326,11 @@ open_session(struct relay *r, char *argv[])
         errno = EINVAL;
         die(argv[2]);
     }
-    r->session = baton_session_open(r->baton, "relay", AF_INET);
+    r->session = baton_session_open(r->baton, "relay", AF_INET, NULL);
     if (!r->session) {
         die(baton_error(r->baton));
     }
-    baton_session_address(r->session, &local);
+    local = baton_session_info(r->session)->address;
     struct sockaddr_in *sin = (struct sockaddr_in *) &local;
     sin->sin_port = htons(atoi(argv[1]));
     r->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -342,7 +343,7 @@ open_session(struct relay *r, char *argv[])
     r->running = true;
     printf("address %s port %s session %s\n",
            inet_ntop(AF_INET, &sin->sin_addr, text, sizeof text), argv[1],
-           baton_session_id(r->session));
+           baton_session_info(r->session)->id);
     fflush(stdout);
 }
 

@@ -400,6 +400,33 @@ test_refused_before_pause(void)
     world_end();
 }
 
+/* An application that may not be disturbed says so, before `go' or after. */
+static void
+test_application_refuses_to_pause(void)
+{
+    bring_to(ACCEPTED);
+    world_app(&world_t, APP_REFUSE);
+    assert_state(&world_t, GIVE_RESUMED);
+    CU_ASSERT_EQUAL(world_sent(&world_t, "withdraw"), 1);
+    CU_ASSERT_EQUAL(world_told(&world_t, APP_RESUME), 1);
+    assert_owner_as_it_was();
+    world_end();
+
+    bring_to(ACCEPTED);
+    world_reply(&world_t, "prepare", "{}");
+    world_app(&world_t, APP_REFUSE);
+    assert_state(&world_t, GIVE_RESUMED);
+    CU_ASSERT_EQUAL(world_told(&world_t, APP_RESUME), 1);
+    assert_owner_as_it_was();
+    world_end();
+
+    /* Too late: it has stopped. */
+    bring_to(PAUSED);
+    world_app(&world_t, APP_REFUSE);
+    assert_state(&world_t, GIVE_PREPARING);
+    world_end();
+}
+
 static void
 test_application_does_not_pause_after_go(void)
 {
@@ -1091,6 +1118,7 @@ main(void)
         { "notice beside pause", test_notice_beside_pause },
         { "pause after go", test_pause_after_go },
         { "refused before pause", test_refused_before_pause },
+        { "refuses to pause", test_application_refuses_to_pause },
         { "no pause after go", test_application_does_not_pause_after_go },
         { "late go is ignored", test_late_go_is_ignored },
         { "association renewed", test_association_renewed },

@@ -152,7 +152,14 @@ fake_handle(struct fake *f, struct app_event *ev)
         break;
     case APP_PAUSED: fake_paused(f, ev); break;
     case APP_READY: reply(ev, APP_OWNED, 0, ""); break;
-    case APP_REFUSE: reply(ev, APP_GONE, ECANCELED, ev->msg.reason); break;
+    case APP_REFUSE:
+        if (!strcmp(f->device, "away")) {
+            reply(ev, APP_RESUME, EBUSY, ev->msg.reason);
+            reply(ev, APP_MOVED, EBUSY, ev->msg.reason);
+        } else {
+            reply(ev, APP_GONE, ECANCELED, ev->msg.reason);
+        }
+        break;
     case APP_PRESENT: fake_present(ev); break;
     default: break;
     }
@@ -267,22 +274,22 @@ test_open(void)
     struct sockaddr_storage ss;
     struct baton_event ev;
 
-    s = baton_session_open(b, "film", AF_INET);
+    s = baton_session_open(b, "film", AF_INET, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(s);
-    CU_ASSERT_EQUAL(baton_session_address(s, &ss), 0);
+    ss = baton_session_info(s)->address;
     CU_ASSERT_EQUAL(ss.ss_family, AF_INET);
     CU_ASSERT_EQUAL(((struct sockaddr_in *) &ss)->sin_addr.s_addr,
                     htonl(0x7f000001));
-    CU_ASSERT_STRING_EQUAL(baton_session_id(s),
+    CU_ASSERT_STRING_EQUAL(baton_session_info(s)->id,
                            "01010101-0101-0101-0101-010101010101");
-    s6 = baton_session_open(b, "film", AF_INET6);
+    s6 = baton_session_open(b, "film", AF_INET6, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(s6);
-    baton_session_address(s6, &ss);
+    ss = baton_session_info(s6)->address;
     CU_ASSERT(IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *) &ss)->sin6_addr));
-    CU_ASSERT_PTR_NULL(baton_session_open(b, "full", AF_INET));
+    CU_ASSERT_PTR_NULL(baton_session_open(b, "full", AF_INET, NULL));
     CU_ASSERT_EQUAL(errno, EADDRNOTAVAIL);
     CU_ASSERT_STRING_EQUAL(baton_error(b), "no address is left");
-    CU_ASSERT_PTR_NULL(baton_session_open(b, "film", AF_UNIX));
+    CU_ASSERT_PTR_NULL(baton_session_open(b, "film", AF_UNIX, NULL));
     CU_ASSERT_EQUAL(next(b, &ev, 0), BATON_NONE);
     baton_session_end(s6);
     baton_close(b);
@@ -294,7 +301,7 @@ test_sockets(void)
 {
     pid_t pid = start_agent();
     struct baton *b = open_baton();
-    struct baton_session *s = baton_session_open(b, "film", AF_INET);
+    struct baton_session *s = baton_session_open(b, "film", AF_INET, NULL);
     int other = bound_socket("127.0.0.2");
     struct baton_event ev;
     int fds[4];
@@ -327,15 +334,15 @@ test_move(void)
 {
     pid_t pid = start_agent();
     struct baton *b = open_baton();
-    struct baton_session *s = baton_session_open(b, "film", AF_INET);
+    struct baton_session *s = baton_session_open(b, "film", AF_INET, NULL);
     int fd = bound_socket("127.0.0.1");
     static char state[BATON_STATE_MAX];
     struct baton_event ev;
 
     memset(state, 'x', sizeof state);
     CU_ASSERT_EQUAL(baton_session_add(s, fd), 0);
-    CU_ASSERT_EQUAL(baton_paused(s, "", 0), -1);
-    CU_ASSERT_EQUAL(baton_ready(s), -1);
+    CU_ASSERT_EQUAL(baton_session_answer(s, NULL, "", 0), -1);
+    CU_ASSERT_EQUAL(baton_session_answer(s, NULL, NULL, 0), -1);
 
     CU_ASSERT_EQUAL(baton_session_move(s, "never", NULL), 0);
     CU_ASSERT_EQUAL(baton_session_move(s, "never", NULL), -1);
@@ -346,9 +353,10 @@ test_move(void)
     CU_ASSERT_EQUAL(baton_session_move(s, "stay", NULL), 0);
     EXPECT(b, &ev, BATON_PAUSE);
     CU_ASSERT_PTR_EQUAL(ev.session, s);
-    CU_ASSERT_EQUAL(baton_paused(s, state, sizeof state + 1), -1);
+    CU_ASSERT_EQUAL(baton_session_answer(s, NULL, state, sizeof state + 1),
+                    -1);
     CU_ASSERT_EQUAL(errno, EMSGSIZE);
-    CU_ASSERT_EQUAL(baton_paused(s, NULL, 0), 0);
+    CU_ASSERT_EQUAL(baton_session_answer(s, NULL, NULL, 0), 0);
     CU_ASSERT_EQUAL(baton_session_add(s, STDIN_FILENO), -1);
     CU_ASSERT_EQUAL(errno, EBUSY);
     EXPECT(b, &ev, BATON_RESUME);
@@ -356,9 +364,17 @@ test_move(void)
     EXPECT(b, &ev, BATON_MOVED);
     CU_ASSERT_STRING_EQUAL(ev.reason, "television is away");
 
+    CU_ASSERT_EQUAL(baton_session_move(s, "away", NULL), 0);
+    EXPECT(b, &ev, BATON_PAUSE);
+    CU_ASSERT_EQUAL(baton_session_answer(s, "it is exciting", NULL, 0), 0);
+    EXPECT(b, &ev, BATON_RESUME);
+    CU_ASSERT_STRING_EQUAL(ev.reason, "it is exciting");
+    EXPECT(b, &ev, BATON_MOVED);
+    CU_ASSERT_EQUAL(ev.error, EBUSY);
+
     CU_ASSERT_EQUAL(baton_session_move(s, "back", NULL), 0);
     EXPECT(b, &ev, BATON_PAUSE);
-    CU_ASSERT_EQUAL(baton_paused(s, state, sizeof state), 0);
+    CU_ASSERT_EQUAL(baton_session_answer(s, NULL, state, sizeof state), 0);
     EXPECT(b, &ev, BATON_MOVED);
     CU_ASSERT_EQUAL(ev.error, 0);
     EXPECT(b, &ev, BATON_GONE);
@@ -371,12 +387,12 @@ test_move(void)
     CU_ASSERT_EQUAL(memcmp(ev.state, state, sizeof state), 0);
     fd = ev.fds[0];
     s = ev.session;
-    CU_ASSERT_EQUAL(baton_ready(s), 0);
+    CU_ASSERT_EQUAL(baton_session_answer(s, NULL, NULL, 0), 0);
     EXPECT(b, &ev, BATON_OWNED);
 
     CU_ASSERT_EQUAL(baton_session_move(s, "back", "music"), 0);
     EXPECT(b, &ev, BATON_PAUSE);
-    CU_ASSERT_EQUAL(baton_paused(s, NULL, 0), 0);
+    CU_ASSERT_EQUAL(baton_session_answer(s, NULL, NULL, 0), 0);
     EXPECT(b, &ev, BATON_MOVED);
     EXPECT(b, &ev, BATON_GONE);
     close(fd);
@@ -384,7 +400,7 @@ test_move(void)
     EXPECT(b, &ev, BATON_ARRIVED);
     CU_ASSERT_EQUAL(ev.state_len, 0);
     close(ev.fds[0]);
-    CU_ASSERT_EQUAL(baton_refuse(ev.session, "no memory"), 0);
+    CU_ASSERT_EQUAL(baton_session_answer(ev.session, "no memory", NULL, 0), 0);
     EXPECT(b, &ev, BATON_GONE);
     CU_ASSERT_STRING_EQUAL(ev.reason, "no memory");
     baton_session_end(ev.session);
@@ -398,7 +414,7 @@ test_reconnect(void)
 {
     pid_t pid = start_agent();
     struct baton *b = open_baton();
-    struct baton_session *s = baton_session_open(b, "film", AF_INET);
+    struct baton_session *s = baton_session_open(b, "film", AF_INET, NULL);
     int fd = bound_socket("127.0.0.1");
     int closed = bound_socket("127.0.0.1");
     struct baton_event ev;
@@ -408,7 +424,7 @@ test_reconnect(void)
     close(closed); /* Without a word. */
     CU_ASSERT_EQUAL(baton_session_move(s, "die", NULL), 0);
     EXPECT(b, &ev, BATON_PAUSE);
-    CU_ASSERT_EQUAL(baton_paused(s, "abc", 3), 0);
+    CU_ASSERT_EQUAL(baton_session_answer(s, NULL, "abc", 3), 0);
     CU_ASSERT_EQUAL(next(b, &ev, 100), BATON_NONE);
     stop_agent(pid);
     CU_ASSERT_EQUAL(next(b, &ev, 100), BATON_NONE);
@@ -425,7 +441,7 @@ test_reconnect(void)
 
     /* Killed between PAUSE and PAUSED. */
     CU_ASSERT_EQUAL(next(b, &ev, 50), BATON_NONE);
-    CU_ASSERT_EQUAL(baton_paused(s, "abc", 3), 0);
+    CU_ASSERT_EQUAL(baton_session_answer(s, NULL, "abc", 3), 0);
     pid = start_agent();
     EXPECT(b, &ev, BATON_RESUME);
     EXPECT(b, &ev, BATON_MOVED);
@@ -434,7 +450,7 @@ test_reconnect(void)
     /* Opened while there is no agent. */
     CU_ASSERT_EQUAL(next(b, &ev, 50), BATON_NONE);
     pid = start_agent();
-    CU_ASSERT_PTR_NOT_NULL(baton_session_open(b, "two", AF_INET));
+    CU_ASSERT_PTR_NOT_NULL(baton_session_open(b, "two", AF_INET, NULL));
     EXPECT(b, &ev, BATON_PAUSE);
     baton_close(b);
     close(fd);
@@ -476,7 +492,7 @@ test_inherited(void)
 
     b = baton_open(NULL, NULL); /* Once only: this one is $BATON_SOCKET's. */
     CU_ASSERT_PTR_NOT_NULL_FATAL(b);
-    CU_ASSERT_PTR_NOT_NULL(baton_session_open(b, "x", AF_INET));
+    CU_ASSERT_PTR_NOT_NULL(baton_session_open(b, "x", AF_INET, NULL));
     baton_close(b);
     if (saved >= 0) {
         dup2(saved, 3);

@@ -151,9 +151,9 @@ find_session() {
     address=$(cut -d ' ' -f 2 <<<"$line")
 }
 
-# try_move FROM SESSION TO: what it said goes to $work/move.txt.
+# try_move FROM SESSION TO [OPTION...]: what it said goes to $work/move.txt.
 try_move() {
-    on "$1" baton --no-headings --format=csv move "$2" "$3" \
+    on "$1" baton --no-headings --format=csv move "${@:2}" \
         > "$work/move.txt" 2>&1
 }
 

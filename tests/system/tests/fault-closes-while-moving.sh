@@ -17,7 +17,7 @@ close_at() {
     say "curl ends ($3) while $1 is at $2"
     mark_logs
     rm -f "$work"/got-*
-    download file --limit-rate 3M
+    download file --limit-rate 300K
     curl=$pid
     wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 100000
     set_fault "$1" "$2" stop

@@ -32,7 +32,8 @@ tests_bench_herd_CPPFLAGS = -I$(srcdir)/include
 tests_bench_herd_LDADD = lib/libbaton.la
 
 # The floor: what a move costs without a protocol.
-noinst_PROGRAMS += tests/bench/floor-flow tests/bench/floor-socket
+noinst_PROGRAMS += tests/bench/floor-flow tests/bench/floor-socket \
+	tests/bench/floor-write
 tests_bench_floor_flow_SOURCES = tests/bench/floor-flow.c
 tests_bench_floor_flow_LDADD = $(BATON_LIBS)
 tests_bench_floor_socket_SOURCES = tests/bench/floor-socket.c \
@@ -40,3 +41,5 @@ tests_bench_floor_socket_SOURCES = tests/bench/floor-socket.c \
 tests_bench_floor_socket_CPPFLAGS = -D_GNU_SOURCE \
 	-I$(srcdir)/lib/socket-state
 tests_bench_floor_socket_LDADD = lib/socket-state/libsocketstate.la
+tests_bench_floor_write_SOURCES = tests/bench/floor-write.c
+tests_bench_floor_write_LDADD = $(BATON_LIBS)

@@ -227,6 +227,7 @@ def run_case(args, sandbox, name):
     sockets_us = floor.sockets(args.build, application.kind,
                                BULK_FLOOR if bulk else application.queued,
                                n_floors)
+    writes_us = floor.writes(args.build, sandbox, n_floors)
 
     moved, unmoved = (bulk_blackouts(capture, moves) if bulk else
                       blackouts(capture, moves, application.interval_us))
@@ -236,7 +237,8 @@ def run_case(args, sandbox, name):
         raise Failure("%s: %d arrivals were not noted" % (name,
                                                           capture.missed))
     blackout = arrivals.summary_us(moved)
-    floor_us = arrivals.summary_us(floor.together(sockets_us, flows_us))
+    floor_us = arrivals.summary_us(floor.together(sockets_us, flows_us,
+                                                  writes_us))
     case = {
         "name": name,
         "moves": len(moves.transfers),
@@ -251,7 +253,8 @@ def run_case(args, sandbox, name):
         "unmoved_us": arrivals.summary_us(unmoved),
         "floor_parts_us": {
             "sockets": arrivals.summary_us([1000 * x for x in sockets_us]),
-            "flow": arrivals.summary_us([1000 * x for x in flows_us])},
+            "flow": arrivals.summary_us([1000 * x for x in flows_us]),
+            "write": arrivals.summary_us([1000 * x for x in writes_us])},
     }
     case.update(figures)
     if dropped:

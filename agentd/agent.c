@@ -32,9 +32,11 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "peer-link.h"
+#include "permanent.h"
 #include "timeval.h"
 #include "util.h"
 #include "uuid.h"
+#include "whole.h"
 
 VLOG_DEFINE_THIS_MODULE(agent);
 
@@ -184,6 +186,9 @@ agent_settle_address(struct agent *agent, struct session *s)
 {
     const char *ifname = controller_link_get_ifname(agent->controller);
 
+    if (s->permanent && permanent_settle(agent, s)) {
+        return;
+    }
     if (!strcmp(s->ifname, "lo") && ifname[0]
         && !address_add(ifname, &s->address)) {
         address_wait(ifname, &s->address);
@@ -300,6 +305,7 @@ handle_registration(struct agent *agent)
         }
     }
     handover_registered(agent);
+    permanents_registered(agent);
 }
 
 static void
@@ -321,6 +327,7 @@ static void
 handle_controller_message(struct agent *agent, const struct jsonrpc_msg *msg)
 {
     if (handover_handle_controller(agent, msg)
+        || permanents_handle_controller(agent, msg)
         || calls_handle_controller(agent, msg)
         || lease_request_handle(agent, msg)) {
         return;
@@ -507,7 +514,7 @@ agent_create(const struct agent_config *config, struct agent **agentp,
              char **errorp)
 {
     struct agent *agent = xzalloc(sizeof *agent);
-    char *file, *endpoint;
+    char *file, *endpoint, *listen;
     int error;
 
     *agentp = agent;
@@ -557,9 +564,18 @@ agent_create(const struct agent_config *config, struct agent **agentp,
     if (!agent->attachment) {
         return EINVAL;
     }
-    error = peers_open(config->listen, &agent->peers);
+    permanents_open(agent, config->state_dir, config->listen);
+    listen = permanents_get_listen(agent);
+    error = peers_open(listen, &agent->peers);
     if (error) {
-        *errorp = xasprintf("%s: %s", config->listen, ovs_strerror(error));
+        *errorp = xasprintf("%s: %s", listen, ovs_strerror(error));
+    }
+    free(listen);
+    if (error) {
+        return error;
+    }
+    error = whole_open(agent, errorp);
+    if (error) {
         return error;
     }
     find_leftovers(agent);
@@ -580,6 +596,8 @@ agent_destroy(struct agent *agent)
     app_requests_destroy(agent);
     calls_destroy(agent);
     events_destroy(agent);
+    whole_close(agent);
+    permanents_close(agent);
     sessions_destroy(&agent->sessions);
     controller_link_close(agent->controller);
     peers_close(agent->peers);
@@ -627,6 +645,8 @@ agent_run(struct agent *agent)
     block_run(agent->blocks);
     lease_request_run(agent);
     app_requests_run(agent);
+    whole_run(agent);
+    permanents_run(agent);
     run_sessions(agent);
     run_leftovers(agent);
 }
@@ -644,6 +664,8 @@ agent_wait(struct agent *agent)
     block_wait(agent->blocks);
     lease_request_wait(agent);
     app_requests_wait(agent);
+    whole_wait(agent);
+    permanents_wait(agent);
     HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
         if (s->ending) {
             poll_timer_wait_until(s->ending);

@@ -24,9 +24,12 @@ struct app_server;
 struct attachment;
 struct blocks;
 struct controller_link;
+struct held_addresses;
 struct identity;
 struct late_packets;
 struct peers;
+struct permanents;
+struct whole;
 
 struct agent {
     struct identity *identity;
@@ -36,6 +39,9 @@ struct agent {
     struct app_server *apps;
     struct late_packets *taps;
     struct blocks *blocks;
+    struct permanents *permanents;
+    struct held_addresses *held; /* See held-address.h. */
+    struct whole *whole;
     uint8_t note_key[SEAL_KEY_LEN];
     char *boot_id; /* Times of one boot compare. */
 

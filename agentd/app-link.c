@@ -367,6 +367,27 @@ accept_conns(struct app_server *server)
     }
 }
 
+int
+app_server_connect(struct app_server *server, struct app_conn **connp,
+                   int *fdp)
+{
+    int fds[2];
+
+    *connp = NULL;
+    *fdp = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                   fds)) {
+        return errno;
+    }
+    *connp = conn_create(server, fds[0], geteuid(), getpid());
+    if (!*connp) {
+        close(fds[1]);
+        return ENOMEM;
+    }
+    *fdp = fds[1];
+    return 0;
+}
+
 /* Receiving. */
 
 /* How many descriptors 'msg' must bring, or -1 if an application may not send

@@ -56,6 +56,9 @@ const char *app_conn_service(const struct app_conn *); /* From HELLO. */
 struct app_conn *app_server_find(struct app_server *, const char *service,
                                  uid_t);
 
+/* Makes a connection with ourselves: stores our end of it and the other. */
+int app_server_connect(struct app_server *, struct app_conn **, int *fdp);
+
 /* False while a program that was started has not said anything yet. */
 bool app_conn_is_ready(const struct app_conn *);
 

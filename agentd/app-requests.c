@@ -23,9 +23,11 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "permanent.h"
 #include "timeval.h"
 #include "util.h"
 #include "uuid.h"
+#include "whole.h"
 
 VLOG_DEFINE_THIS_MODULE(app_requests);
 
@@ -126,8 +128,13 @@ try_open(struct agent *agent, struct open_request *r)
 static void
 handle_open(struct agent *agent, const struct app_event *event)
 {
-    struct open_request *r = xzalloc(sizeof *r);
+    struct open_request *r;
 
+    if (event->msg.flags & APP_FLAG_PERMANENT) {
+        whole_handle_open(agent, event);
+        return;
+    }
+    r = xzalloc(sizeof *r);
     r->conn = event->conn;
     r->family = event->msg.family == AF_INET6 ? AF_INET6 : AF_INET;
     r->number = event->msg.socket;
@@ -226,6 +233,14 @@ handle_present(struct agent *agent, struct app_event *event)
         return;
     }
     s = session_find(&agent->sessions, &note.session);
+    if (note.permanent
+        && (s ? s->permanent && s->epoch == note.epoch
+              : !handover_holds(agent, &note)
+                    && note.epoch
+                           >= agent_highest_epoch(agent, &note.session))) {
+        whole_handle_present(agent, event, &note);
+        return;
+    }
     if (s || session_find_address(&agent->sessions, &note.address)
         || handover_holds(agent, &note)
         || note.epoch < agent_highest_epoch(agent, &note.session)) {
@@ -293,9 +308,15 @@ handle_move(struct agent *agent, struct session *s,
             const struct app_event *event)
 {
     char *error;
+    bool begun;
 
-    if (!give_start(agent, s, event->msg.device, event->msg.service,
-                    event->conn, NULL, &error)) {
+    begun = permanent_is_to_lend(agent, s)
+                ? permanent_move(agent, s, event->msg.device, event->conn,
+                                 NULL, &error)
+                : give_start(agent, s, event->msg.device,
+                             s->permanent ? "" : event->msg.service,
+                             event->conn, NULL, &error);
+    if (!begun) {
         app_send_session(event->conn, APP_MOVED, s, NULL, NULL, EINVAL, error);
         free(error);
     }
@@ -309,8 +330,11 @@ handle_about_session(struct agent *agent, struct app_event *event)
 
     session_id_from_bytes(event->msg.session, &id);
     s = session_find(&agent->sessions, &id);
+    if (s && s->permanent && whole_handle_app(agent, s, event)) {
+        return;
+    }
     if (!s
-        || (app_conn_uid(event->conn)
+        || (app_conn_uid(event->conn) && !s->permanent
             && app_conn_uid(event->conn) != s->uid)) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
         struct session shown = { .id = id };
@@ -382,6 +406,8 @@ app_requests_conn_closed(struct agent *agent, struct app_conn *conn)
         }
     }
     handover_conn_closed(agent, conn);
+    permanents_conn_closed(agent, conn);
+    whole_conn_closed(agent, conn);
     HMAP_FOR_EACH_SAFE(s, id_node, &agent->sessions.by_id) {
         if (s->conn == conn) {
             agent_end_session(agent, s);

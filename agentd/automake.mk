@@ -25,6 +25,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/give-offer.c \
 	agentd/handoff.c agentd/handoff.h \
 	agentd/handover.c agentd/handover.h \
+	agentd/held-address.c agentd/held-address.h \
 	agentd/host-settings.c agentd/host-settings.h \
 	agentd/late-filter.c agentd/late-filter.h \
 	agentd/late-packet.c agentd/late-packet.h \
@@ -33,13 +34,18 @@ agentd_libagentd_la_SOURCES = \
 	agentd/lease-request.c agentd/lease-request.h \
 	agentd/next-hops.c agentd/next-hops.h \
 	agentd/note.c agentd/note.h \
+	agentd/own-address.c agentd/own-address.h \
 	agentd/packet-queue.c agentd/packet-queue.h \
 	agentd/peer-link.c agentd/peer-link.h \
+	agentd/permanent.c agentd/permanent.h \
+	agentd/permanent-store.c agentd/permanent-store.h \
 	agentd/service.c agentd/service.h \
 	agentd/session.c agentd/session.h \
 	agentd/take.c \
 	agentd/take-offer.c \
-	agentd/take-restore.c
+	agentd/take-restore.c \
+	agentd/whole.c agentd/whole.h \
+	agentd/whole-state.c agentd/whole-state.h
 agentd_libagentd_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 
 sbin_PROGRAMS += agentd/baton-agentd

@@ -18,6 +18,7 @@
 #include "message.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
+#include "permanent.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -83,9 +84,11 @@ call_sessions(struct agent *agent, struct app_conn *conn)
                                              : "");
         message_put_string(row, "state", session_state_name(s));
         message_put_string(row, "since", since);
+        message_put_boolean(row, "permanent", s->permanent);
         json_array_add(rows, row);
         free(since);
     }
+    permanent_add_rows(agent, rows);
     app_send_rows(conn, rows);
 }
 
@@ -132,6 +135,8 @@ call_move(struct agent *agent, struct app_conn *conn, struct message *m)
         error = xasprintf("\"%s\" is no right to pass on; "
                           "expected " ONWARD_EXPECTED,
                           onward);
+    } else if (s && permanent_is_to_lend(agent, s)) {
+        permanent_move(agent, s, device, NULL, conn, &error);
     } else if (s) {
         give_start(agent, s, device, service ? service : "", NULL, conn,
                    &error);
@@ -139,6 +144,43 @@ call_move(struct agent *agent, struct app_conn *conn, struct message *m)
     if (error) {
         app_send_call_error(conn, EINVAL, error);
         free(error);
+    }
+}
+
+static void
+call_release(struct agent *agent, struct app_conn *conn, struct message *m)
+{
+    const char *what = message_get_string(m, "session", 128);
+    char *error = message_finish(m);
+    struct session *s = error ? NULL
+                              : session_lookup(&agent->sessions, what, &error);
+
+    if (s && app_conn_uid(conn) && app_conn_uid(conn) != s->uid) {
+        error = xstrdup("the session belongs to another user");
+    } else if (s && s->handover) {
+        error = xstrdup("the session is moving");
+    } else if (s && !permanent_release(agent, s)) {
+        error = xstrdup("it is no address of another device's that is here");
+    }
+    if (error) {
+        app_send_call_error(conn, EINVAL, error);
+        free(error);
+    } else {
+        app_send_rows(conn, json_array_create_empty());
+    }
+}
+
+static void
+call_wake(struct agent *agent, struct app_conn *conn, struct message *m)
+{
+    const char *address = message_get_optional_string(m, "address", 64);
+    char *error = message_finish(m);
+
+    if (error) {
+        app_send_call_error(conn, EINVAL, error);
+        free(error);
+    } else {
+        permanent_call_wake(agent, conn, address);
     }
 }
 
@@ -160,6 +202,10 @@ calls_handle(struct agent *agent, const struct app_event *event)
         call_devices(agent, event->conn);
     } else if (!strcmp(name, "move")) {
         call_move(agent, event->conn, &m);
+    } else if (!strcmp(name, "release")) {
+        call_release(agent, event->conn, &m);
+    } else if (!strcmp(name, "wake")) {
+        call_wake(agent, event->conn, &m);
     } else if (!strcmp(name, "log")) {
         app_send_rows(event->conn,
                       events_to_json(agent, app_conn_uid(event->conn)));

@@ -20,6 +20,7 @@ VLOG_DEFINE_THIS_MODULE(controller_link);
 
 struct controller_link {
     struct link *link;
+    char *target;
     const struct identity *identity;
     char *endpoint;
     struct attachment *attachment;
@@ -46,6 +47,7 @@ controller_link_open(const char *target, const struct identity *identity,
     struct controller_link *cl = xzalloc(sizeof *cl);
 
     cl->link = link_open(target, "controller/");
+    cl->target = xstrdup(target);
     cl->identity = identity;
     cl->endpoint = xstrdup(endpoint);
     cl->attachment = attachment;
@@ -70,8 +72,27 @@ controller_link_close(struct controller_link *cl)
         forget_registration(cl);
         link_close(cl->link);
         free(cl->endpoint);
+        free(cl->target);
         free(cl);
     }
+}
+
+const char *
+controller_link_get_target(const struct controller_link *cl)
+{
+    return cl->target;
+}
+
+void
+controller_link_move(struct controller_link *cl, const char *endpoint)
+{
+    forget_registration(cl);
+    link_close(cl->link);
+    cl->link = link_open(cl->target, "controller/");
+    cl->link_seqno = link_get_seqno(cl->link);
+    cl->want_announcements = false;
+    free(cl->endpoint);
+    cl->endpoint = xstrdup(endpoint);
 }
 
 static void

@@ -34,6 +34,10 @@ struct controller_link *controller_link_open(const char *target,
                                              const char *endpoint,
                                              struct attachment *);
 void controller_link_close(struct controller_link *);
+const char *controller_link_get_target(const struct controller_link *);
+/* Connects anew, by whatever address the host uses now, and registers with
+ * another endpoint. */
+void controller_link_move(struct controller_link *, const char *endpoint);
 void controller_link_run(struct controller_link *);
 void controller_link_wait(struct controller_link *);
 

@@ -16,6 +16,7 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "socket-state.h"
+#include "whole.h"
 
 VLOG_DEFINE_THIS_MODULE(give_offer);
 
@@ -103,6 +104,9 @@ give_offer(struct handover *h)
     message_put_bytes(offer, "key", h->point, sizeof h->point);
     json_object_put_format(offer, "sa_id", "%016" PRIx64, h->sa_id);
     json_object_put(offer, "sockets", sockets);
+    if (s->permanent) {
+        whole_put_parts(h->agent, s, offer);
+    }
     message_put_integer(offer, "size_max", size_max);
     h->size_max = size_max;
     if (!handover_send_message(h, offer)) {

@@ -48,6 +48,7 @@
 #include "message.h"
 #include "next-hops.h"
 #include "openvswitch/vlog.h"
+#include "permanent.h"
 #include "socket-state.h"
 #include "timeval.h"
 #include "uuid.h"
@@ -548,6 +549,7 @@ give_finish_draining(struct handover *h)
     }
     address_del("lo", &h->address);
     foreign_route_del(&h->address);
+    permanent_left(h->agent, &h->address); /* Before it could speak again. */
     address_open_output(&h->address);
     handover_leave(h);
 }

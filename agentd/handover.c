@@ -241,6 +241,7 @@ handover_get_note(const struct handover *h, enum note_role role,
     note->epoch = epoch;
     note->uid = h->session ? h->session->uid : h->uid;
     note->from_block = h->session && h->session->from_block;
+    note->permanent = h->session && h->session->permanent;
     if (h->session) {
         ovs_strlcpy(note->onward, h->session->onward, sizeof note->onward);
     }

@@ -101,6 +101,10 @@ struct handover {
     struct onward_right onward; /* Giving: what goes along.  Taking, once it
                                  * is OWNED: what came along. */
 
+    unsigned int permanent_lease; /* Taking: seconds that we have the address,
+                                   * which is a device's own; or 0. */
+    long long int claimed_at;     /* Taking: time_msec() of our claim. */
+
     struct session *session; /* Taking: NULL before TAKE_MUTED. */
     bool relay;              /* Frames go by way of the controller. */
     long long int pausing;   /* Giving: time_usec() at which the application

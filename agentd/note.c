@@ -29,7 +29,8 @@ struct note_body {
     char service[APP_NAME_LEN];
     char other[APP_NAME_LEN];
     char onward[ONWARD_STRING_LEN];
-    uint8_t pad[4]; /* No bytes but those that are named: all are sealed. */
+    uint8_t permanent;
+    uint8_t pad[3]; /* No bytes but those that are named: all are sealed. */
 };
 
 struct note_wire {
@@ -95,6 +96,7 @@ note_write(const struct note *note, const uint8_t key[SEAL_KEY_LEN],
     ovs_strzcpy(wire.body.name, note->name, APP_NAME_LEN);
     ovs_strzcpy(wire.body.service, note->service, APP_NAME_LEN);
     ovs_strzcpy(wire.body.other, note->other, APP_NAME_LEN);
+    wire.body.permanent = note->permanent;
     ovs_strzcpy(wire.body.onward, note->onward, ONWARD_STRING_LEN);
     note_mac(&wire.body, key, wire.mac);
     memcpy(msg->note, &wire, sizeof wire);
@@ -127,6 +129,7 @@ note_read(const struct app_message *msg, const uint8_t key[SEAL_KEY_LEN],
     memcpy(note->name, wire.body.name, APP_NAME_LEN);
     memcpy(note->service, wire.body.service, APP_NAME_LEN);
     memcpy(note->other, wire.body.other, APP_NAME_LEN);
+    note->permanent = wire.body.permanent;
     memcpy(note->onward, wire.body.onward, ONWARD_STRING_LEN);
     return true;
 }

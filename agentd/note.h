@@ -31,6 +31,7 @@ struct note {
     uint64_t epoch; /* At which the transfer began, or is owned. */
     uid_t uid;
     bool from_block;
+    bool permanent; /* See whole.h. */
     char name[APP_NAME_LEN];
     char service[APP_NAME_LEN];
     char onward[ONWARD_STRING_LEN];

@@ -213,6 +213,19 @@ peers_open(const char *target, struct peers **peersp)
     return 0;
 }
 
+int
+peers_listen(struct peers *peers, const char *target)
+{
+    struct pstream *listener;
+    int error = pstream_open(target, &listener, DSCP_DEFAULT);
+
+    if (!error) {
+        pstream_close(peers->listener);
+        peers->listener = listener;
+    }
+    return error;
+}
+
 void
 peers_close(struct peers *peers)
 {
@@ -527,6 +540,18 @@ peers_drop(struct peers *peers, const char *device, const char *reason)
 
     LIST_FOR_EACH(peer, node, &peers->list) {
         if (peer->connected && !strcmp(peer->device, device)) {
+            peer_fail(peer, reason);
+        }
+    }
+}
+
+void
+peers_drop_all(struct peers *peers, const char *reason)
+{
+    struct peer *peer;
+
+    LIST_FOR_EACH(peer, node, &peers->list) {
+        if (peer->stream) {
             peer_fail(peer, reason);
         }
     }

@@ -44,6 +44,10 @@ struct peers;
 
 /* Listens on 'target' ("pssl:6655:10.1.0.2"). */
 int peers_open(const char *target, struct peers **);
+/* Listens there instead.  On failure everything is as it was. */
+int peers_listen(struct peers *, const char *target);
+/* Ends all connections. */
+void peers_drop_all(struct peers *, const char *reason);
 void peers_close(struct peers *);
 void peers_run(struct peers *);
 void peers_wait(struct peers *);

@@ -53,6 +53,7 @@ struct session {
     char give_onward[ONWARD_STRING_LEN];
 
     bool introduced;           /* Another device may have the address. */
+    bool permanent;            /* Its address is a device's own. */
     bool from_block;           /* Its address is of a block leased to us. */
     char ifname[16];           /* Where the address is bound, or empty. */
     struct handover *handover; /* While it moves; else NULL. */

@@ -17,6 +17,8 @@
 #include "service.h"
 #include "socket-state.h"
 #include "uuid.h"
+#include "whole.h"
+#include "whole-state.h"
 
 /* Milliseconds for which an offer waits for our own draining, and for the
  * start of an application. */
@@ -127,12 +129,18 @@ make_catchers(struct handover *h)
 
 /* Does the service accept sessions here, and which application takes it? */
 static bool
-find_application(struct handover *h)
+find_application(struct handover *h, const struct json_array *parts)
 {
     char *reason = NULL;
 
-    if (service_find_application(h->agent, h->service, h->other, &h->conn,
-                                 &reason)) {
+    if (h->permanent_lease) {
+        if (whole_expect(h->agent, &h->session_id, parts, h->other, &reason)) {
+            h->conn = whole_conn(h->agent);
+            h->uid = app_conn_uid(h->conn);
+            return true;
+        }
+    } else if (service_find_application(h->agent, h->service, h->other,
+                                        &h->conn, &reason)) {
         h->uid = app_conn_uid(h->conn);
         return true;
     }
@@ -163,6 +171,10 @@ take_handle_offer(struct handover *h, const struct json *json)
     h->size_max = message_get_integer(&m, "size_max", 0, UINT64_MAX);
     const struct json_array *sockets = message_get_array(&m, "sockets",
                                                          HANDOFF_SOCKETS_MAX);
+    static const struct json_array no_parts = { 0, 0, NULL };
+    const struct json_array *parts = h->permanent_lease ? message_get_array(
+                                         &m, "parts", WHOLE_PARTS_MAX)
+                                                        : &no_parts;
     char *error = message_finish(&m);
     struct offered_socket *offered = xcalloc(sockets->n + 1, sizeof *offered);
     size_t n_offered = 0;
@@ -184,7 +196,7 @@ take_handle_offer(struct handover *h, const struct json *json)
                     h->size_max);
     } else if (session_find(&h->agent->sessions, &h->session_id)) {
         take_refuse(h, "present", "the session is here already");
-    } else if (find_application(h)) {
+    } else if (find_application(h, parts)) {
         h->offered = offered;
         h->n_offered = n_offered;
         offered = NULL;
@@ -233,7 +245,8 @@ take_reserve(struct handover *h)
     char *error = NULL;
     int retval;
 
-    if (!app_conn_is_ready(h->conn)) {
+    if (!app_conn_is_ready(h->conn)
+        || (h->permanent_lease && !whole_is_ready(h->agent, &h->session_id))) {
         return;
     }
     if (draining) {

@@ -115,6 +115,7 @@ take_make_session(struct handover *h)
     ovs_strlcpy(s->ifname, "lo", sizeof s->ifname);
     s->conn = h->conn;
     s->uid = h->uid;
+    s->permanent = h->permanent_lease != 0;
     s->handover = h;
     return s;
 }

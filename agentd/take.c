@@ -37,6 +37,7 @@
 #include "message.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "permanent.h"
 #include "socket-state.h"
 #include "timeval.h"
 #include "uuid.h"
@@ -68,7 +69,11 @@ take_expect(struct agent *agent, const struct json *params)
     const char *name = message_get_string(&m, "name", APP_NAME_LEN - 1);
     const char *service = message_get_string(&m, "service", APP_NAME_LEN - 1);
     struct foreign_route visit = { .mtu = 0 };
+    unsigned int permanent = 0;
 
+    if (params && shash_find(json_object(params), "permanent")) {
+        permanent = message_get_integer(&m, "permanent", 1, 86400);
+    }
     if (message_get_optional_string(&m, "gateway", ETH_ADDR_STRLEN)) {
         message_get_eth(&m, "gateway", &visit.gateway);
         visit.mtu = message_get_integer(&m, "mtu", FOREIGN_ROUTE_MTU_MIN,
@@ -97,6 +102,7 @@ take_expect(struct agent *agent, const struct json *params)
     h->endpoint = xstrdup(endpoint);
     ovs_strlcpy(h->name, name, sizeof h->name);
     ovs_strlcpy(h->service, service, sizeof h->service);
+    h->permanent_lease = permanent;
     hmap_insert(&agent->handovers, &h->node, uuid_hash(&transfer));
     agent_note_epoch(agent, &session, epoch);
     handover_set_state(h, TAKE_EXPECTED, HANDOVER_EXPECT_TIMEOUT);
@@ -322,6 +328,7 @@ take_handle_ready(struct handover *h)
     message_put_uuid(params, "transfer", &h->transfer);
     message_put_bytes(params, "proof", proof, sizeof proof);
     handover_set_state(h, TAKE_CLAIMED, -1);
+    h->claimed_at = time_msec();
     link_notify(controller_link_get(controller), "claim", params);
     handover_step(h, "claim");
     handover_start_asking(h);
@@ -364,6 +371,7 @@ take_owned(struct handover *h, uint64_t epoch)
     handover_stop_asking(h);
     s->epoch = epoch;
     onward_to_string(h->onward, s->onward);
+    permanent_came(h->agent, s, h);
 
     /* Datagrams that reached our sockets came after those that T relayed:
      * they wait behind them. */

@@ -12,6 +12,7 @@
 #include "message.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "permanent.h"
 #include "policy.h"
 #include "record.h"
 #include "timeval.h"
@@ -86,6 +87,7 @@ check_unmoved(struct controller *c, const struct device *device,
     a->known_epoch = a->epoch;
     a->known_owner = "";
     a->known_owned = (a->epoch == 0 && !taken && lessee
+                      && permanent_matches(c, &a->session, &a->address)
                       && !strcmp(lessee, device->name));
     if (a->known_owned) {
         a->known_owner = device->name;

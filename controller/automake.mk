@@ -33,6 +33,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/network.c controller/network.h \
 	controller/next-hop.c controller/next-hop.h \
 	controller/openflow-link.c controller/openflow-link.h \
+	controller/permanent.c controller/permanent.h \
 	controller/record.c controller/record.h \
 	controller/record-private.h controller/record-write.c \
 	controller/report-methods.c \

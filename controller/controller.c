@@ -13,6 +13,7 @@
 #include "device-link.h"
 #include "guard.h"
 #include "holder.h"
+#include "permanent.h"
 #include "identity.h"
 #include "introduction.h"
 #include "jsonrpc.h"
@@ -105,6 +106,7 @@ create_modules(struct controller *c)
     session_cache_init(&c->sessions);
     c->leases = leases_create();
     c->holders = holders_create();
+    c->permanents = permanents_create();
     leases_write_changes(c->leases);
     c->records = record_store_create(c->database);
     c->upkeep = upkeep_create(c->database);
@@ -127,6 +129,7 @@ destroy_modules(struct controller *c, bool detach)
     upkeep_destroy(c->upkeep);
     record_store_destroy(c->records);
     holders_destroy(c->holders);
+    permanents_destroy(c->permanents);
     leases_destroy(c->leases);
     session_cache_destroy(&c->sessions);
     device_links_destroy(c->links);
@@ -327,6 +330,7 @@ run_links(struct controller *c)
         VLOG_INFO("%s: connection lost", device->name);
         device_disconnected(device);
         transfers_device_lost(c->transfers, device->name, reason);
+        permanent_device_lost(c, device);
         free(reason);
         mediator_act(c);
     }
@@ -364,6 +368,7 @@ controller_run(struct controller *c)
     run_links(c);
     run_devices(c);
     announcements_run(c);
+    permanents_run(c);
     mediator_run(c);
     methods_run(c);
     next_hops_run(c);
@@ -386,6 +391,7 @@ controller_wait(struct controller *c)
     mediator_wait(c);
     next_hops_wait(c);
     introductions_wait(c);
+    permanents_wait(c);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {
             deadline = MIN(deadline, attachment_next_deadline(device));

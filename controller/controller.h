@@ -29,6 +29,7 @@ struct identity;
 struct leases;
 struct neighbours;
 struct network;
+struct permanents;
 struct policy;
 struct record_store;
 struct transfers;
@@ -53,6 +54,7 @@ struct controller {
     struct holders *holders;
     struct record_store *records;
     struct transfers *transfers;
+    struct permanents *permanents;
     struct ovs_list lingering; /* See session-path.h. */
     struct neighbours *neighbours;
     struct tunnel_paths *tunnel_paths;

@@ -21,6 +21,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "permanent.h"
 #include "policy.h"
 #include "record.h"
 
@@ -212,6 +213,7 @@ reply_registered(struct controller *c, struct device *device,
     json_object_put(result, "epochs", epochs);
     json_object_put(result, "pools", pools_of(c));
     json_object_put(result, "services", services_of(c, device->name));
+    json_object_put(result, "permanent", permanents_of(c, device->name));
     link_reply(device->link, msg, result);
 }
 

@@ -10,6 +10,7 @@
 #include "holder.h"
 #include "introduction.h"
 #include "jsonrpc.h"
+#include "lease.h"
 #include "link.h"
 #include "mediator.h"
 #include "message.h"
@@ -17,6 +18,7 @@
 #include "next-hop.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
+#include "permanent.h"
 #include "policy.h"
 #include "record.h"
 #include "session-path.h"
@@ -78,6 +80,7 @@ check_introduction(const struct controller *c, const struct device *from,
         return;
     }
     transfer_check_database(c, r);
+    permanent_check_introduce(c, from, &a->address, r);
     transfer_check_device(c, target, bridge, r);
     transfer_check_device(c, from->name, bridge, r);
     if (transfers_count_offers(c->transfers, from->name, TRANSFER_SIDE_T)
@@ -122,6 +125,7 @@ send_expect(const struct controller *c, const struct device *target,
     message_put_string(params, "name", t->name);
     message_put_string(params, "service", t->service);
     put_visit(c, target, t, params);
+    permanent_put_expect(c, t, params);
     link_notify(target->link, "expect", params);
 }
 

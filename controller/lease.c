@@ -33,6 +33,14 @@ struct lease_address {
     long long int until; /* End of its rest; LLONG_MAX: in use. */
 };
 
+/* A device's own address: leased to it for good. */
+struct lease_permanent {
+    struct ovs_list node; /* In struct leases. */
+    struct in6_addr addr;
+    char *device;
+    char *bridge;
+};
+
 struct lease_event {
     struct ovs_list node;
     struct lease_change change;
@@ -40,6 +48,7 @@ struct lease_event {
 
 struct leases {
     struct ovs_list pools;     /* struct lease_pool */
+    struct ovs_list permanent; /* struct lease_permanent */
     struct hmap blocks;        /* struct lease */
     struct hmap addresses;     /* struct lease_address */
     struct ovs_list changes;   /* struct lease_event */
@@ -61,6 +70,7 @@ leases_create(void)
     struct leases *ls = xzalloc(sizeof *ls);
 
     ovs_list_init(&ls->pools);
+    ovs_list_init(&ls->permanent);
     hmap_init(&ls->blocks);
     hmap_init(&ls->addresses);
     ovs_list_init(&ls->changes);
@@ -73,8 +83,14 @@ leases_create(void)
 static void
 clear_pools(struct leases *ls)
 {
+    struct lease_permanent *permanent;
     struct lease_pool *pool;
 
+    LIST_FOR_EACH_POP(permanent, node, &ls->permanent) {
+        free(permanent->device);
+        free(permanent->bridge);
+        free(permanent);
+    }
     LIST_FOR_EACH_POP(pool, node, &ls->pools) {
         free(pool->name);
         free(pool->bridge);
@@ -142,6 +158,32 @@ static uint32_t
 hash_address(const struct in6_addr *addr)
 {
     return hash_bytes(addr, sizeof *addr, 0);
+}
+
+static const struct lease_permanent *
+find_permanent(const struct leases *ls, const struct in6_addr *addr)
+{
+    const struct lease_permanent *permanent;
+
+    LIST_FOR_EACH(permanent, node, &ls->permanent) {
+        if (ipv6_addr_equals(&permanent->addr, addr)) {
+            return permanent;
+        }
+    }
+    return NULL;
+}
+
+static void
+configure_permanent(struct leases *ls, const struct policy_device *device)
+{
+    for (size_t i = 0; i < device->n_permanent; i++) {
+        struct lease_permanent *permanent = xzalloc(sizeof *permanent);
+
+        permanent->addr = device->permanent[i].addr;
+        permanent->device = xstrdup(device->name);
+        permanent->bridge = xstrdup(device->permanent[i].bridge->name);
+        ovs_list_push_back(&ls->permanent, &permanent->node);
+    }
 }
 
 static struct lease_pool *
@@ -221,6 +263,9 @@ leases_configure(struct leases *ls, const struct policy *policy,
     struct lease *lease;
 
     clear_pools(ls);
+    SHASH_FOR_EACH(node, &policy->devices) {
+        configure_permanent(ls, node->data);
+    }
     SHASH_FOR_EACH(node, &policy->pools) {
         const struct policy_pool *pp = node->data;
         struct lease_pool *pool = xzalloc(sizeof *pool);
@@ -558,8 +603,13 @@ leases_find(const struct leases *ls, const struct in6_addr *addr)
 const char *
 leases_lessee(const struct leases *ls, const struct in6_addr *addr)
 {
-    const struct lease *lease = leases_find(ls, addr);
+    const struct lease_permanent *permanent = find_permanent(ls, addr);
+    const struct lease *lease;
 
+    if (permanent) {
+        return permanent->device;
+    }
+    lease = leases_find(ls, addr);
     return lease && lease->state == LEASE_LEASED ? lease->device : NULL;
 }
 
@@ -584,9 +634,16 @@ leases_adopt(struct leases *ls, const char *device, const char *bridge,
 const char *
 leases_home_bridge(const struct leases *ls, const struct in6_addr *addr)
 {
-    const struct lease_pool *pool = find_pool(ls, addr);
+    const struct lease_permanent *permanent = find_permanent(ls, addr);
+    const struct lease_pool *pool = permanent ? NULL : find_pool(ls, addr);
 
-    return pool ? pool->bridge : NULL;
+    return permanent ? permanent->bridge : pool ? pool->bridge : NULL;
+}
+
+bool
+leases_is_permanent(const struct leases *ls, const struct in6_addr *addr)
+{
+    return find_permanent(ls, addr) != NULL;
 }
 
 static struct lease_address *
@@ -618,7 +675,9 @@ add_address(struct leases *ls, const struct in6_addr *addr)
 void
 leases_hold(struct leases *ls, const struct in6_addr *addr)
 {
-    add_address(ls, addr)->until = LLONG_MAX;
+    if (!find_permanent(ls, addr)) {
+        add_address(ls, addr)->until = LLONG_MAX;
+    }
 }
 
 void
@@ -627,6 +686,9 @@ leases_rest(struct leases *ls, const struct in6_addr *addr, long long int now)
     const struct lease_pool *pool = find_pool(ls, addr);
     long long int until = now + (pool ? pool->rest_s * 1000LL : 0);
 
+    if (find_permanent(ls, addr)) {
+        return;
+    }
     add_address(ls, addr)->until = until;
     ls->next = MIN(ls->next, until);
 }

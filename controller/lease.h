@@ -121,6 +121,10 @@ bool leases_adopt(struct leases *, const char *device, const char *bridge,
 /* The home bridge of 'addr' by the pools, or NULL. */
 const char *leases_home_bridge(const struct leases *, const struct in6_addr *);
 
+/* Is it a device's own?  Such an address is leased to it for good, and neither
+ * held nor put to rest. */
+bool leases_is_permanent(const struct leases *, const struct in6_addr *);
+
 /* A moved session lives on 'addr'. */
 void leases_hold(struct leases *, const struct in6_addr *);
 /* The session on 'addr' ended: it rests for its pool's quarantine. */

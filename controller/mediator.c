@@ -19,6 +19,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "permanent.h"
 #include "record.h"
 #include "session-path.h"
 #include "timeval.h"
@@ -155,7 +156,7 @@ mediator_refresh_session(struct controller *c, const struct record *record)
     if (!bridge) {
         return;
     }
-    if (record->ended) {
+    if (record->ended || permanent_is_open(c, record)) {
         session_path_unset(c, &record->session);
     } else {
         session_path_set(c, bridge, &record->session, &record->address,
@@ -236,8 +237,7 @@ refresh_sessions(struct controller *c, const char *bridge, const char *owner)
         const char *home = leases_home_bridge(c->leases, &record.address);
 
         if (home && !record.ended
-            && (!bridge || !strcmp(home, bridge)
-                || visits(c, &record, bridge))
+            && (!bridge || !strcmp(home, bridge) || visits(c, &record, bridge))
             && (!owner || !strcmp(record.owner, owner))
             && !is_moving(c, &record.session)) {
             mediator_refresh_session(c, &record);
@@ -378,12 +378,16 @@ carry_out(struct controller *c, const struct transfer_action *action)
     case TRANSFER_DO_TELL_OWNED:
         transfer_step(t, "owned");
         holders_left(c->holders, &t->address, t->to, &t->id);
-        tell_party(c, t, t->to, "owned", NULL, &right);
+        if (!permanent_tell_owned(c, t)) {
+            tell_party(c, t, t->to, "owned", NULL, &right);
+        }
         break;
 
     case TRANSFER_DO_TELL_RELEASED:
         transfer_step(t, "released");
-        tell_party(c, t, t->from, "released", NULL, NULL);
+        if (!permanent_tell_released(c, t)) {
+            tell_party(c, t, t->from, "released", NULL, NULL);
+        }
         break;
 
     case TRANSFER_DO_TELL_ABORTED:
@@ -571,6 +575,9 @@ mediator_session_ended(struct controller *c, const struct uuid *session,
     struct record record;
 
     session_forget(&c->sessions, session);
+    if (permanent_ended(c, session, address)) {
+        return;
+    }
     /* Its rest begins when the address has left every host. */
     if (holders_any(c->holders, address)) {
         leases_hold(c->leases, address);

@@ -28,6 +28,8 @@ static const struct method methods[] = {
     { "left", false, method_left },
     { "attach-echo", false, method_attach_echo },
     { "lease", true, method_lease },
+    { "renew", true, method_renew },
+    { "wake", true, method_wake },
     { "introduce", true, method_introduce },
     { "withdraw", false, method_withdraw },
     { "prepare", true, method_prepare },

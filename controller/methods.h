@@ -44,6 +44,9 @@ method_function method_introduce, method_withdraw, method_decline;
 /* In transfer-methods.c. */
 method_function method_prepare, method_claim, method_ask;
 
+/* In permanent.c. */
+method_function method_renew, method_wake;
+
 /* In report-methods.c. */
 method_function method_relay, method_timeline, method_log;
 

@@ -12,6 +12,7 @@
 #include "link.h"
 #include "network.h"
 #include "openvswitch/vlog.h"
+#include "permanent.h"
 #include "policy.h"
 #include "record.h"
 #include "ticket.h"
@@ -62,7 +63,8 @@ transfer_check_onward(const struct controller *c, const struct record *record,
 {
     bool permitted = true;
 
-    if (is_home(record)) {
+    if (is_home(record)
+        || (!strcmp(to, record->home) && permanent_is_recalled(c, record))) {
         return;
     }
     switch (right_of(record).onward) {

@@ -456,6 +456,31 @@ transfers_abort_unknown(struct transfers *ts, const struct transfer_spec *spec)
     return t;
 }
 
+struct transfer *
+transfers_revoke(struct transfers *ts, const struct transfer_spec *spec,
+                 const char *reason)
+{
+    struct transfer *t = transfers_find_session(ts, &spec->session);
+
+    if (t) {
+        if (t->state == TRANSFER_GONE && !t->claimed) {
+            transfer_abort(ts, t, reason);
+        }
+        if (t->state != TRANSFER_SETTLED) {
+            return NULL;
+        }
+        transfer_withdraw(ts, t, reason);
+    }
+    t = add_transfer(ts, spec);
+    t->revoked = true;
+    t->onward = ONWARD_ANY;
+    t->depth = ONWARD_DEPTH_ANY;
+    transfer_step(t, "revoke");
+    set_reason(t, reason);
+    decide(ts, t, TRANSFER_COMMITTED);
+    return t;
+}
+
 static bool
 is_party(const struct transfer *t, const char *device)
 {

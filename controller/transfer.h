@@ -90,6 +90,7 @@ struct transfer {
     bool flushed; /* T's last packets have passed its bridge. */
     bool writing; /* A write's reply is outstanding. */
     bool acked;   /* The bridge has answered. */
+    bool revoked; /* By transfers_revoke(). */
 
     /* From the ticket, once it was opened. */
     uint64_t sa_id; /* T's, under which it is sealed. */
@@ -189,6 +190,12 @@ void transfer_acked(struct transfers *, struct transfer *);
  * NULL if another transfer of the session is under way: it will decide. */
 struct transfer *transfers_abort_unknown(struct transfers *,
                                          const struct transfer_spec *);
+/* Takes a session from its owner, spec->from, and gives it to spec->to, which
+ * neither asked for nor is asked: a commit without the rest of a transfer.
+ * NULL if one is under way that may have gone: first it ends. */
+struct transfer *transfers_revoke(struct transfers *,
+                                  const struct transfer_spec *,
+                                  const char *reason);
 /* A device lost its connection or has another one: what was introduced from
  * it or to it is over; what has gone goes on, unless it still lacks the claim
  * of that device. */

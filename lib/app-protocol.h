@@ -86,9 +86,10 @@ enum app_message_type {
 #define APP_NOTE_LEN 512
 #define APP_TEXT_LEN 32768
 
-#define APP_FLAG_STATE 1u  /* The last descriptor is the state. */
-#define APP_FLAG_PAUSED 2u /* PRESENT: the application is paused. */
-#define APP_FLAG_READY 4u  /* PRESENT: it arrived, and READY was said. */
+#define APP_FLAG_STATE 1u     /* The last descriptor is the state. */
+#define APP_FLAG_PAUSED 2u    /* PRESENT: the application is paused. */
+#define APP_FLAG_READY 4u     /* PRESENT: it arrived, and READY was said. */
+#define APP_FLAG_PERMANENT 8u /* OPEN: on the device's own address. */
 
 struct app_message {
     uint16_t version; /* APP_PROTOCOL_VERSION. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "packets.h"
 #include "policy.h"
 #include "util.h"
 #include "yaml-reader.h"
@@ -82,11 +83,116 @@ read_place(struct policy_parser *p, const struct yaml_item *item,
     return true;
 }
 
+static const struct policy_bridge *
+find_bridge(const struct policy *policy, const struct in6_addr *addr)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH(node, &policy->bridges) {
+        const struct policy_bridge *bridge = node->data;
+
+        for (size_t i = 0; i < bridge->n_subnets; i++) {
+            if (policy_prefix_contains(&bridge->subnets[i], addr)) {
+                return bridge;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool
+read_permanent_address(struct policy_parser *p, const struct yaml_item *item,
+                       struct policy_device *device)
+{
+    struct policy_permanent *permanent;
+    const struct shash_node *node;
+    const char *s = NULL;
+    struct in6_addr addr;
+    ovs_be32 ip;
+
+    if (!yaml_reader_get_string(p->reader, item, "address", &s)) {
+        return false;
+    }
+    if (ip_parse(s, &ip)) {
+        in6_addr_set_mapped_ipv4(&addr, ip);
+    } else if (!ipv6_parse(s, &addr)) {
+        yaml_reader_fail(p->reader, item,
+                         "\"%s\" is no address; expected one of IPv4 or IPv6",
+                         s);
+        return false;
+    }
+    if (policy_find_permanent(p->policy, &addr, NULL)) {
+        yaml_reader_fail(p->reader, item,
+                         "address \"%s\" is in the policy twice", s);
+        return false;
+    }
+    SHASH_FOR_EACH(node, &p->policy->pools) {
+        const struct policy_pool *pool = node->data;
+
+        if (policy_prefix_contains(&pool->prefix, &addr)) {
+            yaml_reader_fail(p->reader, item,
+                             "address \"%s\" is in pool %s; expected one "
+                             "that no session gets",
+                             s, pool->name);
+            return false;
+        }
+    }
+    permanent = &device->permanent[device->n_permanent];
+    permanent->addr = addr;
+    permanent->bridge = find_bridge(p->policy, &addr);
+    if (!permanent->bridge) {
+        yaml_reader_fail(p->reader, item,
+                         "address \"%s\" is in no subnet of a bridge; "
+                         "expected a part of one",
+                         s);
+        return false;
+    }
+    device->n_permanent++;
+    return true;
+}
+
+/* The device's own addresses, and whether they may be transferred. */
+static bool
+read_permanent(struct policy_parser *p, const struct yaml_item *item,
+               struct policy_device *device)
+{
+    static const char *const keys[] = { "addresses", "move", "lease", NULL };
+    const char *const what = "permanent";
+    const struct yaml_item *list, *move;
+
+    device->permanent_lease = 60;
+    if (!item) {
+        return true;
+    }
+    if (!yaml_reader_check_keys(p->reader, item, what, keys)) {
+        return false;
+    }
+    list = yaml_reader_require(p->reader, item, what, "addresses");
+    move = yaml_item_find(item, "move");
+    if (!list || !yaml_reader_is_list(p->reader, list, "addresses")
+        || (move
+            && !yaml_reader_get_bool(p->reader, move, "move",
+                                     &device->permanent_moves))
+        || !yaml_reader_get_uint(p->reader, yaml_item_find(item, "lease"),
+                                 "lease", 5, 86400,
+                                 &device->permanent_lease)) {
+        return false;
+    }
+    device->permanent = xcalloc(list->n + 1, sizeof *device->permanent);
+    for (size_t i = 0; i < list->n; i++) {
+        if (!read_permanent_address(p, list->items[i], device)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool
 policy_parse_device(struct policy_parser *p, const char *name,
                     const struct yaml_item *item)
 {
-    static const char *const keys[] = { "groups", "bridge", "port", NULL };
+    static const char *const keys[] = { "groups", "bridge", "port",
+                                        "permanent", NULL };
 
     if (!yaml_reader_check_keys(p->reader, item, "a device", keys)) {
         return false;
@@ -97,7 +203,8 @@ policy_parse_device(struct policy_parser *p, const char *name,
     sset_init(&device->groups);
     shash_add(&p->policy->devices, name, device);
     return read_groups(p, yaml_item_find(item, "groups"), &device->groups)
-           && read_place(p, item, device);
+           && read_place(p, item, device)
+           && read_permanent(p, yaml_item_find(item, "permanent"), device);
 }
 
 /* services: */

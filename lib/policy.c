@@ -106,6 +106,7 @@ policy_destroy(struct policy *policy)
     SHASH_FOR_EACH(node, &policy->devices) {
         struct policy_device *device = node->data;
         sset_destroy(&device->groups);
+        free(device->permanent);
         free(device->bridge);
         free(device->port);
         free(device->name);
@@ -337,4 +338,25 @@ policy_share_group(const struct policy *policy, const char *a, const char *b)
         }
     }
     return false;
+}
+
+const struct policy_device *
+policy_find_permanent(const struct policy *policy, const struct in6_addr *addr,
+                      const struct policy_permanent **permanent)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH(node, &policy->devices) {
+        const struct policy_device *device = node->data;
+
+        for (size_t i = 0; i < device->n_permanent; i++) {
+            if (ipv6_addr_equals(&device->permanent[i].addr, addr)) {
+                if (permanent) {
+                    *permanent = &device->permanent[i];
+                }
+                return device;
+            }
+        }
+    }
+    return NULL;
 }

@@ -78,11 +78,22 @@ struct policy_pool {
     unsigned int rest_s;         /* Quarantine of an address. */
 };
 
+/* An address of a device's own, which is no session's. */
+struct policy_permanent {
+    struct in6_addr addr;
+    const struct policy_bridge *bridge; /* In one of whose subnets it is. */
+};
+
 struct policy_device {
     char *name;
     struct sset groups;
     char *bridge; /* Pinned place, or NULL. */
     char *port;   /* Pinned port name, or NULL. */
+    struct policy_permanent *permanent;
+    size_t n_permanent;
+    bool permanent_moves;         /* May they be transferred? */
+    unsigned int permanent_lease; /* Seconds that a target has one for, unless
+                                   * it renews it. */
 };
 
 struct policy_rule { /* Who may move what to whom: first match. */
@@ -152,6 +163,11 @@ struct onward_right policy_onward(const struct policy *, const char *from,
 /* Are both in one group? */
 bool policy_share_group(const struct policy *, const char *device,
                         const char *other);
+/* The device that has 'addr' as an address of its own, or NULL; stores which
+ * of them it is in '*permanent', if nonnull. */
+const struct policy_device *
+policy_find_permanent(const struct policy *, const struct in6_addr *addr,
+                      const struct policy_permanent **permanent);
 /* Does 'name' ("*", DEVICE, "@GROUP") cover 'device'?  Nothing covers a device
  * that the policy does not know. */
 bool policy_covers(const struct policy *, const char *name,

@@ -64,14 +64,17 @@ _baton() {
     _baton_parse
     case ${COMP_WORDS[COMP_CWORD]} in
     -*)
-        _baton_words --service= --onward= --socket= --timeout= --format= --no-headings \
+        _baton_words --service= --onward= --whole --socket= --timeout= --format= --no-headings \
             --pretty --help --version
         compopt -o nospace 2>/dev/null
         return 0
         ;;
     esac
     case ${#words[@]}:${words[0]-} in
-    0:*) _baton_words sessions devices move watch log help ;;
+    0:*) _baton_words sessions devices move wake release watch log help ;;
+    1:wake | 1:release)
+        _baton_words "$(_baton_column 3 baton "${options[@]}" sessions)"
+        ;;
     1:move)
         # Names and ids.
         _baton_words "$(_baton_column 1 baton "${options[@]}" sessions)" \

@@ -40,6 +40,7 @@ struct server {
     int family;
     int rate; /* Bytes a second of a connection; 0: no limit. */
     uint16_t port;
+    bool permanent; /* On the device's own address. */
     bool accept;
     bool open;
     bool once;
@@ -116,8 +117,9 @@ open_session(struct server *server)
     struct serving *sv;
     int error;
 
-    session = baton_session_open(server->baton, server->name, server->family,
-                                 NULL);
+    session = baton_session_open(
+        server->baton, server->name,
+        server->family | (server->permanent ? BATON_PERMANENT : 0), NULL);
     if (!session) {
         fprintf(stderr, "baton-serve: no session: %s\n",
                 baton_error(server->baton));
@@ -317,6 +319,7 @@ usage(void)
         "  --root=DIR       serve files below DIR (default: .)\n"
         "  --port=N         listen on port N (default: 8000)\n"
         "  --family=4|6     of the session address (default: 4)\n"
+        "  --permanent      on the device's own address\n"
         "  --service=NAME   name of the service (default: serve)\n"
         "  --name=NAME      name of the session (default: serve)\n"
         "  --rate=BYTES     a second, of each connection (default: no limit)\n"
@@ -336,6 +339,7 @@ parse_options(int argc, char *argv[], struct server *server)
         ROOT = 256,
         PORT,
         FAMILY,
+        PERMANENT,
         SERVICE,
         NAME,
         RATE,
@@ -348,6 +352,7 @@ parse_options(int argc, char *argv[], struct server *server)
         { "root", required_argument, NULL, ROOT },
         { "port", required_argument, NULL, PORT },
         { "family", required_argument, NULL, FAMILY },
+        { "permanent", no_argument, NULL, PERMANENT },
         { "service", required_argument, NULL, SERVICE },
         { "name", required_argument, NULL, NAME },
         { "rate", required_argument, NULL, RATE },
@@ -381,6 +386,7 @@ parse_options(int argc, char *argv[], struct server *server)
             }
             server->family = optarg[0] == '4' ? AF_INET : AF_INET6;
             break;
+        case PERMANENT: server->permanent = true; break;
         case SERVICE: server->service = optarg; break;
         case NAME: server->name = optarg; break;
         case RATE:

@@ -56,6 +56,7 @@ struct program {
     bool correspondent;
     bool unconnected;
     bool may_fragment;
+    bool permanent; /* On the device's own address. */
     bool accept;
     bool open;
     bool once;
@@ -248,7 +249,9 @@ open_session(struct program *p)
     struct carrier *c;
     int fd;
 
-    session = baton_session_open(p->baton, p->name, p->family, NULL);
+    session = baton_session_open(
+        p->baton, p->name, p->family | (p->permanent ? BATON_PERMANENT : 0),
+        NULL);
     if (!session) {
         die("no session: %s", baton_error(p->baton));
     }
@@ -504,6 +507,7 @@ usage(void)
            "  --json=FILE        write the summary at the end to FILE, too\n"
            "of a session:\n"
            "  --family=4|6       of the session address (default: 4)\n"
+           "  --permanent        on the device's own address\n"
            "  --service=NAME     name of the service (default: stream)\n"
            "  --name=NAME        name of the session (default: stream)\n"
            "  --unconnected      do not connect the socket to the peer\n"
@@ -535,6 +539,7 @@ parse_options(int argc, char *argv[], struct program *p)
         GAP,
         JSON,
         FAMILY,
+        PERMANENT,
         SERVICE,
         NAME,
         UNCONNECTED,
@@ -556,6 +561,7 @@ parse_options(int argc, char *argv[], struct program *p)
         { "gap", required_argument, NULL, GAP },
         { "json", required_argument, NULL, JSON },
         { "family", required_argument, NULL, FAMILY },
+        { "permanent", no_argument, NULL, PERMANENT },
         { "service", required_argument, NULL, SERVICE },
         { "name", required_argument, NULL, NAME },
         { "unconnected", no_argument, NULL, UNCONNECTED },
@@ -596,6 +602,7 @@ parse_options(int argc, char *argv[], struct program *p)
             p->family = parse_number("family", optarg, 4, 6) == 6 ? AF_INET6
                                                                   : AF_INET;
             break;
+        case PERMANENT: p->permanent = true; break;
         case SERVICE: p->service = optarg; break;
         case NAME: p->name = optarg; break;
         case UNCONNECTED: p->unconnected = true; break;

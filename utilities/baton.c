@@ -25,6 +25,7 @@ struct options {
     char *socket;
     const char *service;
     const char *onward;
+    bool whole;
     int timeout; /* Seconds; 0: none. */
     struct table_style style;
 };
@@ -148,14 +149,14 @@ cmd_log(struct ovs_cmdl_context *ctx OVS_UNUSED)
 }
 
 static void
-cmd_move(struct ovs_cmdl_context *ctx)
+move(const char *session, const char *device)
 {
     static const char *const columns[] = { "session", "device", NULL };
     struct json *request = request_create("move");
     struct json *reply;
 
-    json_object_put_string(request, "session", ctx->argv[1]);
-    json_object_put_string(request, "device", ctx->argv[2]);
+    json_object_put_string(request, "session", session);
+    json_object_put_string(request, "device", device);
     if (opts.service) {
         json_object_put_string(request, "service", opts.service);
     }
@@ -164,11 +165,80 @@ cmd_move(struct ovs_cmdl_context *ctx)
     }
     reply = call(request);
     if (opts.style.format == TF_TABLE) {
-        printf("moved to %s\n", ctx->argv[2]);
+        printf("moved to %s\n", device);
     } else {
         json_table_print(NULL, reply_rows(reply), columns, &opts.style);
     }
     json_destroy(reply);
+}
+
+/* A string member of a row, or "". */
+static const char *
+column(const struct json *row, const char *name)
+{
+    const struct json *value = row->type == JSON_OBJECT
+                                   ? shash_find_data(json_object(row), name)
+                                   : NULL;
+
+    return value && value->type == JSON_STRING ? json_string(value) : "";
+}
+
+/* All of this device's own addresses that are here, one after the other. */
+static void
+move_whole(const char *device)
+{
+    struct json *reply = call(request_create("sessions"));
+    const struct json *rows = reply_rows(reply);
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array(rows)->n; i++) {
+        const struct json *row = json_array(rows)->elems[i];
+
+        if (!strcmp(column(row, "name"), "permanent")
+            && !strcmp(column(row, "state"), "here")
+            && !column(row, "onward")[0]) {
+            move(column(row, "session"), device);
+            n++;
+        }
+    }
+    json_destroy(reply);
+    if (!n) {
+        ovs_fatal(0, "no address of this device's own is here that could "
+                     "move");
+    }
+}
+
+static void
+cmd_move(struct ovs_cmdl_context *ctx)
+{
+    if (opts.whole && ctx->argc == 2) {
+        move_whole(ctx->argv[1]);
+    } else if (!opts.whole && ctx->argc == 3) {
+        move(ctx->argv[1], ctx->argv[2]);
+    } else {
+        ovs_fatal(0, "move takes a session and a device, or --whole and a "
+                     "device");
+    }
+}
+
+static void
+cmd_release(struct ovs_cmdl_context *ctx)
+{
+    struct json *request = request_create("release");
+
+    json_object_put_string(request, "session", ctx->argv[1]);
+    json_destroy(call(request));
+}
+
+static void
+cmd_wake(struct ovs_cmdl_context *ctx)
+{
+    struct json *request = request_create("wake");
+
+    if (ctx->argc > 1) {
+        json_object_put_string(request, "address", ctx->argv[1]);
+    }
+    json_destroy(call(request));
 }
 
 /* One event in one line. */
@@ -235,6 +305,9 @@ usage(void)
            "  move SESSION DEVICE    move a session to a device; SESSION is\n"
            "                         an id or its beginning, a name, or an\n"
            "                         address\n"
+           "  move --whole DEVICE    move this device's own addresses\n"
+           "  wake [ADDRESS]         bring them back, or that one\n"
+           "  release ADDRESS        give back another device's own address\n"
            "  watch                  show what happens, until interrupted\n"
            "  log                    show what happened\n\n"
            "Options:\n"
@@ -266,7 +339,9 @@ cmd_help(struct ovs_cmdl_context *ctx OVS_UNUSED)
 static const struct ovs_cmdl_command commands[] = {
     { "sessions", NULL, 0, 0, cmd_sessions, OVS_RO },
     { "devices", NULL, 0, 0, cmd_devices, OVS_RO },
-    { "move", "SESSION DEVICE", 2, 2, cmd_move, OVS_RW },
+    { "move", "SESSION DEVICE", 1, 2, cmd_move, OVS_RW },
+    { "wake", "[ADDRESS]", 0, 1, cmd_wake, OVS_RW },
+    { "release", "ADDRESS", 1, 1, cmd_release, OVS_RW },
     { "watch", NULL, 0, 0, cmd_watch, OVS_RO },
     { "log", NULL, 0, 0, cmd_log, OVS_RO },
     { "help", NULL, 0, INT_MAX, cmd_help, OVS_RO },
@@ -279,6 +354,7 @@ parse_options(int argc, char *argv[])
     enum {
         OPT_SERVICE = UCHAR_MAX + 1,
         OPT_ONWARD,
+        OPT_WHOLE,
         OPT_SOCKET,
         TABLE_OPTION_ENUMS,
         VLOG_OPTION_ENUMS,
@@ -286,6 +362,7 @@ parse_options(int argc, char *argv[])
     static const struct option options[] = {
         { "service", required_argument, NULL, OPT_SERVICE },
         { "onward", required_argument, NULL, OPT_ONWARD },
+        { "whole", no_argument, NULL, OPT_WHOLE },
         { "socket", required_argument, NULL, OPT_SOCKET },
         { "timeout", required_argument, NULL, 'T' },
         { "help", no_argument, NULL, 'h' },
@@ -300,6 +377,7 @@ parse_options(int argc, char *argv[])
     while ((c = getopt_long(argc, argv, short_options, options, NULL)) != -1) {
         switch (c) {
         case OPT_SERVICE: opts.service = optarg; break;
+        case OPT_WHOLE: opts.whole = true; break;
         case OPT_ONWARD: opts.onward = optarg; break;
         case OPT_SOCKET:
             free(opts.socket);

@@ -69,6 +69,7 @@ struct baton_event {
 
 #define BATON_STATE_MAX (16u << 20) /* Bytes of application state. */
 #define BATON_FDS_MAX 128           /* Sockets of a session. */
+#define BATON_PERMANENT 0x10000     /* See baton_session_open(). */
 
 /* Connects to the agent: 'path' or, if NULL, the agent that started this
  * program (descriptor 3, LISTEN_FDS), $BATON_SOCKET, or the default.
@@ -81,7 +82,10 @@ int baton_fd(const struct baton *);
 int baton_next_event(struct baton *, struct baton_event *);
 const char *baton_error(const struct baton *);
 
-/* Opens a session named 'name' (for people) of 'family' AF_INET or AF_INET6.
+/* Opens a session named 'name' (for people) of 'family' AF_INET or AF_INET6;
+ * with BATON_PERMANENT added, on this device's own address, which moves as a
+ * whole, with the sockets of all applications that opened it so (one of each
+ * service: 'service' of baton_open() is needed, and 'onward' has no effect).
  * 'onward' is what a device that gets the session may do with it: "none",
  * "back", "group", "group:N", "any" or "any:N" (see baton-policy(5)); NULL: as
  * much as policy allows.  Waits for the agent's answer, at most 30 seconds. */

@@ -160,10 +160,12 @@ baton_session_open(struct baton *b, const char *name, int family,
                    const char *onward)
 {
     int64_t deadline = now_ms() + OPEN_TIMEOUT_MS;
+    uint32_t flags = family & BATON_PERMANENT ? APP_FLAG_PERMANENT : 0;
     struct onward_right right;
     struct baton_session *s;
     int error;
 
+    family &= ~BATON_PERMANENT;
     if (family != AF_INET && family != AF_INET6) {
         handle_fail(b, EAFNOSUPPORT, "sessions are of AF_INET or AF_INET6");
         return NULL;
@@ -183,6 +185,7 @@ baton_session_open(struct baton *b, const char *name, int family,
         /* Without an agent this is lost, and asked again of the next. */
         app_message_init(&b->msg, APP_OPEN);
         b->msg.family = family;
+        b->msg.flags = flags;
         b->msg.socket = ++b->last_open;
         APP_STRING_PUT(b->msg.name, name);
         channel_send(b->channel, &b->msg, NULL, 0);

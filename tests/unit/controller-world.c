@@ -28,6 +28,7 @@
 #include "next-hop.h"
 #include "openvswitch/json.h"
 #include "packets.h"
+#include "permanent.h"
 #include "policy.h"
 #include "record.h"
 #include "session-path.h"
@@ -370,6 +371,7 @@ world_begin(const char *policy)
     session_cache_init(&world->sessions);
     world->leases = leases_create();
     world->holders = holders_create();
+    world->permanents = permanents_create();
     world->records = record_store_create(NULL);
     world->transfers = transfers_create();
     ovs_list_init(&world->lingering);
@@ -404,6 +406,7 @@ world_end(void)
     transfers_destroy(world->transfers);
     record_store_destroy(world->records);
     holders_destroy(world->holders);
+    permanents_destroy(world->permanents);
     leases_destroy(world->leases);
     session_cache_destroy(&world->sessions);
     devices_destroy(&world->devices);

@@ -434,9 +434,10 @@ test_keys(void)
            "unknown key "
            "\"size\" in a pool; expected bridge, prefix, block, lease or "
            "rest");
-    refuse(CONTROLLER "devices: {tv: {group: x}}\n", "2:16",
-           "unknown key "
-           "\"group\" in a device; expected groups, bridge or port");
+    refuse(
+        CONTROLLER "devices: {tv: {group: x}}\n", "2:16",
+        "unknown key "
+        "\"group\" in a device; expected groups, bridge, port or permanent");
     refuse(CONTROLLER "services: {s: {users: x}}\n", "2:16",
            "unknown key "
            "\"users\" in a service; expected devices, user or command");

@@ -16,6 +16,7 @@ UNIT_TESTS += tests/unit/test-holder
 UNIT_TESTS += tests/unit/test-http
 UNIT_TESTS += tests/unit/test-identity
 UNIT_TESTS += tests/unit/test-late-packets
+UNIT_TESTS += tests/unit/test-latency
 UNIT_TESTS += tests/unit/test-lease
 UNIT_TESTS += tests/unit/test-libbaton
 UNIT_TESTS += tests/unit/test-link
@@ -231,6 +232,10 @@ tests_unit_test_message_LDADD = $(UNIT_LDADD)
 tests_unit_test_packet_queue_SOURCES = tests/unit/test-packet-queue.c tests/unit/unit.h
 tests_unit_test_packet_queue_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 tests_unit_test_packet_queue_LDADD = agentd/libagentd.la $(UNIT_LDADD)
+
+tests_unit_test_latency_SOURCES = tests/unit/test-latency.c tests/unit/unit.h
+tests_unit_test_latency_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
+tests_unit_test_latency_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_note_SOURCES = tests/unit/test-note.c tests/unit/unit.h
 tests_unit_test_note_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd

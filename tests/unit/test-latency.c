@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "latency.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "unit.h"
+#include "util.h"
+
+static long long int now = 1000;
+
+long long int __wrap_time_msec(void);
+long long int
+__wrap_time_msec(void)
+{
+    return now;
+}
+
+static int
+policy(void)
+{
+    return sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+}
+
+/* Microseconds of this thread's processor time. */
+static long long int
+used_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+}
+
+/* A thread that takes the processor for itself loses its priority while it
+ * does, and gets it back later. */
+static void
+test_hogging(void)
+{
+    long long int began = used_us();
+
+    CU_ASSERT(latency_is_realtime());
+    CU_ASSERT_EQUAL(policy(), SCHED_RR);
+    while (policy() == SCHED_RR) {
+        /* The kernel looks at each tick, which may be 10 ms. */
+        CU_ASSERT_FATAL(used_us() - began < 20 * LATENCY_BURST);
+    }
+    CU_ASSERT_EQUAL(policy(), SCHED_OTHER);
+    CU_ASSERT(used_us() - began >= LATENCY_BURST / 2);
+    CU_ASSERT(!latency_is_realtime());
+
+    latency_run();
+    usleep(1); /* A rest, by which the kernel counts from the start. */
+    now += LATENCY_PENANCE - 1;
+    latency_run();
+    CU_ASSERT_EQUAL(policy(), SCHED_OTHER);
+    now++;
+    latency_run();
+    CU_ASSERT_EQUAL(policy(), SCHED_RR);
+    CU_ASSERT(latency_is_realtime());
+}
+
+/* It happens again and again: the kernel raises the limit each time. */
+static void
+test_hogging_again(void)
+{
+    for (int i = 0; i < 2; i++) {
+        test_hogging();
+    }
+}
+
+/* What it starts is ordinary. */
+static void
+test_children(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (!pid) {
+        _exit(policy() == SCHED_OTHER ? 0 : 1);
+    }
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_EQUAL(status, 0);
+}
+
+int
+main(void)
+{
+    static const struct unit_test tests[] = {
+        { "children", test_children },
+        { "hogging", test_hogging },
+        { "hogging again", test_hogging_again },
+    };
+
+    latency_init(true);
+    if (!latency_is_realtime()) {
+        return UNIT_SKIP; /* Not permitted here. */
+    }
+    return unit_run("latency", tests, ARRAY_SIZE(tests));
+}

@@ -90,9 +90,9 @@ database_file_check(const char *file_name, off_t *good, off_t *size)
         error = xasprintf("%s: not the file of a database", file_name);
     } else if (*good < *size && any_record_after(file, *good)) {
         error = xasprintf("%s: damaged at byte %lld of %lld: what comes after "
-                          "would be lost, so it is not used.  Restore a "
-                          "backup (ovsdb-database in baton.7 says how), or "
-                          "cut the file there if you mean it",
+                          "would be lost, so it is not used; restore a "
+                          "backup, or see \"A damaged file\" in "
+                          "baton-controller(8)",
                           file_name, (long long int) *good,
                           (long long int) *size);
     }

@@ -237,6 +237,10 @@ keep_unfinished(const struct database_server *server, off_t good, off_t size)
     VLOG_WARN("%s: its last record, of %lld bytes, was never finished and is "
               "left out; a copy of the file is in %s",
               server->file, (long long int) (size - good), copy);
+    if (!error && truncate(server->file, good)) {
+        error = xasprintf("%s: cannot be cut (%s)", server->file,
+                          ovs_strerror(errno));
+    }
     free(copy);
     return error;
 }

@@ -10,6 +10,17 @@ EXTRA_DIST += schemas/baton.ovsschema schemas/baton-idl.ann
 RUN_OVS = PYTHONPATH=$(OVS_SOURCE)/python PYTHONDONTWRITEBYTECODE=1 python3
 OVSDB_IDLC = $(RUN_OVS) $(OVS_SOURCE)/ovsdb/ovsdb-idlc.in
 
+# Its documentation, by the same tool as Open vSwitch's.
+EXTRA_DIST += schemas/baton.xml
+man_MANS += schemas/baton-database.5
+CLEANFILES += schemas/baton-database.5
+schemas/baton-database.5: $(srcdir)/schemas/baton.xml \
+	$(srcdir)/schemas/baton.ovsschema
+	$(AM_V_GEN)$(MKDIR_P) schemas && \
+	$(RUN_OVS) $(OVS_SOURCE)/ovsdb/ovsdb-doc --version=$(VERSION) \
+	    $(srcdir)/schemas/baton.ovsschema $(srcdir)/schemas/baton.xml \
+	    | sed 's/"Open vSwitch /"Baton /' > $@.tmp && mv $@.tmp $@
+
 BATON_IDL = schemas/baton-idl.c schemas/baton-idl.h
 BUILT_SOURCES += $(BATON_IDL)
 CLEANFILES += $(BATON_IDL) schemas/baton-idl.ovsidl

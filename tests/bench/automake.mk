@@ -12,6 +12,7 @@ EXTRA_DIST += \
 	tests/bench/main_job.py \
 	tests/bench/rate.py \
 	tests/bench/report.py \
+	tests/bench/restart.py \
 	tests/bench/sandbox.py
 
 # When packets arrive at the correspondent.

@@ -2,6 +2,7 @@
 
 # System tests: real packets, as root.
 SYSTEM_TESTS = \
+	tests/system/tests/database-backup.sh \
 	tests/system/tests/datagrams-whole.sh \
 	tests/system/tests/fault-agent-twice.sh \
 	tests/system/tests/fault-bridge-lost.sh \
@@ -23,6 +24,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-wrong-certificate.sh \
 	tests/system/tests/foreign-datagrams.sh \
 	tests/system/tests/foreign-size.sh \
+	tests/system/tests/generator-unique.sh \
 	tests/system/tests/move-back.sh \
 	tests/system/tests/move-chain.sh \
 	tests/system/tests/move-foreign-subnet.sh \

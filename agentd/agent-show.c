@@ -33,6 +33,7 @@ state_name(enum handover_state state)
     case TAKE_CLAIMED: return "claimed";
     case TAKE_OWNED: return "owned";
     case TAKE_RETURNING: return "returning";
+    case TAKE_KEEPING: return "keeping";
     default: return "unknown";
     }
 }

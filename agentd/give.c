@@ -102,6 +102,19 @@ give_hold_new_connections(struct session *s, bool hold)
     }
 }
 
+/* The target may send what it caught: we are here.  If our agent died, it has
+ * waited for that. */
+static void
+say_resumed(struct handover *h)
+{
+    static const char message[] = "{\"msg\":\"resumed\"}";
+
+    if (!handover_send(h, PEER_MESSAGE, message, strlen(message))) {
+        h->relay = true;
+        handover_send(h, PEER_MESSAGE, message, strlen(message));
+    }
+}
+
 /* Ends a transfer before `go': everything is as it was. */
 void
 give_fail(struct handover *h, int error, const char *reason)
@@ -129,6 +142,7 @@ give_fail(struct handover *h, int error, const char *reason)
         /* Inbound traffic may have been redirected: what the target caught
          * comes back, at the latest when it no longer waits for the state: a
          * controller that was killed tells it nothing. */
+        say_resumed(h);
         s->handover = NULL;
         h->session = NULL;
         handover_stop_catching(h);
@@ -461,6 +475,7 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
     events_add(h->agent, &h->session_id, s->uid, "did not move to %s: %s",
                h->other, reason);
     tell_asker(h, ECANCELED, reason);
+    say_resumed(h);
     handover_report(h);
     handover_stop_catching(h);
     s->handover = NULL;
@@ -713,6 +728,7 @@ give_timeout(struct handover *h)
     case TAKE_CLAIMED:
     case TAKE_OWNED:
     case TAKE_RETURNING:
+    case TAKE_KEEPING:
     default: OVS_NOT_REACHED();
     }
 }

@@ -95,13 +95,19 @@ handover_destroy(struct handover *h)
 void
 handover_leave(struct handover *h)
 {
+    handover_say_left(h);
+    handover_destroy(h);
+}
+
+void
+handover_say_left(struct handover *h)
+{
     struct link *link = controller_link_get(h->agent->controller);
     struct json *params = json_object_create();
 
     message_put_uuid(params, "transfer", &h->transfer);
     message_put_address(params, "address", &h->address);
     link_notify(link, "left", params);
-    handover_destroy(h);
 }
 
 static void
@@ -148,7 +154,7 @@ handover_holds(const struct agent *agent, const struct note *note)
     const struct handover *h;
 
     HMAP_FOR_EACH(h, node, &agent->handovers) {
-        if ((h->state >= TAKE_WAITING
+        if ((h->state >= TAKE_WAITING && h->state != TAKE_KEEPING
              && !memcmp(&h->address, &note->address, sizeof h->address))
             || (note->role != NOTE_OWNER && h->state != TAKE_EXPECTED
                 && uuid_equals(&h->transfer, &note->transfer))) {
@@ -542,6 +548,8 @@ handle_peer_message(struct handover *h, const struct peer_frame *frame)
         give_handle_message(h, kind, json);
     } else if (!strcmp(kind, "offer")) {
         take_handle_offer(h, json);
+    } else if (!strcmp(kind, "resumed")) {
+        take_handle_resumed(h);
     } else {
         VLOG_WARN_RL(&peer_rl, "device %s sent an unexpected \"%s\"",
                      frame->from, kind);

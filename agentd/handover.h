@@ -55,6 +55,7 @@ enum handover_state {
     TAKE_CLAIMED,
     TAKE_OWNED,     /* Ours; late packets may still come. */
     TAKE_RETURNING, /* Not ours after all; late packets go back. */
+    TAKE_KEEPING,   /* They wait for a transferring device that is away. */
 };
 
 /* Milliseconds. */
@@ -134,6 +135,7 @@ struct handover {
      * that T relayed before the session was ours. */
     struct late_catch *catch;
     struct packet_queue packets;
+    bool resumed;   /* Taking: T says that late packets may come back. */
     size_t relayed; /* Giving: how many of 'packets' went out. */
     uint64_t n_relayed, n_delivered; /* Packets. */
     long long int last_late;         /* time_msec() of the last one. */
@@ -205,6 +207,7 @@ void handover_destroy(struct handover *);
 /* This device has nothing of the address any more: so says it to the
  * controller, and handover_destroy(). */
 void handover_leave(struct handover *);
+void handover_say_left(struct handover *);
 struct handover *handover_find(const struct agent *, const struct uuid *);
 /* A handover that is over but for late packets, DRAINING or RETURNING, and
  * has this address. */
@@ -238,7 +241,6 @@ void give_offer(struct handover *);
 void give_accepted(struct handover *, const struct json *);
 void give_prepare(struct handover *);
 void give_freeze(struct handover *);
-/* Ends a transfer before `go': everything is as it was. */
 bool give_is_settled(struct handover *);
 void give_fail(struct handover *, int error, const char *reason);
 void give_hold_new_connections(struct session *, bool hold);
@@ -287,6 +289,7 @@ void take_decided(struct handover *, enum handover_outcome, uint64_t epoch,
                   const char *reason);
 void take_unexpect(struct handover *, const char *reason);
 void take_finish_returning(struct handover *);
+void take_handle_resumed(struct handover *);
 void take_adopt(struct handover *);
 
 #endif /* agentd/handover.h */

@@ -11,15 +11,17 @@
  *               WAITING ------ 5 s, unexpect -------+
  *                   | state: checked, restored, handed to the application
  *                 MUTED ------ 1 s, refused --------+-> discard: RETURNING
- *                   | ready                         |   (quiet, or 1 s: end)
- *               CLAIMED ------ aborted(e+1) --------+
+ *                   | ready                         |   (quiet, or 1 s: end;
+ *               CLAIMED ------ aborted(e+1) --------+   T away: KEEPING, 30 s)
  *                   | owned(e+1)        (asks; no end of its own)
  *                 OWNED ------ drained, or 2 s -----> end: an ordinary session
  *
  * Until `owned' nothing with the session's source leaves: a routing rule
  * closes output of the address, which is bound on the loopback, where neither
  * ARP nor neighbour discovery speaks of it.  It stays so in RETURNING, while
- * the switch may still bring packets: they go to the transferring device. */
+ * the switch may still bring packets: they go to the transferring device.  If
+ * its agent has died meanwhile, they wait until the next one says "resumed";
+ * in KEEPING nothing of the session is left here but them. */
 
 #include <config.h>
 
@@ -50,6 +52,10 @@ VLOG_DEFINE_THIS_MODULE(take);
 #define OWNED_TIMEOUT 2000
 /* Milliseconds without a late packet after which RETURNING may end. */
 #define RETURN_QUIET 250
+/* Milliseconds for which late packets are kept for a transferring device whose
+ * agent is away: until it is back, and its application has shown the session
+ * to it. */
+#define KEEP_TIMEOUT 30000
 
 void
 take_expect(struct agent *agent, const struct json *params)
@@ -132,6 +138,31 @@ end_session(struct handover *h, const char *reason)
     agent_drop_session(h->agent, s);
 }
 
+/* Late packets go back to the transferring device at once, if the agent is
+ * there that we have talked with; otherwise when one says that it is. */
+static void
+return_collected(struct handover *h)
+{
+    h->relay |= !peers_is_connected(h->agent->peers, h->other);
+    if (!h->relay || h->resumed) {
+        handover_relay_collected(h);
+    }
+}
+
+void
+take_handle_resumed(struct handover *h)
+{
+    if (h->state >= TAKE_WAITING) {
+        h->resumed = true;
+    }
+    if (h->state == TAKE_RETURNING || h->state == TAKE_KEEPING) {
+        return_collected(h);
+    }
+    if (h->state == TAKE_KEEPING) {
+        h->deadline = time_msec();
+    }
+}
+
 /* What the tap and the datagram sockets caught goes back to the transferring
  * device.  What that one relayed it still has. */
 static void
@@ -143,14 +174,14 @@ begin_returning(struct handover *h)
     h->last_late = time_msec();
     handover_stop_asking(h);
     handover_set_state(h, TAKE_RETURNING, HANDOVER_DRAIN_TIMEOUT);
-    handover_relay_collected(h);
+    return_collected(h);
 }
 
 void
 take_finish_returning(struct handover *h)
 {
     handover_collect(h);
-    handover_relay_collected(h);
+    return_collected(h);
     for (size_t i = 0; i < h->n_sockets; i++) {
         socket_state_discard(h->sockets[i].fd, NULL);
     }
@@ -158,7 +189,13 @@ take_finish_returning(struct handover *h)
     address_del("lo", &h->address);
     foreign_route_del(&h->address);
     address_open_output(&h->address);
-    handover_leave(h);
+    if (h->packets.n) {
+        handover_stop_catching(h);
+        handover_say_left(h);
+        handover_set_state(h, TAKE_KEEPING, KEEP_TIMEOUT);
+    } else {
+        handover_leave(h);
+    }
 }
 
 void
@@ -281,7 +318,7 @@ take_handle_late(struct handover *h, const struct peer_frame *frame)
 void
 take_handle_frame(struct handover *h, const struct peer_frame *frame)
 {
-    if (h->state < TAKE_WAITING || h->state == TAKE_RETURNING) {
+    if (h->state < TAKE_WAITING || h->state >= TAKE_RETURNING) {
         return;
     }
     switch (frame->type) {
@@ -451,7 +488,7 @@ void
 take_decided(struct handover *h, enum handover_outcome outcome, uint64_t epoch,
              const char *reason)
 {
-    if (h->state == TAKE_OWNED || h->state == TAKE_RETURNING) {
+    if (h->state >= TAKE_OWNED) {
         return;
     } else if (outcome == HANDOVER_OWNED && h->state == TAKE_CLAIMED) {
         take_owned(h, epoch);
@@ -482,7 +519,7 @@ take_run(struct handover *h)
     }
     if (h->state == TAKE_RETURNING) {
         handover_collect(h);
-        handover_relay_collected(h);
+        return_collected(h);
         if (time_msec() >= MIN(h->deadline, h->last_late + RETURN_QUIET)) {
             take_finish_returning(h);
         }
@@ -491,7 +528,13 @@ take_run(struct handover *h)
     if (time_msec() < h->deadline) {
         return;
     }
-    if (h->state == TAKE_OWNED) {
+    if (h->state == TAKE_KEEPING) {
+        if (h->packets.n) {
+            VLOG_INFO("%s did not come back for %" PRIuSIZE " late packets",
+                      h->other, h->packets.n);
+        }
+        handover_destroy(h);
+    } else if (h->state == TAKE_OWNED) {
         take_finish(h);
     } else if (h->state == TAKE_EXPECTED) {
         handover_leave(h);

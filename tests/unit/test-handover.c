@@ -622,6 +622,47 @@ test_target_lets_go(void)
     world_end();
 }
 
+/* A transferring device whose agent is away at the abort gets what was caught
+ * for it when there is one again. */
+static void
+test_target_keeps(void)
+{
+    static const char resumed[] = "{\"msg\":\"resumed\"}";
+
+    for (int back = 0; back < 2; back++) {
+        bring_to(CLAIMED);
+        world_forget(&world_g);
+        world_g.connected = false;
+        world_datagram(&world_g, 7);
+        decide(&world_g, "aborted");
+        world_warp(1000);
+        assert_state(&world_g, TAKE_KEEPING);
+        CU_ASSERT_STRING_EQUAL(world_g.bound, "");
+        CU_ASSERT_EQUAL(world_sent(&world_g, "left"), 1);
+        CU_ASSERT_EQUAL(world_sent(&world_g, "relay"), 0);
+        if (back) {
+            world_warp(28900);
+            world_frame(&world_t, &world_g, PEER_MESSAGE, resumed,
+                        strlen(resumed));
+            CU_ASSERT_EQUAL(world_sent(&world_g, "relay"), 1);
+            world_warp(10);
+        } else {
+            world_warp(30000);
+            CU_ASSERT_EQUAL(world_sent(&world_g, "relay"), 0);
+        }
+        CU_ASSERT_PTR_NULL(world_handover(&world_g));
+        world_end();
+    }
+
+    /* It says so once it is thawed. */
+    bring_to(CLAIMED);
+    world_forget(&world_t);
+    world_t.connected = false;
+    decide(&world_t, "aborted");
+    CU_ASSERT_EQUAL(world_sent(&world_t, "relay"), 1);
+    world_end();
+}
+
 /* Deadlines of the target. */
 
 static void
@@ -1128,6 +1169,7 @@ main(void)
         { "capture fails", test_capture_fails },
         { "draining ends", test_draining_ends },
         { "target lets go", test_target_lets_go },
+        { "target keeps", test_target_keeps },
         { "expectation ends", test_expectation_ends },
         { "application starts slowly", test_application_starts_too_slowly },
         { "state does not come", test_state_does_not_come },

@@ -38,6 +38,30 @@ for point in offer accepted state restored ready claim owned unmuted \
     delivered; do
     crash_at "$other" "take/$point"
 done
+# Away for longer than the controller waits for a claim: what the target caught
+# meanwhile is kept until there is somebody to have it.
+aborted() {
+    new_log controller | grep -q 'aborted, stays with'
+}
+keeps() {
+    appctl "$other" agent/show | grep -q keeping
+}
+for point in go captured; do
+    rest
+    mark_logs
+    process=$(daemon_pid "$owner")
+    set_fault "$owner" give/$point crash
+    begin_move "$owner" "$session" "$other"
+    wait_dead "$process"
+    wait_for 5 "the abort" aborted
+    wait_for 5 "$other to keep what it caught" keeps
+    restart_and_rest "$owner"
+    end_move 30 || true
+    stream_counts
+    say "$owner away at $point: $lost lost"
+    [ "$lost" -le 20 ] || fail "$lost lost while $owner was away"
+    wait_for 10 "datagrams both ways" both_go_on
+done
 say "$lost_total datagrams lost in all"
 
 # Back to where it was: no more descriptors than then.

@@ -745,6 +745,7 @@ test_guard_violation(void)
     packet.in_port = laptop->port;
     guard_handle_packet(world, network_find(NULL, "br0"), &packet);
     CU_ASSERT_EQUAL(world_n_sent_past_guard, 1);
+    world_ack(); /* Until then the guard has not turned. */
     world_advance(TRANSFER_LATE_MS);
     guard_handle_packet(world, network_find(NULL, "br0"), &packet);
     CU_ASSERT_EQUAL(world_n_sent_past_guard, 1);

@@ -7,10 +7,12 @@ controller_libcontroller_la_SOURCES = \
 	controller/attachment.c controller/attachment.h \
 	controller/bridge.c controller/bridge.h \
 	controller/bridge-listener.c \
+	controller/bridge-prepare.c controller/bridge-prepare.h \
 	controller/bridge-ports.c controller/bridge-ports.h \
 	controller/bridge-sync.c controller/bridge-sync.h \
 	controller/controller.c controller/controller.h \
 	controller/ctl.c controller/ctl.h \
+	controller/ctl-bridge.c controller/ctl-bridge.h \
 	controller/database.c controller/database.h \
 	controller/database-file.c controller/database-file.h \
 	controller/database-server.c controller/database-server.h \

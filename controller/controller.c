@@ -9,6 +9,7 @@
 #include "announcement.h"
 #include "attachment.h"
 #include "bridge.h"
+#include "ctl-bridge.h"
 #include "database.h"
 #include "device-link.h"
 #include "guard.h"
@@ -115,12 +116,14 @@ create_modules(struct controller *c)
     c->neighbours = neighbours_create();
     ovs_list_init(&c->waiting);
     c->tunnel_paths = tunnel_paths_create();
+    ovs_list_init(&c->prepares);
     ovs_list_init(&c->introductions);
 }
 
 static void
 destroy_modules(struct controller *c, bool detach)
 {
+    ctl_bridge_destroy(c);
     introductions_destroy(c);
     tunnel_paths_destroy(c->tunnel_paths);
     next_hops_destroy(c);
@@ -374,6 +377,7 @@ controller_run(struct controller *c)
     next_hops_run(c);
     tunnel_paths_run(c->tunnel_paths, c->network, time_msec());
     introductions_run(c);
+    ctl_bridge_run(c);
 }
 
 void
@@ -392,6 +396,7 @@ controller_wait(struct controller *c)
     next_hops_wait(c);
     introductions_wait(c);
     permanents_wait(c);
+    ctl_bridge_wait(c);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {
             deadline = MIN(deadline, attachment_next_deadline(device));

@@ -8,6 +8,7 @@
 
 #include "bridge.h"
 #include "controller.h"
+#include "ctl-bridge.h"
 #include "identity.h"
 #include "lease.h"
 #include "mediator.h"
@@ -17,6 +18,7 @@
 #include "packets.h"
 #include "policy.h"
 #include "record.h"
+#include "session-path.h"
 #include "timeval.h"
 #include "trace.h"
 #include "transfer.h"
@@ -45,27 +47,6 @@ reply_array(struct unixctl_conn *conn, const char *name, struct json *array)
 }
 
 /* show */
-
-static struct json *
-show_bridge(const struct bridge *bridge)
-{
-    struct json *object = json_object_create();
-    struct bridge_stats stats;
-    char *dpid = xasprintf("%016" PRIx64, bridge_get_datapath_id(bridge));
-
-    bridge_get_stats(bridge, &stats);
-    message_put_string(object, "name", bridge_get_name(bridge));
-    message_put_string(object, "datapath_id", dpid);
-    message_put_boolean(object, "connected", bridge_is_connected(bridge));
-    message_put_boolean(object, "synchronised",
-                        bridge_is_synchronised(bridge));
-    message_put_string(object, "status", bridge_get_status(bridge));
-    message_put_integer(object, "flows", stats.n_flows);
-    message_put_integer(object, "flow_mods", stats.n_flow_mods);
-    message_put_integer(object, "violations", stats.n_violations);
-    free(dpid);
-    return object;
-}
 
 static struct json *
 show_lease(const struct lease *lease)
@@ -112,7 +93,7 @@ ctl_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
     size_t n_connected = 0;
 
     while ((bridge = network_next(c->network, bridge))) {
-        json_array_add(bridges, show_bridge(bridge));
+        json_array_add(bridges, ctl_show_bridge(c, bridge));
     }
     while ((lease = leases_next(c->leases, lease))) {
         json_array_add(leases, show_lease(lease));
@@ -127,6 +108,7 @@ ctl_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
                         (time_wall_msec() - c->started) / 1000);
     json_object_put(object, "bridges", bridges);
     json_object_put(object, "leases", leases);
+    json_object_put(object, "tunnels", ctl_show_tunnels(c));
     message_put_integer(object, "devices", hmap_count(&c->devices.devices));
     message_put_integer(object, "devices_connected", n_connected);
     message_put_integer(object, "sessions", hmap_count(&c->sessions.sessions));
@@ -191,6 +173,29 @@ ctl_devices(struct unixctl_conn *conn, int argc OVS_UNUSED,
 
 /* sessions */
 
+/* The way that the session's packets take from its home to its owner. */
+static void
+show_path(const struct controller *c, struct json *object, const char *owner,
+          const char *home)
+{
+    const struct device *device = device_find(&c->devices, owner);
+
+    if (!home || !device || !device->place.known) {
+        message_put_string(object, "path", "");
+    } else if (session_path_is_foreign(device, home)) {
+        char *path = xasprintf("tunnel to %s, port %s", device->place.bridge,
+                               device->place.port_name);
+
+        message_put_string(object, "path", path);
+        free(path);
+    } else {
+        char *path = xasprintf("direct, port %s", device->place.port_name);
+
+        message_put_string(object, "path", path);
+        free(path);
+    }
+}
+
 static struct json *
 show_session(const struct controller *c, const struct uuid *id,
              const struct in6_addr *address, const char *name,
@@ -212,6 +217,7 @@ show_session(const struct controller *c, const struct uuid *id,
     message_put_string(object, "home", home);
     message_put_string(object, "onward", onward);
     message_put_string(object, "bridge", bridge ? bridge : "");
+    show_path(c, object, owner, bridge);
     message_put_string(object, "state",
                        t ? (t->state == TRANSFER_SETTLED
                                 ? "introduced"
@@ -469,6 +475,7 @@ ctl_register(struct controller *c, struct ctl_exit *ending)
     unixctl_command_register("baton/trace", "ADDRESS", 1, 1, ctl_trace, c);
     unixctl_command_register("baton/policy-reload", "", 0, 0,
                              ctl_policy_reload, c);
+    ctl_bridge_register(c);
     unixctl_command_register("exit", "[--detach]", 0, 1, ctl_exit_command,
                              ending);
 }

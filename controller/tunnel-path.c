@@ -28,7 +28,7 @@ struct path {
     struct ovs_list node; /* In struct tunnel_paths. */
     char from[64], to[64];
     uint8_t nonce[PROBE_NONCE_LEN];
-    bool out; /* A probe is under way. */
+    bool out; /* Probes with that nonce are under way. */
     unsigned int tries;
     long long int good_at;
     long long int probe_at; /* Milliseconds. */
@@ -127,7 +127,6 @@ probe(struct path *path, struct network *network)
     size_t size;
     uint8_t *p;
 
-    path->out = false;
     if (!bridge || !to || !peer || !bridge_is_synchronised(bridge)) {
         return;
     }
@@ -138,11 +137,15 @@ probe(struct path *path, struct network *network)
     eth->eth_src = from->mac;
     eth->eth_type = htons(0x88b5);
     memcpy(p + ETH_HEADER_LEN, PROBE_MAGIC, PROBE_MAGIC_LEN);
-    seal_random(path->nonce, sizeof path->nonce);
+    if (!path->out) {
+        /* Until one gets through they are all the same: on a slow way the
+         * answer to an earlier one counts. */
+        seal_random(path->nonce, sizeof path->nonce);
+        path->out = true;
+    }
     memcpy(p + ETH_HEADER_LEN + PROBE_MAGIC_LEN, path->nonce,
            sizeof path->nonce);
     bridge_send_tunnel(bridge, peer, 0, p, size);
-    path->out = true;
     free(p);
 }
 

@@ -281,10 +281,10 @@ read_tunnel(struct policy_parser *p, const struct yaml_item *item,
                                    "port-name", &port_name)) {
         return false;
     }
-    if (!*port_name || strlen(port_name) > 15) {
+    if (!policy_name_is_valid(port_name) || strlen(port_name) > 15) {
         yaml_reader_fail(r, yaml_item_find(item, "port-name"),
                          "port-name \"%s\" cannot be one; "
-                         "expected 1 to 15 characters",
+                         "expected 1 to 15 of A-Z a-z 0-9 . _ -",
                          port_name);
         return false;
     }

@@ -103,19 +103,24 @@ cmd_show(struct ovs_cmdl_context *ctx OVS_UNUSED)
                                          "devices",   "devices_connected",
                                          "sessions",  "records",
                                          "transfers", NULL };
-    static const char *const bridges[] = { "name",       "datapath_id",
-                                           "connected",  "synchronised",
-                                           "flows",      "flow_mods",
-                                           "violations", "status",
-                                           NULL };
+    static const char *const bridges[] = {
+        "name",      "datapath_id", "connected", "synchronised", "flows",
+        "flow_mods", "violations",  "status",    "tunnel",       NULL
+    };
     static const char *const leases[] = { "block",  "pool",  "bridge",
                                           "device", "state", "seconds_left",
                                           NULL };
+    static const char *const tunnels[] = { "from", "to", "good", "last_answer",
+                                           NULL };
     struct json *reply = call("baton/show", NULL);
+    const struct json *in_use = member(reply, "tunnels", JSON_ARRAY);
 
     json_table_print_object("controller", reply, names, &opts.style);
     json_table_print("bridges", member(reply, "bridges", JSON_ARRAY), bridges,
                      &opts.style);
+    if (json_array(in_use)->n) {
+        json_table_print("tunnels", in_use, tunnels, &opts.style);
+    }
     json_table_print("leases", member(reply, "leases", JSON_ARRAY), leases,
                      &opts.style);
     json_destroy(reply);
@@ -138,9 +143,19 @@ cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
     static const char *const columns[] = { "session", "address", "name",
                                            "service", "owner",   "home",
                                            "epoch",   "bridge",  "onward",
-                                           "state",   NULL };
+                                           "path",    "state",   NULL };
 
     print_answer("baton/sessions", "sessions", columns);
+}
+
+static void
+cmd_bridge_prepare(struct ovs_cmdl_context *ctx)
+{
+    struct json *reply = call("baton/bridge-prepare", ctx->argv[1]);
+
+    printf("%s: %s\n", json_string(member(reply, "bridge", JSON_STRING)),
+           json_string(member(reply, "tunnel", JSON_STRING)));
+    json_destroy(reply);
 }
 
 /* Writes times, which the controller gives in milliseconds since 1970, as
@@ -353,6 +368,8 @@ usage(void)
            "  trace ADDRESS           the flows that packets to and from a "
            "session\n"
            "                          address meet, and where they end\n"
+           "  bridge prepare BRIDGE   set up the bridge's tunnel port, as "
+           "policy has it\n"
            "  policy check FILE...    read policy files, without using them\n"
            "  policy reload           have the controller read its own again\n"
            "\nOptions:\n"
@@ -383,6 +400,7 @@ static const struct ovs_cmdl_command commands[] = {
     { "transfer timeline", "TRANSFER | --last", 0, 1, cmd_transfer_timeline,
       OVS_RO },
     { "trace", "ADDRESS", 1, 1, cmd_trace, OVS_RO },
+    { "bridge prepare", "BRIDGE", 1, 1, cmd_bridge_prepare, OVS_RW },
     { "policy check", "FILE...", 1, INT_MAX, cmd_policy_check, OVS_RO },
     { "policy reload", "", 0, 0, cmd_policy_reload, OVS_RW },
     { NULL, NULL, 0, 0, NULL, OVS_RO },

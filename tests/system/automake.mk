@@ -23,6 +23,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-unknown-device.sh \
 	tests/system/tests/fault-wrong-certificate.sh \
 	tests/system/tests/foreign-datagrams.sh \
+	tests/system/tests/foreign-faults.sh \
 	tests/system/tests/foreign-size.sh \
 	tests/system/tests/generator-unique.sh \
 	tests/system/tests/move-back.sh \

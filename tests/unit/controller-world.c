@@ -380,6 +380,7 @@ world_begin(const char *policy)
     ovs_list_init(&world->waiting);
     world->tunnel_paths = tunnel_paths_create();
     ovs_list_init(&world->introductions);
+    ovs_list_init(&world->prepares);
     SHASH_FOR_EACH(node, &world->policy->devices) {
         device_add(&world->devices, node->name);
     }

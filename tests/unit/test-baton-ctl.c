@@ -62,7 +62,7 @@ register_commands(void)
         "{\"name\":\"c1\",\"version\":\"1\",\"uptime\":7,\"sessions\":2,"
         "\"transfers\":{\"committed\":3,\"aborted\":1},\"bridges\":["
         "{\"name\":\"br-home\",\"connected\":true,\"flows\":20}],"
-        "\"leases\":[]}";
+        "\"tunnels\":[],\"leases\":[]}";
     static char devices[] =
         "{\"devices\":[{\"name\":\"laptop\",\"connected\":true,\"groups\":"
         "[\"a\",\"b\"],\"zeal\":1},{\"name\":\"tv\",\"connected\":false}]}";

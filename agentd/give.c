@@ -491,7 +491,7 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
  * itself any more: neither ARP nor neighbour discovery speak of what is on the
  * loopback. */
 static void
-hide_address(const struct session *s)
+hide_address(struct agent *agent, const struct session *s)
 {
     int error;
 
@@ -504,6 +504,7 @@ hide_address(const struct session *s)
                   s->ifname, ovs_strerror(error));
     } else {
         address_del(s->ifname, &s->address);
+        permanent_hide(agent, &s->address);
     }
 }
 
@@ -529,7 +530,7 @@ give_released(struct handover *h, uint64_t epoch)
     events_add(h->agent, &h->session_id, s->uid, "moved to %s, epoch %" PRIu64,
                h->other, epoch);
     tell_asker(h, 0, "moved");
-    hide_address(s);
+    hide_address(h->agent, s);
 
     h->sockets = s->sockets;
     h->n_sockets = s->n_sockets;

@@ -337,24 +337,25 @@ own_address_lend(const struct own_address *own,
     return error;
 }
 
-static int
-stop_lending(const struct own_address *own, const struct in6_addr *temporary)
+int
+own_address_prefer(const struct own_address *own,
+                   const struct in6_addr *temporary)
 {
     if (family_of(temporary) == AF_INET) {
-        source_rule(RTM_DELRULE);
+        int error = source_rule(RTM_DELRULE);
+
         dump(RTM_GETROUTE, AF_INET, sizeof(struct rtmsg), take_flush, NULL);
+        return error;
     }
-    return change_address(RTM_DELADDR, own, temporary, FOREVER);
+    /* Deprecated instead of the other. */
+    return change_address(RTM_NEWADDR, own, temporary, 0);
 }
 
 int
-own_address_return(const struct own_address *own,
-                   const struct in6_addr *temporary)
+own_address_stop_lending(const struct own_address *own,
+                         const struct in6_addr *temporary)
 {
-    if (family_of(temporary) == AF_INET6) {
-        change_address(RTM_NEWADDR, own, &own->address, FOREVER);
-    }
-    return stop_lending(own, temporary);
+    return change_address(RTM_DELADDR, own, temporary, FOREVER);
 }
 
 int
@@ -372,9 +373,6 @@ own_address_put_back(const struct own_address *own,
     if (!error && temporary && family_of(&own->address) == AF_INET) {
         /* Those that went with the address. */
         copy_routes(own, TABLE, RT_TABLE_MAIN, &own->address);
-    }
-    if (temporary) {
-        stop_lending(own, temporary);
     }
     return error;
 }

@@ -9,7 +9,8 @@
  *     own_address_lend(&own, &temporary);        beside it, and the source of
  *                                                all new connections
  *     own_address_take_away(&own);               (now it sleeps)
- *     own_address_put_back(&own, &temporary);    as it was; the temporary goes
+ *     own_address_put_back(&own, &temporary);    as it was
+ *     own_address_stop_lending(&own, &temporary);  the temporary goes
  *
  * IPv4: the temporary address is a secondary one of the same subnet, promoted
  * when the first goes.  Sockets that are bound to no address find their source
@@ -36,9 +37,13 @@ int own_address_find(const struct in6_addr *, struct own_address *);
 
 int own_address_lend(const struct own_address *,
                      const struct in6_addr *temporary);
-/* Undoes lend, before take_away. */
-int own_address_return(const struct own_address *,
+/* Undoes lend, once the address is there (put back, or never taken away): the
+ * address is the source of new connections again, then the temporary one
+ * goes, whose connections have been closed between the two. */
+int own_address_prefer(const struct own_address *,
                        const struct in6_addr *temporary);
+int own_address_stop_lending(const struct own_address *,
+                             const struct in6_addr *temporary);
 int own_address_take_away(const struct own_address *);
 /* 'temporary' may be NULL: there was none. */
 int own_address_put_back(const struct own_address *,

@@ -486,8 +486,9 @@ peers_wait(struct peers *peers)
     }
 }
 
-/* The best connection with 'device': one that is made, else one that is
- * being made, else one that failed. */
+/* The best connection with 'device': one that is made, the newest of several
+ * (who makes another has lost the older one, by a change of its address for
+ * one thing), else one that is being made, else one that failed. */
 static struct peer *
 peers_find(const struct peers *peers, const char *device)
 {
@@ -496,10 +497,8 @@ peers_find(const struct peers *peers, const char *device)
 
     LIST_FOR_EACH(peer, node, &peers->list) {
         if (peer->device && !strcmp(peer->device, device)) {
-            if (peer->connected) {
-                return peer;
-            }
-            if (!best || !best->stream) {
+            if (peer->connected || !best
+                || (!best->connected && !best->stream)) {
                 best = peer;
             }
         }

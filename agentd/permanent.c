@@ -260,19 +260,32 @@ tell_mover(struct agent *agent, struct permanent *p, int error,
                reason);
 }
 
+/* The channel goes by the address itself again, and the temporary one goes,
+ * once those that were connected to it have heard so. */
+static void
+return_temporary(struct agent *agent, struct permanent *p)
+{
+    if (ipv6_addr_equals(&p->r.temporary, &in6addr_any)) {
+        return;
+    }
+    own_address_prefer(&p->r.own, &p->r.temporary);
+    if (p->r.channel) {
+        move_channel(agent, p, &p->r.own.address);
+    }
+    own_address_stop_lending(&p->r.own, &p->r.temporary);
+    block_put(agent->blocks, &p->r.temporary);
+    p->r.temporary = in6addr_any;
+    p->r.channel = false;
+}
+
 /* As it was: the temporary address goes. */
 static void
 stay(struct agent *agent, struct permanent *p)
 {
     if (!ipv6_addr_equals(&p->r.temporary, &in6addr_any)) {
-        own_address_return(&p->r.own, &p->r.temporary);
-        if (p->r.channel) {
-            move_channel(agent, p, &p->r.own.address);
-        }
-        block_put(agent->blocks, &p->r.temporary);
+        own_address_put_back(&p->r.own, NULL);
+        return_temporary(agent, p);
     }
-    p->r.temporary = in6addr_any;
-    p->r.channel = false;
     p->state = PERMANENT_HOME;
     permanent_record_clear(&p->r);
 }
@@ -401,7 +414,7 @@ permanent_note_connections(struct agent *agent, const struct session *s)
 }
 
 void
-permanent_left(struct agent *agent, const struct in6_addr *address)
+permanent_hide(struct agent *agent, const struct in6_addr *address)
 {
     struct permanent *p = find_address(agent, address);
 
@@ -413,6 +426,16 @@ permanent_left(struct agent *agent, const struct in6_addr *address)
                      "%s",
                      text_of(p), ovs_strerror(error));
         }
+    }
+}
+
+void
+permanent_left(struct agent *agent, const struct in6_addr *address)
+{
+    struct permanent *p = find_address(agent, address);
+
+    if (p && p->state == PERMANENT_GIVING) {
+        permanent_hide(agent, address);
         p->state = PERMANENT_ASLEEP;
         save(agent);
         events_add(agent, &p->r.session, 0, "the permanent address %s sleeps",
@@ -474,14 +497,7 @@ put_back(struct agent *agent, struct permanent *p)
     p->state = PERMANENT_HOME;
     save(agent);
     own_address_announce(&p->r.own);
-    if (p->r.channel) {
-        move_channel(agent, p, &p->r.own.address);
-    }
-    if (lent) {
-        block_put(agent->blocks, &p->r.temporary);
-    }
-    p->r.temporary = in6addr_any;
-    p->r.channel = false;
+    return_temporary(agent, p);
 }
 
 /* Closes what went away with the address and did not come back. */

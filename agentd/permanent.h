@@ -69,6 +69,8 @@ bool permanent_is_to_lend(const struct agent *, const struct session *);
  * back. */
 void permanent_note_connections(struct agent *, const struct session *);
 
+/* The address has been released: an own one is taken from its interface. */
+void permanent_hide(struct agent *, const struct in6_addr *);
 /* The address has left: it sleeps, if it is an own one. */
 void permanent_left(struct agent *, const struct in6_addr *);
 /* A session's address is to be where it belongs; false: it is no own one. */

@@ -33,6 +33,8 @@ SYSTEM_TESTS = \
 	tests/system/tests/negotiate-refuse.sh \
 	tests/system/tests/notice-forged.sh \
 	tests/system/tests/one-of-many.sh \
+	tests/system/tests/onward-allowed.sh \
+	tests/system/tests/onward-denied.sh \
 	tests/system/tests/permanent-goes-on.sh \
 	tests/system/tests/proxy-arp-bridge.sh \
 	tests/system/tests/proxy-nd.sh \
@@ -42,15 +44,18 @@ SYSTEM_TESTS = \
 	tests/system/tests/state-sealed.sh \
 	tests/system/tests/stream-both-ways.sh \
 	tests/system/tests/stream-whole.sh \
-	tests/system/tests/ticket-sealed.sh
+	tests/system/tests/ticket-sealed.sh \
+	tests/system/tests/whole-address-wake-up.sh
 EXTRA_DIST += $(SYSTEM_TESTS) \
+	tests/system/ask.py \
 	tests/system/fault.sh \
 	tests/system/lib.sh \
 	tests/system/memory.py \
 	tests/system/random-log.c \
 	tests/system/rogue.py \
 	tests/system/sealing.py \
-	tests/system/throttle.py
+	tests/system/throttle.py \
+	tests/system/whole.sh
 dist_noinst_SCRIPTS += tests/system/run
 
 # For instance SYSTEM_TEST_FLAGS=--jobs=4.

@@ -30,6 +30,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
 #define MIN_RETRY 1000  /* ms */
 #define MAX_RETRY 60000 /* ms */
 
+/* With more flows than that a switch is asked for them slice by slice. */
+#define SLICED_MIN 2000
+
 /* Sent with a barrier that is not answered yet. */
 struct batch {
     struct ovs_list list_node; /* In 'batches'. */
@@ -66,7 +69,16 @@ struct bridge_sync {
     uint32_t next_bundle_id;
     uint64_t n_flow_mods; /* Of this connection. */
 
+    /* The dump: first how many flows there are.  Few are asked for at once.
+     * Many would keep the switch from its packets for as long as it tells
+     * them, so they are asked for by cookie, one slice after the other; if
+     * the slices do not hold all, some have cookies that no flow should have,
+     * and then all are asked for. */
     uint32_t dump_xid;
+    uint64_t *slices; /* Cookies still to be asked for. */
+    size_t n_slices;
+    size_t n_counted;           /* Flows that the switch has, by its count. */
+    size_t n_told;              /* That it has told. */
     unsigned int dump_gen;      /* Number of the last dump. */
     long long int dump_time;    /* Of the last sign of it. */
     bool unanswered;            /* The connection before this one was lost
@@ -100,6 +112,7 @@ bridge_sync_destroy(struct bridge_sync *sync)
     if (sync) {
         bridge_sync_stop(sync);
         flow_ledger_destroy(&sync->ledger);
+        free(sync->slices);
         free(sync->name);
         free(sync);
     }
@@ -298,10 +311,55 @@ start_dump(struct bridge_sync *sync)
     sync->synchronised_at = UINT64_MAX;
     sync->dump_gen++;
     sync->dump_time = time_msec();
+    sync->n_slices = 0;
+    sync->dump_xid = send_msg(
+        sync,
+        flow_message_count(sync->cookie, sync->cookie_mask, sync->version));
+    openflow_link_flush(sync->link);
+}
+
+static void
+ask_for_all(struct bridge_sync *sync)
+{
+    sync->n_slices = 0;
+    sync->n_counted = SIZE_MAX;
     sync->dump_xid = send_msg(
         sync,
         flow_message_dump(sync->cookie, sync->cookie_mask, sync->version));
     openflow_link_flush(sync->link);
+}
+
+static void
+ask_for_slice(struct bridge_sync *sync)
+{
+    sync->dump_xid = send_msg(sync,
+                              flow_message_dump(sync->slices[--sync->n_slices],
+                                                UINT64_MAX, sync->version));
+    openflow_link_flush(sync->link);
+}
+
+static void
+handle_count(struct bridge_sync *sync, const struct ofp_header *oh)
+{
+    struct ofputil_aggregate_stats stats;
+
+    sync->dump_time = time_msec();
+    if (ofputil_decode_aggregate_stats_reply(&stats, oh)) {
+        openflow_link_drop(sync->link, "it counts its flows in a form that is "
+                                       "not understood");
+        return;
+    }
+    if (stats.flow_count > SLICED_MIN && stats.flow_count != UINT32_MAX) {
+        free(sync->slices);
+        sync->n_slices = flow_ledger_get_cookies(&sync->ledger, &sync->slices);
+    }
+    if (sync->n_slices) {
+        sync->n_counted = stats.flow_count;
+        sync->n_told = 0;
+        ask_for_slice(sync);
+    } else {
+        ask_for_all(sync);
+    }
 }
 
 /* The switch has a flow under our cookie. */
@@ -313,6 +371,7 @@ note_flow(struct bridge_sync *sync, const struct ofputil_flow_stats *stats)
     }
 
     struct minimatch match;
+    sync->n_told++;
     minimatch_init(&match, &stats->match);
     struct ledger_entry *entry = flow_ledger_find(
         &sync->ledger, stats->table_id, stats->priority, &match);
@@ -388,7 +447,17 @@ handle_flow_stats(struct bridge_sync *sync, const struct ofp_header *oh)
     if (error != EOF) {
         openflow_link_drop(sync->link, "it tells its flows in a form that is "
                                        "not understood");
-    } else if (!ofpmp_more(oh)) {
+    } else if (ofpmp_more(oh)) {
+        return;
+    } else if (sync->n_slices) {
+        ask_for_slice(sync);
+    } else if (sync->n_counted != SIZE_MAX
+               && sync->n_told != sync->n_counted) {
+        VLOG_INFO("%s: some of its flows have unknown cookies, so it is asked "
+                  "for all at once",
+                  sync->name);
+        ask_for_all(sync);
+    } else {
         finish_dump(sync);
     }
 }
@@ -488,6 +557,11 @@ bridge_sync_handle(struct bridge_sync *sync, const struct ofp_header *oh,
 {
     if (sync->state == SYNC_STOPPED) {
         return false;
+    } else if (type == OFPTYPE_AGGREGATE_STATS_REPLY) {
+        if (sync->state == SYNC_DUMPING && ntohl(oh->xid) == sync->dump_xid) {
+            handle_count(sync, oh);
+        }
+        return true;
     } else if (type == OFPTYPE_FLOW_STATS_REPLY) {
         if (sync->state == SYNC_DUMPING && ntohl(oh->xid) == sync->dump_xid) {
             handle_flow_stats(sync, oh);

@@ -110,6 +110,36 @@ flow_ledger_add_stray(struct flow_ledger *ledger, uint8_t table_id,
                                 flow_key_hash(table_id, priority, match)));
 }
 
+static int
+compare_cookies(const void *a_, const void *b_)
+{
+    const uint64_t *a = a_, *b = b_;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
+size_t
+flow_ledger_get_cookies(const struct flow_ledger *ledger, uint64_t **cookiesp)
+{
+    uint64_t *cookies = xmalloc((ledger->n_wanted + 1) * sizeof *cookies);
+    const struct ledger_entry *entry;
+    size_t n_all = 0, n = 0;
+
+    HMAP_FOR_EACH(entry, node, &ledger->entries) {
+        if (entry->n_refs) {
+            cookies[n_all++] = entry->flow->cookie;
+        }
+    }
+    qsort(cookies, n_all, sizeof *cookies, compare_cookies);
+    for (size_t i = 0; i < n_all; i++) {
+        if (!n || cookies[n - 1] != cookies[i]) {
+            cookies[n++] = cookies[i];
+        }
+    }
+    *cookiesp = xrealloc(cookies, (n + 1) * sizeof *cookies);
+    return n;
+}
+
 void
 flow_ledger_set_refused(struct flow_ledger *ledger, struct ledger_entry *entry,
                         bool refused)
@@ -127,6 +157,8 @@ ref(struct flow_ledger *ledger, struct baton_flow *flow)
     struct ledger_entry *entry = find(ledger, hash, flow->table_id,
                                       flow->priority, &flow->match);
 
+    flow->cookie |= (uint64_t) (hash % FLOW_LEDGER_SLICES)
+                    << FLOW_LEDGER_SLICE_SHIFT;
     if (!entry) {
         entry = insert(ledger, flow, hash);
     } else if (entry->n_refs && baton_flow_does_same(entry->flow, flow)) {

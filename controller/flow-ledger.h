@@ -34,6 +34,12 @@ struct ledger_entry {
     unsigned int seen; /* The dump in which it was found right. */
 };
 
+/* To each flow's cookie the ledger adds which slice it is in, by its match.  A
+ * switch finds the flows of one cookie at once, and tells those of a slice
+ * without keeping its packets waiting for long. */
+#define FLOW_LEDGER_SLICES 256
+#define FLOW_LEDGER_SLICE_SHIFT 16
+
 struct flow_ledger {
     struct hmap entries;     /* Of "struct ledger_entry"s. */
     struct hmap pieces;      /* By key. */
@@ -57,6 +63,10 @@ struct ledger_entry *flow_ledger_find(const struct flow_ledger *,
 /* The switch has a flow that should not be there: puts it in 'changed'. */
 void flow_ledger_add_stray(struct flow_ledger *, uint8_t table_id,
                            uint16_t priority, const struct minimatch *);
+
+/* The cookies of all that should be there, each once, in an array that the
+ * caller frees.  Returns how many. */
+size_t flow_ledger_get_cookies(const struct flow_ledger *, uint64_t **cookies);
 
 void flow_ledger_set_refused(struct flow_ledger *, struct ledger_entry *,
                              bool refused);

@@ -89,11 +89,12 @@ flow_message_delete_all(uint64_t cookie, uint64_t cookie_mask,
     return msg;
 }
 
-struct ofpbuf *
-flow_message_dump(uint64_t cookie, uint64_t cookie_mask,
-                  enum ofp_version version)
+static struct ofpbuf *
+request_stats(uint64_t cookie, uint64_t cookie_mask, bool aggregate,
+              enum ofp_version version)
 {
     struct ofputil_flow_stats_request request = {
+        .aggregate = aggregate,
         .match = MATCH_CATCHALL_INITIALIZER,
         .cookie = htonll(cookie),
         .cookie_mask = htonll(cookie_mask),
@@ -103,6 +104,20 @@ flow_message_dump(uint64_t cookie, uint64_t cookie_mask,
     };
     return ofputil_encode_flow_stats_request(
         &request, ofputil_protocol_from_ofp_version(version));
+}
+
+struct ofpbuf *
+flow_message_count(uint64_t cookie, uint64_t cookie_mask,
+                   enum ofp_version version)
+{
+    return request_stats(cookie, cookie_mask, true, version);
+}
+
+struct ofpbuf *
+flow_message_dump(uint64_t cookie, uint64_t cookie_mask,
+                  enum ofp_version version)
+{
+    return request_stats(cookie, cookie_mask, false, version);
 }
 
 bool

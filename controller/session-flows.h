@@ -78,6 +78,7 @@ enum baton_table {
 /* Cookies: all of Baton's flows match BATON_COOKIE/BATON_COOKIE_MASK. */
 #define BATON_COOKIE UINT64_C(0xba70000000000000)
 #define BATON_COOKIE_MASK UINT64_C(0xffff000000000000)
+/* Bits 16 to 23 are the ledger's (flow-ledger.h). */
 /* In the low 16 bits: which kind of flow it is, which a packet-in tells. */
 enum baton_flow_kind {
     BATON_FLOW_PIPELINE,

@@ -49,9 +49,10 @@ set_end(const struct sockaddr_storage *ss, __be32 address[4], __be16 *port,
 static bool
 entry_init(struct closing_entry *e, int fd)
 {
-    struct sockaddr_storage local, peer;
+    struct sockaddr_storage local = { .ss_family = AF_UNSPEC };
+    struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
     socklen_t len = sizeof local;
-    int protocol;
+    int protocol = 0;
 
     memset(e, 0, sizeof *e);
     if (getsockname(fd, (struct sockaddr *) &local, &len)

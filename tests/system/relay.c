@@ -81,7 +81,7 @@ add(struct relay *r, int fd)
 static bool
 accept_client(struct relay *r)
 {
-    struct sockaddr_in peer;
+    struct sockaddr_in peer = { .sin_port = 0 };
     socklen_t len = sizeof peer;
     int client = accept(r->listener, (struct sockaddr *) &peer, &len);
 

@@ -9,7 +9,7 @@ expect_disconnects
 expect_log 'nothing comes through the tunnel'
 expect_log 'ovs-vswitchd.log:'
 expect_log '(vconn|openflow_link|stream_vconn|bridge)[^|]*\|WARN\|'
-make_file file 60000000
+make_file file 160000000
 
 cut() {
     on router ip link set site2 down
@@ -83,5 +83,5 @@ done
 
 say "and it comes home, whole"
 move tv "$session" laptop
-wait_exit 90 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
+wait_exit 100 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
 assert_same_bytes "$work/got-file" "$sandbox/files/file"

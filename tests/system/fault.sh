@@ -299,12 +299,17 @@ assert_no_more_fds() {
 
 # warm_up: there and back once, so that what stays open is open; then a
 # download of "file" begins, its process 'curl', and descriptors are counted.
+# With "--slow BYTES" it lasts until assert_whole.
 warm_up() {
     move laptop "$session" tv
     rest
     move tv "$session" laptop
     rest
-    download file "$@"
+    if [ "${1:-}" = --slow ]; then
+        slow_download file "$2"
+    else
+        download file "$@"
+    fi
     curl=$pid
     wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 100000
     mark_fds
@@ -312,6 +317,7 @@ warm_up() {
 
 # assert_whole: the download that warm_up began ends well.
 assert_whole() {
+    hurry
     wait_exit 30 "$curl" || fail "curl: $(cat "$work/curl-file.err.txt")"
     assert_same_bytes "$work/got-file" "$sandbox/files/file"
 }

@@ -23,7 +23,7 @@ print(head + "services:\n"
 faults_up --devices=laptop,tv,phone,car,desk,shed --policy="$work/policy.yaml"
 make_file file 24000000
 serve_on laptop
-warm_up --limit-rate 2M
+warm_up --slow 400000
 
 # refused DEVICE REGEX [BATON-OPTION...]
 refused() {

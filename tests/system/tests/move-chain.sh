@@ -12,8 +12,8 @@ names=$(IFS=,; echo "${devices[*]}")
 sandbox_up --devices="$names" --policy="$work/policy.yaml"
 make_file file 30000000
 serve_on laptop
-slow_download file 1000000
-wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 500000
+slow_download file 150000
+wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 100000
 at=laptop
 
 # pass_to DEVICE [OPTION...]

@@ -78,3 +78,7 @@ by_temporary() {
 no_programs() {
     [ -z "$(pids_of "$1" baton-serve)$(pids_of "$1" baton-stream)" ]
 }
+
+is_registered() {
+    [ -n "$(endpoint_of "$1")" ]
+}

@@ -250,6 +250,19 @@ handle_epoch(struct agent *agent, const struct json *json, bool owned)
     }
 }
 
+void
+agent_handle_epoch(struct agent *agent, const struct json *params)
+{
+    struct message m = MESSAGE_INITIALIZER(params);
+    const char *owner = message_get_optional_string(&m, "owner",
+                                                    MESSAGE_NAME_MAX);
+
+    free(message_finish(&m));
+    /* Our own at a higher epoch: an abort that we did not hear of. */
+    handle_epoch(agent, params,
+                 owner && !strcmp(owner, identity_get_name(agent->identity)));
+}
+
 /* The controller. */
 
 static void
@@ -333,7 +346,7 @@ handle_controller_message(struct agent *agent, const struct jsonrpc_msg *msg)
         return;
     }
     if (msg->type == JSONRPC_NOTIFY && !strcmp(msg->method, "epoch")) {
-        handle_epoch(agent, link_msg_params(msg), false);
+        agent_handle_epoch(agent, link_msg_params(msg));
     } else if (msg->type == JSONRPC_NOTIFY
                && !strcmp(msg->method, "address-free")) {
         handle_address_free(agent, link_msg_params(msg));

@@ -26,6 +26,7 @@ struct blocks;
 struct controller_link;
 struct held_addresses;
 struct identity;
+struct json;
 struct late_packets;
 struct peers;
 struct permanents;
@@ -97,6 +98,9 @@ void agent_reclaim_leftover(struct agent *, const struct in6_addr *);
 
 /* The controller is told of a session that was opened here or came. */
 void agent_announce(struct agent *, const struct session *);
+/* The controller's "epoch": what we hold at a lower one is another's, or has
+ * that epoch. */
+void agent_handle_epoch(struct agent *, const struct json *params);
 struct json *agent_announcement(const struct session *);
 
 /* Ends 'session' here: its application has closed it, or is gone.  The

@@ -418,6 +418,26 @@ give_handle_refuse(struct handover *h, const char *reason)
     free(why);
 }
 
+/* Refused, "not-owner": an abort of an earlier move that this agent has not
+ * heard of has raised the epoch, or else the session is another's. */
+static void
+learn_epoch(struct handover *h, const struct json *error)
+{
+    struct message m = MESSAGE_INITIALIZER(error);
+    const char *owner = message_get_optional_string(&m, "owner",
+                                                    MESSAGE_NAME_MAX);
+    uint64_t epoch = owner ? message_get_integer(&m, "epoch", 0,
+                                                 UINT64_C(1) << 53)
+                           : 0;
+    char *bad = message_finish(&m);
+
+    if (!bad && owner
+        && !strcmp(owner, identity_get_name(h->agent->identity))) {
+        h->session->epoch = MAX(h->session->epoch, epoch);
+    }
+    free(bad);
+}
+
 void
 give_handle_reply(struct handover *h, const struct jsonrpc_msg *msg)
 {
@@ -425,6 +445,9 @@ give_handle_reply(struct handover *h, const struct jsonrpc_msg *msg)
 
     h->introduce_id = h->prepare_id = 0;
     if (msg->type == JSONRPC_ERROR) {
+        if (introduced) {
+            learn_epoch(h, msg->error);
+        }
         if (introduced || h->state == GIVE_PREPARING) {
             give_fail(h, EACCES, link_msg_error_reason(msg));
         }
@@ -578,6 +601,8 @@ give_finish_resuming(struct handover *h)
 
     if (s && !s->handover) {
         session_settle_sockets(s);
+        /* The controller may have aborted it, and we not have heard that. */
+        agent_announce(h->agent, s);
     }
     handover_destroy(h);
 }

@@ -640,6 +640,19 @@ handle_relay(struct agent *agent, const struct json *params)
     free(bytes);
 }
 
+/* An abort of what this agent, or the one before it, has given up before the
+ * decision: the session is here, at the new epoch.  Were it another's by now,
+ * we would have heard a higher one. */
+static void
+raise_epoch(struct agent *agent, const struct uuid *session, uint64_t epoch)
+{
+    struct session *s = session_find(&agent->sessions, session);
+
+    if (s && (!s->handover || handover_is_giving(s->handover))) {
+        s->epoch = MAX(s->epoch, epoch);
+    }
+}
+
 static void
 handle_decision(struct agent *agent, enum handover_outcome outcome,
                 const struct json *params)
@@ -679,6 +692,8 @@ handle_decision(struct agent *agent, enum handover_outcome outcome,
             }
             take_decided(h, outcome, epoch, reason);
         }
+    } else if (!h && outcome == HANDOVER_ABORTED) {
+        raise_epoch(agent, &session, epoch);
     }
     agent_note_epoch(agent, &session, epoch);
 }

@@ -1014,19 +1014,38 @@ world_reply(struct world_end *end, const char *method, const char *format, ...)
     json_destroy(id);
 }
 
-void
-world_reply_error(struct world_end *end, const char *method)
+static void
+reply_error(struct world_end *end, const char *method, struct json *error)
 {
     struct json *id = last_request(end, method);
-    struct json *error = json_object_create();
     struct jsonrpc_msg *msg;
 
-    json_object_put_string(error, "code", "policy");
-    json_object_put_string(error, "reason", "policy forbids it");
     msg = jsonrpc_create_error(error, id);
     msg->type = JSONRPC_ERROR; /* As it is when it came over the wire. */
     handle(end, msg);
     json_destroy(id);
+}
+
+void
+world_reply_error(struct world_end *end, const char *method)
+{
+    struct json *error = json_object_create();
+
+    json_object_put_string(error, "code", "policy");
+    json_object_put_string(error, "reason", "policy forbids it");
+    reply_error(end, method, error);
+}
+
+void
+world_reply_not_owner(struct world_end *end, const char *owner, int epoch)
+{
+    struct json *error = json_object_create();
+
+    json_object_put_string(error, "code", "not-owner");
+    json_object_put_string(error, "reason", "not at that epoch");
+    json_object_put_string(error, "owner", owner);
+    json_object_put(error, "epoch", json_integer_create(epoch));
+    reply_error(end, "introduce", error);
 }
 
 void

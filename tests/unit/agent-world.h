@@ -112,6 +112,8 @@ void world_controller(struct world_end *, const char *method,
 void world_reply(struct world_end *, const char *method, const char *result,
                  ...) __attribute__((format(printf, 3, 4)));
 void world_reply_error(struct world_end *, const char *method);
+/* Answers the last "introduce". */
+void world_reply_not_owner(struct world_end *, const char *owner, int epoch);
 void world_frames(struct world_end *from, struct world_end *to);
 void world_frame(struct world_end *from, struct world_end *to,
                  enum peer_frame_type, const void *, size_t);

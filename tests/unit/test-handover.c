@@ -1141,6 +1141,64 @@ test_moves_on_before_owned(void)
     world_end();
 }
 
+static void
+say_epoch(int epoch, const char *owner)
+{
+    struct json *params = json_object_create();
+
+    json_object_put_string(params, "session", SESSION);
+    json_object_put_string(params, "address", "10.1.0.100");
+    json_object_put(params, "epoch", json_integer_create(epoch));
+    json_object_put_string(params, "owner", owner);
+    world_run(&world_t);
+    agent_handle_epoch(&world_t.agent, params);
+    json_destroy(params);
+}
+
+/* An abort raises the epoch of a session also where nobody heard of it, and
+ * the session stays. */
+static void
+test_abort_that_was_not_heard(void)
+{
+    char *error = NULL;
+
+    /* It comes when all is over: the database was away. */
+    bring_to(ACCEPTED);
+    world_reply(&world_t, "prepare", "{}");
+    world_warp(HANDOVER_PAUSE_TIMEOUT + HANDOVER_STATE_TIMEOUT
+               + HANDOVER_DRAIN_TIMEOUT);
+    CU_ASSERT_PTR_NULL(world_handover(&world_t));
+    CU_ASSERT_EQUAL(s->epoch, 0);
+    decide(&world_t, "aborted");
+    CU_ASSERT_EQUAL(s->epoch, 1);
+    assert_owner_as_it_was();
+    world_end();
+
+    /* It does not come: the controller is asked, in its own way. */
+    bring_to(ACCEPTED);
+    world_reply(&world_t, "prepare", "{}");
+    world_forget(&world_t);
+    world_warp(HANDOVER_PAUSE_TIMEOUT + HANDOVER_STATE_TIMEOUT
+               + HANDOVER_DRAIN_TIMEOUT);
+    CU_ASSERT_EQUAL(world_sent(&world_t, "announce"), 1);
+    say_epoch(1, "laptop");
+    CU_ASSERT_EQUAL(s->epoch, 1);
+    CU_ASSERT_PTR_NOT_NULL(session_find(&world_t.agent.sessions, &s_id));
+    say_epoch(2, "tv");
+    CU_ASSERT_PTR_NULL(session_find(&world_t.agent.sessions, &s_id));
+    world_end();
+
+    /* The next move is refused for it. */
+    begin();
+    world_reply_not_owner(&world_t, "phone", 3);
+    CU_ASSERT_EQUAL(s->epoch, 0);
+    CU_ASSERT_FATAL(
+        give_start(&world_t.agent, s, "tv", "", world_mover, NULL, &error));
+    world_reply_not_owner(&world_t, "laptop", 3);
+    CU_ASSERT_EQUAL(s->epoch, 3);
+    world_end();
+}
+
 int
 main(void)
 {
@@ -1185,6 +1243,7 @@ main(void)
         { "terms differ", test_terms_differ },
         { "service is not here", test_service_is_not_here },
         { "old epochs", test_old_epochs_are_refused },
+        { "an abort that was not heard", test_abort_that_was_not_heard },
         { "session ends", test_session_ends_while_it_moves },
         { "application dies", test_application_dies },
         { "application refuses", test_application_refuses },

@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	tests/bench/breakdown.py \
 	tests/bench/floor.py \
 	tests/bench/handover.py \
+	tests/bench/handover_foreign.py \
 	tests/bench/main_job.py \
 	tests/bench/rate.py \
 	tests/bench/report.py \

@@ -8,7 +8,8 @@
  *
  * Sends packets, 10,000 a second, out of eth0 in NETNS, and has the bridge
  * behind MGMT send them to one and the other port in turn, whose far ends are
- * eth0 in NETNS-A and NETNS-B.  One flow, with a cookie of its own, which is
+ * eth0 in NETNS-A and NETNS-B.  A port that is written PORT/ADDRESS/KEY is a
+ * flow-based tunnel's, and the far end is behind it.  One flow, with a cookie of its own, which is
  * deleted at the end.  Prints microseconds, one line a flow-mod. */
 
 #include <errno.h>
@@ -32,7 +33,9 @@
 #include "dp-packet.h"
 #include "fatal-signal.h"
 #include "flow.h"
+#include "byte-order.h"
 #include "openvswitch/match.h"
+#include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-msgs.h"
@@ -134,6 +137,42 @@ send_packets(void *fd_)
 
 /* The switch. */
 
+struct way {
+    int port;
+    ovs_be32 tunnel; /* 0: none. */
+    uint64_t key;
+};
+
+static struct way
+parse_way(const char *s)
+{
+    struct way way = { .port = atoi(s) };
+    char address[64];
+    unsigned int key;
+
+    if (strchr(s, '/')) {
+        if (sscanf(s, "%*d/%63[^/]/%u", address, &key) != 2
+            || !ip_parse(address, &way.tunnel)) {
+            ovs_fatal(0, "%s: not PORT/ADDRESS/KEY", s);
+        }
+        way.key = key;
+    }
+    return way;
+}
+
+static void
+put_output(struct ofpbuf *ofpacts, const struct way *way)
+{
+    if (way->tunnel) {
+        union mf_value value = { .be32 = way->tunnel };
+
+        ofpact_put_set_field(ofpacts, mf_from_id(MFF_TUN_DST), &value, NULL);
+        value.be64 = htonll(way->key);
+        ofpact_put_set_field(ofpacts, mf_from_id(MFF_TUN_ID), &value, NULL);
+    }
+    ofpact_put_OUTPUT(ofpacts)->port = u16_to_ofp(way->port);
+}
+
 static struct vconn *
 connect_to_bridge(const char *mgmt)
 {
@@ -153,7 +192,7 @@ connect_to_bridge(const char *mgmt)
 }
 
 static void
-send_flow_mod(struct vconn *vconn, uint16_t command, int port)
+send_flow_mod(struct vconn *vconn, uint16_t command, const struct way *way)
 {
     struct match match = MATCH_CATCHALL_INITIALIZER;
     struct ofputil_flow_mod fm = {
@@ -164,7 +203,7 @@ send_flow_mod(struct vconn *vconn, uint16_t command, int port)
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
     };
-    uint64_t stub[64 / 8];
+    uint64_t stub[128 / 8];
     struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
     ovs_be32 destination;
     int error;
@@ -174,7 +213,7 @@ send_flow_mod(struct vconn *vconn, uint16_t command, int port)
     match_set_nw_dst(&match, destination);
     minimatch_init(&fm.match, &match);
     if (command == OFPFC_ADD) {
-        ofpact_put_OUTPUT(&ofpacts)->port = u16_to_ofp(port);
+        put_output(&ofpacts, way);
     }
     fm.ofpacts = ofpacts.data;
     fm.ofpacts_len = ofpacts.size;
@@ -281,10 +320,10 @@ main(int argc, char *argv[])
     int sender = open_packet_socket(argv[2], false);
     int receivers[2] = { open_packet_socket(argv[3], true),
                          open_packet_socket(argv[5], true) };
-    int ports[2] = { atoi(argv[4]), atoi(argv[6]) };
+    struct way ways[2] = { parse_way(argv[4]), parse_way(argv[6]) };
     int count = atoi(argv[7]);
 
-    send_flow_mod(vconn, OFPFC_ADD, ports[0]);
+    send_flow_mod(vconn, OFPFC_ADD, &ways[0]);
     pthread_t thread = ovs_thread_create("sender", send_packets, &sender);
     first_packet(receivers[0]);
     for (int i = 1; i <= count; i++) {
@@ -292,12 +331,12 @@ main(int argc, char *argv[])
 
         rest(receivers[to]);
         int64_t begin = now_ns();
-        send_flow_mod(vconn, OFPFC_ADD, ports[to]);
+        send_flow_mod(vconn, OFPFC_ADD, &ways[to]);
         printf("%.1f\n", (first_packet(receivers[to]) - begin) / 1e3);
     }
     atomic_store(&stop_sending, true);
     xpthread_join(thread, NULL);
-    send_flow_mod(vconn, OFPFC_DELETE_STRICT, 0);
+    send_flow_mod(vconn, OFPFC_DELETE_STRICT, NULL);
     vconn_close(vconn);
     return 0;
 }

@@ -11,6 +11,8 @@
 #include "openvswitch/list.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofp-table.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
@@ -51,6 +53,12 @@ enum sync_state {
     SYNC_RUNNING,
 };
 
+/* What a switch is asked for at once. */
+struct dump_part {
+    uint64_t cookie, cookie_mask;
+    uint8_t table_id; /* Or OFPTT_ALL. */
+};
+
 struct bridge_sync {
     char *name;
     uint64_t cookie, cookie_mask;
@@ -69,16 +77,16 @@ struct bridge_sync {
     uint32_t next_bundle_id;
     uint64_t n_flow_mods; /* Of this connection. */
 
-    /* The dump: first how many flows there are.  Few are asked for at once.
-     * Many would keep the switch from its packets for as long as it tells
-     * them, so they are asked for by cookie, one slice after the other; if
-     * the slices do not hold all, some have cookies that no flow should have,
-     * and then all are asked for. */
+    /* The dump: first how many flows there are in each table.  Few are asked
+     * for at once.  Many would keep the switch from its packets for as long as
+     * it tells them, so they are asked for in parts, by cookie; if the parts
+     * are not all that our tables hold, something is there that we do not
+     * know, and then all are asked for. */
     uint32_t dump_xid;
-    uint64_t *slices; /* Cookies still to be asked for. */
-    size_t n_slices;
-    size_t n_counted;           /* Flows that the switch has, by its count. */
-    size_t n_told;              /* That it has told. */
+    struct dump_part *parts; /* Still to be asked for. */
+    size_t n_parts, allocated_parts;
+    size_t n_counted; /* Flows in our tables; SIZE_MAX: does not matter. */
+    size_t n_told;    /* That the switch has told. */
     unsigned int dump_gen;      /* Number of the last dump. */
     long long int dump_time;    /* Of the last sign of it. */
     bool unanswered;            /* The connection before this one was lost
@@ -112,7 +120,7 @@ bridge_sync_destroy(struct bridge_sync *sync)
     if (sync) {
         bridge_sync_stop(sync);
         flow_ledger_destroy(&sync->ledger);
-        free(sync->slices);
+        free(sync->parts);
         free(sync->name);
         free(sync);
     }
@@ -311,54 +319,110 @@ start_dump(struct bridge_sync *sync)
     sync->synchronised_at = UINT64_MAX;
     sync->dump_gen++;
     sync->dump_time = time_msec();
-    sync->n_slices = 0;
+    sync->n_parts = sync->n_counted = sync->n_told = 0;
     sync->dump_xid = send_msg(
-        sync,
-        flow_message_count(sync->cookie, sync->cookie_mask, sync->version));
+        sync, ofpraw_alloc(OFPRAW_OFPST_TABLE_REQUEST, sync->version, 0));
     openflow_link_flush(sync->link);
 }
 
 static void
 ask_for_all(struct bridge_sync *sync)
 {
-    sync->n_slices = 0;
+    sync->n_parts = 0;
     sync->n_counted = SIZE_MAX;
     sync->dump_xid = send_msg(
-        sync,
-        flow_message_dump(sync->cookie, sync->cookie_mask, sync->version));
+        sync, flow_message_dump(sync->cookie, sync->cookie_mask, OFPTT_ALL,
+                                sync->version));
     openflow_link_flush(sync->link);
 }
 
 static void
-ask_for_slice(struct bridge_sync *sync)
+add_part(struct bridge_sync *sync, uint64_t cookie, uint64_t cookie_mask,
+         uint8_t table_id)
 {
-    sync->dump_xid = send_msg(sync,
-                              flow_message_dump(sync->slices[--sync->n_slices],
-                                                UINT64_MAX, sync->version));
-    openflow_link_flush(sync->link);
+    struct dump_part *part;
+
+    if (sync->n_parts >= sync->allocated_parts) {
+        sync->parts = x2nrealloc(sync->parts, &sync->allocated_parts,
+                                 sizeof *sync->parts);
+    }
+    part = &sync->parts[sync->n_parts++];
+    part->cookie = cookie;
+    part->cookie_mask = cookie_mask;
+    part->table_id = table_id;
 }
 
 static void
-handle_count(struct bridge_sync *sync, const struct ofp_header *oh)
+ask_for_part(struct bridge_sync *sync)
 {
-    struct ofputil_aggregate_stats stats;
+    const struct dump_part *part = &sync->parts[--sync->n_parts];
 
-    sync->dump_time = time_msec();
-    if (ofputil_decode_aggregate_stats_reply(&stats, oh)) {
-        openflow_link_drop(sync->link, "it counts its flows in a form that is "
-                                       "not understood");
+    sync->dump_xid = send_msg(
+        sync, flow_message_dump(part->cookie, part->cookie_mask,
+                                part->table_id, sync->version));
+    openflow_link_flush(sync->link);
+}
+
+/* It is known how many flows there are.  Tables that should have none of ours
+ * are parts already. */
+static void
+ask_for_flows(struct bridge_sync *sync)
+{
+    uint64_t *cookies;
+    size_t n;
+
+    if (sync->n_counted <= SLICED_MIN) {
+        ask_for_all(sync);
         return;
     }
-    if (stats.flow_count > SLICED_MIN && stats.flow_count != UINT32_MAX) {
-        free(sync->slices);
-        sync->n_slices = flow_ledger_get_cookies(&sync->ledger, &sync->slices);
+    n = flow_ledger_get_cookies(&sync->ledger, &cookies);
+    for (size_t i = 0; i < n; i++) {
+        add_part(sync, cookies[i], UINT64_MAX, OFPTT_ALL);
     }
-    if (sync->n_slices) {
-        sync->n_counted = stats.flow_count;
-        sync->n_told = 0;
-        ask_for_slice(sync);
+    free(cookies);
+    if (sync->n_parts) {
+        ask_for_part(sync);
     } else {
         ask_for_all(sync);
+    }
+}
+
+/* Which tables should have flows of ours? */
+static void
+find_tables(const struct bridge_sync *sync, bool tables[UINT8_MAX + 1])
+{
+    const struct ledger_entry *entry;
+
+    memset(tables, 0, (UINT8_MAX + 1) * sizeof *tables);
+    HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
+        tables[entry->flow->table_id] |= entry->n_refs > 0;
+    }
+}
+
+static void
+handle_table_stats(struct bridge_sync *sync, const struct ofp_header *oh)
+{
+    struct ofpbuf msg = ofpbuf_const_initializer(oh, ntohs(oh->length));
+    struct ofputil_table_features features;
+    struct ofputil_table_stats stats;
+    bool tables[UINT8_MAX + 1];
+    int error;
+
+    sync->dump_time = time_msec();
+    find_tables(sync, tables);
+    while (
+        !(error = ofputil_decode_table_stats_reply(&msg, &stats, &features))) {
+        if (tables[stats.table_id]) {
+            sync->n_counted += stats.active_count;
+        } else if (stats.active_count) {
+            add_part(sync, sync->cookie, sync->cookie_mask, stats.table_id);
+        }
+    }
+    if (error != EOF) {
+        openflow_link_drop(sync->link, "it tells of its tables in a form that "
+                                       "is not understood");
+    } else if (!ofpmp_more(oh)) {
+        ask_for_flows(sync);
     }
 }
 
@@ -449,13 +513,13 @@ handle_flow_stats(struct bridge_sync *sync, const struct ofp_header *oh)
                                        "not understood");
     } else if (ofpmp_more(oh)) {
         return;
-    } else if (sync->n_slices) {
-        ask_for_slice(sync);
+    } else if (sync->n_parts) {
+        ask_for_part(sync);
     } else if (sync->n_counted != SIZE_MAX
                && sync->n_told != sync->n_counted) {
-        VLOG_INFO("%s: some of its flows have unknown cookies, so it is asked "
-                  "for all at once",
-                  sync->name);
+        VLOG_INFO("%s: %" PRIuSIZE " of the %" PRIuSIZE " flows in our tables "
+                  "are as they may be, so it is asked for all at once",
+                  sync->name, sync->n_told, sync->n_counted);
         ask_for_all(sync);
     } else {
         finish_dump(sync);
@@ -557,9 +621,9 @@ bridge_sync_handle(struct bridge_sync *sync, const struct ofp_header *oh,
 {
     if (sync->state == SYNC_STOPPED) {
         return false;
-    } else if (type == OFPTYPE_AGGREGATE_STATS_REPLY) {
+    } else if (type == OFPTYPE_TABLE_STATS_REPLY) {
         if (sync->state == SYNC_DUMPING && ntohl(oh->xid) == sync->dump_xid) {
-            handle_count(sync, oh);
+            handle_table_stats(sync, oh);
         }
         return true;
     } else if (type == OFPTYPE_FLOW_STATS_REPLY) {

@@ -89,35 +89,20 @@ flow_message_delete_all(uint64_t cookie, uint64_t cookie_mask,
     return msg;
 }
 
-static struct ofpbuf *
-request_stats(uint64_t cookie, uint64_t cookie_mask, bool aggregate,
-              enum ofp_version version)
+struct ofpbuf *
+flow_message_dump(uint64_t cookie, uint64_t cookie_mask, uint8_t table_id,
+                  enum ofp_version version)
 {
     struct ofputil_flow_stats_request request = {
-        .aggregate = aggregate,
         .match = MATCH_CATCHALL_INITIALIZER,
         .cookie = htonll(cookie),
         .cookie_mask = htonll(cookie_mask),
         .out_port = OFPP_ANY,
         .out_group = OFPG_ANY,
-        .table_id = OFPTT_ALL,
+        .table_id = table_id,
     };
     return ofputil_encode_flow_stats_request(
         &request, ofputil_protocol_from_ofp_version(version));
-}
-
-struct ofpbuf *
-flow_message_count(uint64_t cookie, uint64_t cookie_mask,
-                   enum ofp_version version)
-{
-    return request_stats(cookie, cookie_mask, true, version);
-}
-
-struct ofpbuf *
-flow_message_dump(uint64_t cookie, uint64_t cookie_mask,
-                  enum ofp_version version)
-{
-    return request_stats(cookie, cookie_mask, false, version);
 }
 
 bool

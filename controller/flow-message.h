@@ -21,12 +21,9 @@ struct ofpbuf *flow_message_delete(const struct baton_flow *, uint64_t cookie,
 /* Deletes everything under the cookie. */
 struct ofpbuf *flow_message_delete_all(uint64_t cookie, uint64_t cookie_mask,
                                        enum ofp_version);
-/* Asks how many flows are under the cookie. */
-struct ofpbuf *flow_message_count(uint64_t cookie, uint64_t cookie_mask,
-                                  enum ofp_version);
-/* Asks for everything under the cookie. */
+/* Asks for everything under the cookie in that table, or OFPTT_ALL. */
 struct ofpbuf *flow_message_dump(uint64_t cookie, uint64_t cookie_mask,
-                                 enum ofp_version);
+                                 uint8_t table_id, enum ofp_version);
 
 /* Is what the switch told what we would send it, but for table, priority and
  * match? */

@@ -9,6 +9,7 @@ UNIT_TESTS += tests/unit/test-attachment
 UNIT_TESTS += tests/unit/test-attachment-frame
 UNIT_TESTS += tests/unit/test-baton-ctl
 UNIT_TESTS += tests/unit/test-block
+UNIT_TESTS += tests/unit/test-database
 UNIT_TESTS += tests/unit/test-device
 UNIT_TESTS += tests/unit/test-handoff
 UNIT_TESTS += tests/unit/test-handover
@@ -79,6 +80,14 @@ tests_unit_test_libbaton_SOURCES = tests/unit/test-libbaton.c
 tests_unit_test_libbaton_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 tests_unit_test_libbaton_LDADD = lib/libbaton.la agentd/libagentd.la \
 	$(UNIT_LDADD)
+
+# With an ovsdb-server of its own.
+tests_unit_test_database_SOURCES = tests/unit/test-database.c \
+	tests/unit/unit.h
+tests_unit_test_database_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller \
+	-DBATON_SCHEMA_DIR=\"$(abs_top_srcdir)/schemas\" \
+	-DBATON_SCHEMA=\"$(abs_top_srcdir)/schemas/baton.ovsschema\"
+tests_unit_test_database_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 tests_unit_test_session_flows_SOURCES = \
 	tests/unit/test-session-flows.c tests/unit/unit.h

@@ -20,10 +20,10 @@ for family in 4 6; do
     far=10.1.0.2
     [ $family = 4 ] || far=fd00:1::2
     say "IPv$family: $own moves, with what two applications have open"
-    wait_for 20 "the controller to name $own" has_own laptop $own
+    wait_for 20 "the controller to name $own" has_own laptop "$own"
     # The one before it may still end.
     serve_on laptop --permanent --family=$family
-    assert_equal "$address" $own
+    assert_equal "$address" "$own"
     slow_download file 1000000
     download_pid=$pid
     streams=()
@@ -36,16 +36,16 @@ for family in 4 6; do
     stream_pid=$pid
     wait_for 10 "the stream's socket" grep -q ^address "$work/stream.txt"
     start_on correspondent far baton-stream --correspondent --family=$family \
-        --send="$(in_url $own):9000" --rate=500
+        --send="$(in_url "$own"):9000" --rate=500
     far_pid=$pid
     wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 500000
     move laptop "$own" tv
-    wait_for 10 "laptop to let go of $own" not_bound laptop $own
-    has_own laptop $own asleep > /dev/null ||
+    wait_for 10 "laptop to let go of $own" not_bound laptop "$own"
+    has_own laptop "$own" asleep > /dev/null ||
         fail "laptop does not know that it sleeps"
     [ $family = 6 ] ||
         wait_for 5 "the channel by a temporary address" by_temporary laptop
-    check_silence laptop $own
+    check_silence laptop "$own"
 
     say "it is awake for all else, and for the controller"
     on laptop curl -sS --max-time 5 -o /dev/null "http://$(in_url $far):1/" \
@@ -57,7 +57,7 @@ for family in 4 6; do
     say "on to phone, and woken with everything"
     move tv "$own" phone
     on laptop baton wake || fail "baton wake"
-    bound laptop $own > /dev/null || fail "$own is not back"
+    bound laptop "$own" > /dev/null || fail "$own is not back"
     [ $family = 6 ] ||
         wait_for 10 "the channel by $own" endpoint_is laptop \
             "ssl:$own:6655"

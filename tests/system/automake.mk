@@ -26,6 +26,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/foreign-faults.sh \
 	tests/system/tests/foreign-size.sh \
 	tests/system/tests/generator-unique.sh \
+	tests/system/tests/lease-kept.sh \
 	tests/system/tests/move-back.sh \
 	tests/system/tests/move-chain.sh \
 	tests/system/tests/move-foreign-subnet.sh \

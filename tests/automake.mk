@@ -26,6 +26,7 @@ UNIT_TESTS += tests/unit/test-methods
 UNIT_TESTS += tests/unit/test-note
 UNIT_TESTS += tests/unit/test-onward
 UNIT_TESTS += tests/unit/test-packet-queue
+UNIT_TESTS += tests/unit/test-permanent
 UNIT_TESTS += tests/unit/test-peer-link
 UNIT_TESTS += tests/unit/test-policy
 UNIT_TESTS += tests/unit/test-record
@@ -40,6 +41,7 @@ UNIT_TESTS += tests/unit/test-ticket
 UNIT_TESTS += tests/unit/test-timeline-draw
 UNIT_TESTS += tests/unit/test-transfer
 UNIT_TESTS += tests/unit/test-transfer-checks
+UNIT_TESTS += tests/unit/test-whole-state
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
@@ -155,6 +157,12 @@ tests_unit_test_record_SOURCES = tests/unit/test-record.c tests/unit/unit.h
 tests_unit_test_record_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_record_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
+tests_unit_test_permanent_SOURCES = tests/unit/test-permanent.c \
+	$(CONTROLLER_WORLD)
+tests_unit_test_permanent_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_permanent_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
+tests_unit_test_permanent_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
 tests_unit_test_transfer_checks_SOURCES = \
 	tests/unit/test-transfer-checks.c $(CONTROLLER_WORLD)
 tests_unit_test_transfer_checks_CPPFLAGS = $(AM_CPPFLAGS) \
@@ -265,6 +273,11 @@ tests_unit_test_handoff_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=socket_state_get_info \
 	-Wl,--wrap=address_is_local
 tests_unit_test_handoff_LDADD = agentd/libagentd.la $(UNIT_LDADD)
+
+tests_unit_test_whole_state_SOURCES = tests/unit/test-whole-state.c \
+	tests/unit/unit.h
+tests_unit_test_whole_state_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
+tests_unit_test_whole_state_LDADD = agentd/libagentd.la $(UNIT_LDADD)
 
 tests_unit_test_service_SOURCES = tests/unit/test-service.c tests/unit/unit.h
 tests_unit_test_service_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd

@@ -425,6 +425,7 @@ world_run(void)
         attachment_run(device, world->network, world_now);
     }
     announcements_run(world);
+    permanents_run(world);
     mediator_run(world);
 }
 

@@ -20,11 +20,15 @@ agentd_libagentd_la_SOURCES = \
 	agentd/events.c agentd/events.h \
 	agentd/foreign-route.c agentd/foreign-route.h \
 	agentd/give.c \
+	agentd/give-end.c \
 	agentd/give-freeze.c \
 	agentd/give-later.c \
 	agentd/give-offer.c \
 	agentd/handoff.c agentd/handoff.h \
 	agentd/handover.c agentd/handover.h \
+	agentd/handover-hear.c \
+	agentd/handover-packets.c \
+	agentd/handover-run.c \
 	agentd/held-address.c agentd/held-address.h \
 	agentd/host-settings.c agentd/host-settings.h \
 	agentd/late-filter.c agentd/late-filter.h \

@@ -198,12 +198,14 @@ bool give_start(struct agent *, struct session *, const char *target,
                 const char *service, struct app_conn *mover,
                 struct app_conn *caller, char **errorp);
 
-/* The rest of this header is for handover.c, give.c and take.c. */
+/* The rest of this header is for handover*.c, give*.c and take*.c. */
 
 enum handover_outcome { HANDOVER_OWNED, HANDOVER_RELEASED, HANDOVER_ABORTED };
 
 struct handover *handover_create(struct agent *, enum handover_state);
 void handover_destroy(struct handover *);
+/* Frees those for which that was called; nobody walks among them now. */
+void handover_free_ended(struct agent *);
 /* This device has nothing of the address any more: so says it to the
  * controller, and handover_destroy(). */
 void handover_leave(struct handover *);
@@ -269,6 +271,12 @@ void give_decided(struct handover *, enum handover_outcome, uint64_t epoch,
                   const char *reason);
 void give_app_gone(struct handover *);
 void give_finish_draining(struct handover *);
+void give_finish_resuming(struct handover *);
+void give_lost(struct handover *);
+/* The end, for whoever asked for the move. */
+void give_tell_asker(struct handover *, int error, const char *reason);
+/* G need not keep what it caught any longer. */
+void give_say_resumed(struct handover *);
 void give_adopt(struct handover *);
 
 /* take-offer.c and take-restore.c: what take.c does in single states. */

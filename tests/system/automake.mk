@@ -28,6 +28,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/generator-unique.sh \
 	tests/system/tests/lease-kept.sh \
 	tests/system/tests/move-back.sh \
+	tests/system/tests/move-chain-sites.sh \
 	tests/system/tests/move-chain.sh \
 	tests/system/tests/move-foreign-subnet.sh \
 	tests/system/tests/move-same-subnet.sh \

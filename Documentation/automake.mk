@@ -31,5 +31,6 @@ EXTRA_DIST += \
 	Documentation/benchmarks.rst \
 	Documentation/measured.rst \
 	Documentation/transfer.svg \
+	Documentation/sites.rst \
 	Documentation/socket-state.rst \
 	Documentation/wire-protocol.rst

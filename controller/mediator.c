@@ -251,14 +251,20 @@ mediator_place_changed(struct controller *c, const struct device *device)
     upkeep_place_changed(c->upkeep, device->name);
     refresh_blocks(c, NULL, device->name);
     refresh_sessions(c, NULL, device->name);
+    session_path_guard_device(c, device);
     network_flush_all(c->network);
 }
 
 void
 mediator_refresh_bridge(struct controller *c, const char *bridge)
 {
+    const struct device *device;
+
     refresh_blocks(c, bridge, NULL);
     refresh_sessions(c, bridge, NULL);
+    HMAP_FOR_EACH(device, node, &c->devices.devices) {
+        session_path_guard_device(c, device);
+    }
     next_hops_refresh_bridge(c, bridge);
     network_flush_all(c->network);
 }

@@ -40,6 +40,8 @@ struct site {
     size_t n_prefixes;
     struct flow_prefix *subnets;
     size_t n_subnets;
+    struct flow_prefix *others; /* Pools of other bridges. */
+    size_t n_others;
 
     /* As in policy; 'port_name' is copied. */
     struct policy_tunnel tunnel;
@@ -90,6 +92,7 @@ site_destroy(struct site *site, bool detach)
     free(site->target);
     free(site->prefixes);
     free(site->subnets);
+    free(site->others);
     free(site->tunnel.port_name);
     free(site);
 }
@@ -231,15 +234,19 @@ set_prefixes(struct site *site, const struct policy *policy)
     site->prefixes = xcalloc(shash_count(&policy->pools) + 1,
                              sizeof *site->prefixes);
     site->n_prefixes = 0;
+    free(site->others);
+    site->others = xcalloc(shash_count(&policy->pools) + 1,
+                           sizeof *site->others);
+    site->n_others = 0;
     SHASH_FOR_EACH(node, &policy->pools) {
         const struct policy_pool *pool = node->data;
 
-        if (!strcmp(pool->bridge->name, site->name)) {
-            struct flow_prefix *prefix = &site->prefixes[site->n_prefixes++];
+        bool own = !strcmp(pool->bridge->name, site->name);
+        struct flow_prefix *prefix = own ? &site->prefixes[site->n_prefixes++]
+                                         : &site->others[site->n_others++];
 
-            prefix->addr = pool->prefix.addr;
-            prefix->plen = pool->prefix.plen;
-        }
+        prefix->addr = pool->prefix.addr;
+        prefix->plen = pool->prefix.plen;
     }
     free(site->subnets);
     site->subnets = xcalloc(pb->n_subnets + 1, sizeof *site->subnets);
@@ -581,6 +588,22 @@ network_set_visitor(struct network *network, const char *bridge,
 }
 
 void
+network_set_device(struct network *network, const char *bridge,
+                   const struct uuid *key, const struct flow_place *place)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (site) {
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        flows_device(&site->layout, place, site->others, site->n_others,
+                     &flows);
+        set_flows(site, key, &flows);
+    }
+}
+
+void
 network_set_next_hop(struct network *network, const char *bridge,
                      const struct uuid *key, const struct flow_prefix *dst,
                      struct eth_addr mac)
@@ -630,7 +653,8 @@ network_has_tunnel(const struct network *network, const char *from,
         && (a->tunnel.type != b->tunnel.type
             || a->tunnel.udp_port != b->tunnel.udp_port
             || IN6_IS_ADDR_V4MAPPED(&a->tunnel.address)
-                   != IN6_IS_ADDR_V4MAPPED(&b->tunnel.address))) {
+                   != IN6_IS_ADDR_V4MAPPED(&b->tunnel.address)
+            || a->tunnel.mtu != b->tunnel.mtu)) {
         why = xasprintf("the tunnels of bridges %s and %s are of different "
                         "kinds",
                         from, to);

@@ -83,6 +83,8 @@ void network_set_visitor(struct network *, const char *bridge,
                          const struct flow_place *home,
                          const struct flow_place *guard,
                          const struct flow_place *inbound);
+void network_set_device(struct network *, const char *bridge,
+                        const struct uuid *key, const struct flow_place *);
 void network_set_next_hop(struct network *, const char *bridge,
                           const struct uuid *key,
                           const struct flow_prefix *dst, struct eth_addr mac);

@@ -642,6 +642,48 @@ flows_block(const struct flow_layout *layout, const struct flow_prefix *block,
     flow_builder_uninit(&b);
 }
 
+static void
+add_device_violation(struct flow_builder *b, const struct flow_place *place)
+{
+    match_set_in_port(&b->match, place->port);
+    act_set_violation(b, true);
+    act_goto(b, BATON_TABLE_PROXY);
+    flow_builder_add(b, BATON_TABLE_GUARD, PRIO_POOL,
+                     BATON_FLOW_GUARD_VIOLATION);
+}
+
+void
+flows_device(const struct flow_layout *layout, const struct flow_place *place,
+             const struct flow_prefix *prefixes, size_t n_prefixes,
+             struct flow_set *set)
+{
+    struct flow_builder b;
+
+    flow_builder_init(&b, layout, set);
+    for (size_t i = 0; place_is_somewhere(place) && i < n_prefixes; i++) {
+        const struct flow_prefix *prefix = &prefixes[i];
+
+        flow_builder_start(&b);
+        if (prefix_is_ip4(prefix)) {
+            match_set_dl_type(&b.match, htons(ETH_TYPE_IP));
+            match_set_nw_src_masked(&b.match, prefix_ip4(prefix),
+                                    prefix_ip4_mask(prefix));
+            add_device_violation(&b, place);
+            flow_builder_start(&b);
+            match_set_dl_type(&b.match, htons(ETH_TYPE_ARP));
+            match_set_arp_spa_masked(&b.match, prefix_ip4(prefix),
+                                     prefix_ip4_mask(prefix));
+        } else {
+            struct in6_addr mask = ipv6_create_mask(prefix->plen);
+
+            match_set_dl_type(&b.match, htons(ETH_TYPE_IPV6));
+            match_set_ipv6_src_masked(&b.match, &prefix->addr, &mask);
+        }
+        add_device_violation(&b, place);
+    }
+    flow_builder_uninit(&b);
+}
+
 /* Begins an answer to the request that the match describes.  The request
  * itself goes on first, so that NORMAL learns where the asker is; the answer
  * is made of what it was.  (The other way round, with the answer made of a

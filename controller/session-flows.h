@@ -155,6 +155,12 @@ void flows_visitor(const struct flow_layout *, const struct in6_addr *,
                    const struct flow_place *guard,
                    const struct flow_place *inbound, struct flow_set *);
 
+/* A device may not send from 'prefixes': the pools of other bridges, of which a
+ * session has to visit first. */
+void flows_device(const struct flow_layout *, const struct flow_place *,
+                  const struct flow_prefix *prefixes, size_t n_prefixes,
+                  struct flow_set *);
+
 /* The pipeline's part for a bridge with a tunnel port: 'subnets' are its own,
  * where next hops are resolved one by one. */
 void flows_tunnel(const struct flow_layout *,

@@ -8,6 +8,7 @@
 #include "bridge.h"
 #include "controller.h"
 #include "device.h"
+#include "hash.h"
 #include "mediator.h"
 #include "network.h"
 #include "openvswitch/list.h"
@@ -237,6 +238,21 @@ session_path_is_open(const struct controller *c, const struct transfer *t)
 {
     return bridge_has_acked(c, foreign_bridge(c, t->to, t->bridge),
                             t->flush_to);
+}
+
+void
+session_path_guard_device(struct controller *c, const struct device *device)
+{
+    const struct uuid key = { { 0xba70, 0, hash_string(device->name, 1),
+                                hash_string(device->name, 2) } };
+    const struct bridge *bridge = NULL;
+
+    while ((bridge = network_next(c->network, bridge))) {
+        const char *name = bridge_get_name(bridge);
+        struct flow_place place = device_flow_place(device, name);
+
+        network_set_device(c->network, name, &key, &place);
+    }
 }
 
 /* What was left. */

@@ -56,6 +56,9 @@ void session_path_settle(struct controller *, struct transfer *);
 /* True once all these bridges have answered the last step. */
 bool session_path_acked(const struct controller *, const struct transfer *);
 
+/* What 'device' may not send where it is, and no longer where it was. */
+void session_path_guard_device(struct controller *, const struct device *);
+
 void session_paths_run(struct controller *);
 void session_paths_wait(struct controller *);
 void session_paths_destroy(struct controller *);

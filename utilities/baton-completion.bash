@@ -100,8 +100,9 @@ _baton_ctl() {
         ;;
     esac
     case ${#words[@]}:${words[*]} in
-    0:*) _baton_words show devices sessions transfers transfer trace policy ;;
+    0:*) _baton_words show devices sessions transfers transfer trace bridge policy ;;
     1:transfer) _baton_words timeline ;;
+    1:bridge) _baton_words prepare ;;
     1:policy) _baton_words check reload ;;
     1:trace)
         _baton_words "$(_baton_column 2 baton-ctl "${options[@]}" sessions)"

@@ -56,4 +56,12 @@ for family in 4 6; do
         wait_for 10 "the session to end" no_session laptop "$session"
     done
 done
+say "a device that had a session may not send from its address any more"
+serve_on laptop
+move laptop "$session" tv
+move tv "$session" laptop
+wait_for 10 "br-site2 to forget it" no_flows_for "$address" switch2
+on tv ip addr add "$address/32" dev lo
+on tv bash -c "echo spoofed | nc -u -w 1 -s $address 10.9.0.2 9" || true
+on tv ip addr del "$address/32" dev lo
 assert_equal "$(filtered)" 0 "packets that the router's filters dropped"

@@ -29,6 +29,7 @@ dist_man_MANS += \
 EXTRA_DIST += \
 	Documentation/architecture.rst \
 	Documentation/benchmarks.rst \
+	Documentation/database.rst \
 	Documentation/measured.rst \
 	Documentation/transfer.svg \
 	Documentation/sites.rst \

@@ -11,9 +11,10 @@ bin_PROGRAMS += utilities/baton-ctl
 utilities_baton_ctl_SOURCES = \
 	utilities/baton-ctl.c \
 	utilities/controller-call.c utilities/controller-call.h \
+	utilities/database-read.c utilities/database-read.h \
 	utilities/json-table.c utilities/json-table.h \
 	utilities/timeline-draw.c utilities/timeline-draw.h
-utilities_baton_ctl_LDADD = $(BATON_LIBS)
+utilities_baton_ctl_LDADD = schemas/libbatonidl.la $(BATON_LIBS)
 
 bin_PROGRAMS += utilities/baton-serve
 utilities_baton_serve_SOURCES = \

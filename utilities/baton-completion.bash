@@ -93,7 +93,7 @@ _baton_ctl() {
     _baton_parse
     case ${COMP_WORDS[COMP_CWORD]} in
     -*)
-        _baton_words --target= --timeout= --last --format= --no-headings \
+        _baton_words --target= --timeout= --db= --last --format= --no-headings \
             --pretty --help --version
         [ "${COMPREPLY[*]}" = --last ] || compopt -o nospace 2>/dev/null
         return 0

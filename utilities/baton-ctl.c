@@ -15,12 +15,14 @@
 
 #include "command-line.h"
 #include "controller-call.h"
+#include "database-read.h"
 #include "json-table.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "policy.h"
+#include "stream-ssl.h"
 #include "table.h"
 #include "timeline-draw.h"
 #include "timeval.h"
@@ -30,6 +32,7 @@ enum { EXIT_USAGE = 2 };
 
 struct options {
     const char *target; /* Null: the default. */
+    const char *db;     /* Look there, not at the controller; or null. */
     bool last;          /* The newest transfer. */
     struct table_style style;
 };
@@ -93,7 +96,43 @@ print_answer(const char *command, const char *name,
     json_destroy(reply);
 }
 
+/* The same from the database. */
+static void
+print_from_database(const char *name, const char *const columns[])
+{
+    struct json *object;
+    char *error = database_read(opts.db, &object);
+
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+    json_table_print(NULL, member(object, name, JSON_ARRAY), columns,
+                     &opts.style);
+    json_destroy(object);
+}
+
 /* Commands. */
+
+static const char *const lease_columns[] = { "block",  "pool",  "bridge",
+                                             "device", "state", NULL };
+
+static void
+show_database(void)
+{
+    static const char *const names[] = { "active", "generation", NULL };
+    struct json *object;
+    char *error = database_read(opts.db, &object);
+
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+    json_table_print_object("controller",
+                            member(object, "controller", JSON_OBJECT), names,
+                            &opts.style);
+    json_table_print("leases", member(object, "leases", JSON_ARRAY),
+                     lease_columns, &opts.style);
+    json_destroy(object);
+}
 
 static void
 cmd_show(struct ovs_cmdl_context *ctx OVS_UNUSED)
@@ -112,6 +151,12 @@ cmd_show(struct ovs_cmdl_context *ctx OVS_UNUSED)
                                           NULL };
     static const char *const tunnels[] = { "from", "to", "good", "last_answer",
                                            NULL };
+
+    if (opts.db) {
+        show_database();
+        return;
+    }
+
     struct json *reply = call("baton/show", NULL);
     const struct json *in_use = member(reply, "tunnels", JSON_ARRAY);
 
@@ -134,7 +179,14 @@ cmd_devices(struct ovs_cmdl_context *ctx OVS_UNUSED)
         "groups", "sessions",  "registrations", "endpoint", NULL
     };
 
-    print_answer("baton/devices", "devices", columns);
+    static const char *const places[] = { "name", "bridge", "port", "mac",
+                                          NULL };
+
+    if (opts.db) {
+        print_from_database("devices", places);
+    } else {
+        print_answer("baton/devices", "devices", columns);
+    }
 }
 
 static void
@@ -145,7 +197,16 @@ cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
                                            "epoch",   "bridge",  "onward",
                                            "path",    "state",   NULL };
 
-    print_answer("baton/sessions", "sessions", columns);
+    static const char *const moved[] = { "session", "address", "name",
+                                         "service", "owner",   "home",
+                                         "epoch",   "onward",  "state",
+                                         NULL };
+
+    if (opts.db) {
+        print_from_database("sessions", moved);
+    } else {
+        print_answer("baton/sessions", "sessions", columns);
+    }
 }
 
 static void
@@ -373,6 +434,12 @@ usage(void)
            "  policy check FILE...    read policy files, without using them\n"
            "  policy reload           have the controller read its own again\n"
            "\nOptions:\n"
+           "  --db=DATABASE           show, devices, sessions: look into the "
+           "database, such\n"
+           "                          as unix:FILE or ssl:IP:PORT, instead of "
+           "asking the\n"
+           "                          controller: what has moved, and is "
+           "leased\n"
            "  -t, --target=TARGET     the controller's control socket, or the "
            "name of its\n"
            "                          pidfile (default: $BATON_CONTROLLER, or "
@@ -411,6 +478,8 @@ parse_options(int argc, char *argv[])
 {
     enum {
         OPT_LAST = UCHAR_MAX + 1,
+        OPT_DB,
+        SSL_OPTION_ENUMS,
         TABLE_OPTION_ENUMS,
         VLOG_OPTION_ENUMS,
     };
@@ -418,6 +487,8 @@ parse_options(int argc, char *argv[])
         { "target", required_argument, NULL, 't' },
         { "timeout", required_argument, NULL, 'T' },
         { "last", no_argument, NULL, OPT_LAST },
+        { "db", required_argument, NULL, OPT_DB },
+        STREAM_SSL_LONG_OPTIONS,
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         TABLE_LONG_OPTIONS,
@@ -450,6 +521,12 @@ parse_options(int argc, char *argv[])
             break;
 
         case OPT_LAST: opts.last = true; break;
+
+        case OPT_DB:
+            opts.db = optarg;
+            break;
+
+            STREAM_SSL_OPTION_HANDLERS
 
         case 'h': usage();
 
@@ -504,6 +581,10 @@ run_command(int argc, char *argv[])
             if (ctx.argc - 1 < c->min_args || ctx.argc - 1 > c->max_args) {
                 usage_error("usage: %s %s %s", program_name, c->name,
                             c->usage);
+            }
+            if (opts.db && c->handler != cmd_show && c->handler != cmd_devices
+                && c->handler != cmd_sessions) {
+                usage_error("%s: not from the database", c->name);
             }
             if (opts.last && c->handler != cmd_transfer_timeline) {
                 usage_error("%s: --last is for \"transfer timeline\"",

@@ -71,8 +71,14 @@ wait_exit 20 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
 assert_same_bytes "$work/got-file" "$sandbox/files/file"
 end_session
 
-# The embedded one is started again when it ends.
+# With no controller, what there is can be seen.
 "$sandbox_program" stop "$sandbox" controller
+seen=$(on switch baton-ctl --db="$database" --format=csv sessions)
+assert_match "$seen" "$session,$address,.*,ended" "the database's sessions"
+assert_match "$(on switch baton-ctl --db="$database" --format=csv show)" \
+    "10.1.0.128/28,home4,br-home,laptop,leased" "the database's leases"
+
+# The embedded one is started again when it ends.
 database_kill
 sed -i "s,^database=.*,database=embedded:$sandbox/controller/db," \
     "$sandbox/sandbox.conf"

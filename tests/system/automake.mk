@@ -25,6 +25,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/foreign-datagrams.sh \
 	tests/system/tests/foreign-faults.sh \
 	tests/system/tests/foreign-size.sh \
+	tests/system/tests/foreign-tunnels.sh \
 	tests/system/tests/generator-unique.sh \
 	tests/system/tests/lease-kept.sh \
 	tests/system/tests/move-back.sh \

@@ -23,6 +23,7 @@ UNIT_TESTS += tests/unit/test-libbaton
 UNIT_TESTS += tests/unit/test-link
 UNIT_TESTS += tests/unit/test-message
 UNIT_TESTS += tests/unit/test-methods
+UNIT_TESTS += tests/unit/test-neighbour
 UNIT_TESTS += tests/unit/test-note
 UNIT_TESTS += tests/unit/test-onward
 UNIT_TESTS += tests/unit/test-packet-queue
@@ -38,6 +39,7 @@ UNIT_TESTS += tests/unit/test-socket-state
 UNIT_TESTS += tests/unit/test-state-seal
 UNIT_TESTS += tests/unit/test-stream-count
 UNIT_TESTS += tests/unit/test-ticket
+UNIT_TESTS += tests/unit/test-too-big
 UNIT_TESTS += tests/unit/test-timeline-draw
 UNIT_TESTS += tests/unit/test-transfer
 UNIT_TESTS += tests/unit/test-transfer-checks
@@ -136,6 +138,15 @@ tests_unit_test_methods_SOURCES = tests/unit/test-methods.c \
 tests_unit_test_methods_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_methods_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
 tests_unit_test_methods_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_neighbour_SOURCES = tests/unit/test-neighbour.c \
+	tests/unit/unit.h
+tests_unit_test_neighbour_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_neighbour_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_too_big_SOURCES = tests/unit/test-too-big.c tests/unit/unit.h
+tests_unit_test_too_big_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_too_big_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 tests_unit_test_device_SOURCES = tests/unit/test-device.c tests/unit/unit.h
 tests_unit_test_device_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller

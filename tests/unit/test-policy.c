@@ -329,6 +329,40 @@ test_prefix(void)
     policy_destroy(policy);
 }
 
+#define TUNNEL(TEXT)                                                 \
+    CONTROLLER "bridges:\n  b: {datapath-id: \"0000000000000001\", " \
+               "subnets: [10.1.0.0/24, \"fd00:1::/64\"], " TEXT "}\n"
+
+static void
+test_tunnel(void)
+{
+    struct policy *policy = load(
+        TUNNEL("gateways: [10.1.0.1, \"fe80::1\"], tunnel: {address: "
+               "10.1.0.3}"));
+    const struct policy_bridge *b = shash_find_data(&policy->bridges, "b");
+
+    CU_ASSERT_EQUAL(b->n_gateways, 2);
+    CU_ASSERT_EQUAL(b->tunnel.type, POLICY_TUNNEL_VXLAN);
+    CU_ASSERT_EQUAL(b->tunnel.udp_port, 4789);
+    CU_ASSERT_STRING_EQUAL(b->tunnel.port_name, "baton-tun");
+    CU_ASSERT_EQUAL(policy_tunnel_payload(&b->tunnel), 1450);
+    policy_destroy(policy);
+
+    policy = load(
+        TUNNEL("tunnel: {type: gre, address: \"fd00::3\", mtu: 9000, "
+               "port-name: t}"));
+    b = shash_find_data(&policy->bridges, "b");
+    CU_ASSERT_EQUAL(b->tunnel.type, POLICY_TUNNEL_GRE);
+    CU_ASSERT_EQUAL(b->tunnel.udp_port, 0);
+    CU_ASSERT_EQUAL(policy_tunnel_payload(&b->tunnel), 9000 - 40 - 8 - 14);
+    policy_destroy(policy);
+
+    policy = load(TUNNEL("first-table: 0"));
+    b = shash_find_data(&policy->bridges, "b");
+    CU_ASSERT_EQUAL(b->tunnel.type, POLICY_TUNNEL_NONE);
+    policy_destroy(policy);
+}
+
 /* What is refused. */
 
 static void
@@ -426,6 +460,22 @@ test_keys(void)
     refuse("controller: {devices: [\"pssl:1\"], devises: []}\n", "1:35",
            "unknown key \"devises\" in controller; expected devices or "
            "bridges");
+    refuse(TUNNEL("tunnel: {type: ipip, address: 10.1.0.3}"), "3:94",
+           "\"ipip\" is no type of tunnel; expected vxlan, geneve or gre");
+    refuse(TUNNEL("tunnel: {type: gre, address: 10.1.0.3, udp-port: 1}"),
+           "3:128", "GRE has no ports; expected no udp-port");
+    refuse(TUNNEL("tunnel: {address: here}"), "3:97",
+           "address \"here\" is not one; expected an IPv4 or IPv6 address");
+    refuse(TUNNEL("gateways: [192.0.2.1]"), "3:90",
+           "gateway \"192.0.2.1\" is in none of bridge b's subnets; expected "
+           "a neighbour of its devices");
+    refuse(
+        TUNNEL(
+            "tunnel: {address: 10.1.0.130}") "pools:\n"
+                                             "  p: {bridge: b, prefix: 10.1.0.128/25}\n",
+        "5:26",
+        "prefix \"10.1.0.128/25\" has the end of bridge b's tunnels in it; "
+        "expected session addresses only");
     refuse(CONTROLLER "bridges: {b: {dpid: \"1\"}}\n", "2:15",
            "unknown key "
            "\"dpid\" in a bridge; expected datapath-id, target, subnets, "
@@ -830,14 +880,23 @@ int
 main(void)
 {
     static const struct unit_test tests[] = {
-        { "whole", test_whole },     { "defaults", test_defaults },
-        { "order", test_order },     { "may_move", test_may_move },
-        { "prefix", test_prefix },   { "yaml", test_yaml },
-        { "anchors", test_anchors }, { "size", test_size },
-        { "keys", test_keys },       { "types", test_types },
-        { "names", test_names },     { "controller", test_controller },
-        { "bridges", test_bridges }, { "prefixes", test_prefixes },
-        { "pools", test_pools },     { "devices", test_devices },
+        { "whole", test_whole },
+        { "defaults", test_defaults },
+        { "order", test_order },
+        { "may_move", test_may_move },
+        { "prefix", test_prefix },
+        { "tunnel", test_tunnel },
+        { "yaml", test_yaml },
+        { "anchors", test_anchors },
+        { "size", test_size },
+        { "keys", test_keys },
+        { "types", test_types },
+        { "names", test_names },
+        { "controller", test_controller },
+        { "bridges", test_bridges },
+        { "prefixes", test_prefixes },
+        { "pools", test_pools },
+        { "devices", test_devices },
         { "files", test_files },
     };
 

@@ -358,10 +358,162 @@ test_set(void)
     flow_set_destroy(&b);
 }
 
+static const struct flow_layout tunnel_layout = {
+    .forward_table = -1,
+    .meter_id = 7,
+    .attachment_meter_id = 8,
+    .size_meter_id = 9,
+    .tunnel_port = OFP_PORT_C(5),
+    .tunnel_mtu = 1450,
+    .mac = ETH_ADDR_C(06, 00, 00, 00, 00, 01),
+};
+
+static struct flow_place
+make_tunnel_place(const char *peer)
+{
+    return (struct flow_place){
+        .port = tunnel_layout.tunnel_port,
+        .peer = make_addr(peer),
+        .key = 0xabcdef,
+    };
+}
+
+/* Is there a flow whose text has all of these? */
+static bool
+has_flow_with(const struct flow_set *set, const char *a, const char *b,
+              const char *c)
+{
+    const struct baton_flow *flow;
+    bool found = false;
+
+    HMAP_FOR_EACH(flow, node, &set->flows) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+
+        baton_flow_format(flow, &s);
+        found |= strstr(ds_cstr(&s), a) && strstr(ds_cstr(&s), b)
+                 && strstr(ds_cstr(&s), c);
+        ds_destroy(&s);
+    }
+    return found;
+}
+
+/* The session's owner is behind a tunnel: what its home does. */
+static void
+test_away(void)
+{
+    struct in6_addr addr = make_addr("10.1.0.130");
+    struct flow_place home = make_place(1, 0);
+    struct flow_place far = make_tunnel_place("10.2.0.3");
+    struct flow_place other = make_tunnel_place("10.3.0.3");
+    struct flow_set set;
+
+    flow_set_init(&set);
+    flows_session(&tunnel_layout, &addr, &home, &far, &set);
+    CU_ASSERT(has_flow_with(&set, "nw_dst=10.1.0.130",
+                            "set_field:10.2.0.3->tun_dst",
+                            "set_field:0xabcdef->tun_id"));
+    /* Nothing from the tunnel yet. */
+    CU_ASSERT(!has_flow_with(&set, "tun_src=", "", ""));
+    /* Answers bear the bridge's MAC address. */
+    CU_ASSERT(has_flow_with(&set, "arp_tpa=10.1.0.130",
+                            "06:00:00:00:00:01->arp_sha", ""));
+    flow_set_destroy(&set);
+
+    flow_set_init(&set);
+    flows_session(&tunnel_layout, &addr, &other, &other, &set);
+    CU_ASSERT(has_flow_with(&set, "tun_src=10.3.0.3", "tun_id=0xabcdef",
+                            "in_port=5"));
+    CU_ASSERT(!has_flow_with(&set, "tun_src=10.2.0.3", "", ""));
+    /* Straight there. */
+    CU_ASSERT(has_flow_with(&set, "nw_dst=10.1.0.130",
+                            "set_field:10.3.0.3->tun_dst", ""));
+    flow_set_destroy(&set);
+}
+
+/* What the bridge does that it visits. */
+static void
+test_visitor(void)
+{
+    static const char *const addresses[] = { "10.1.0.130", "fd00:1::5" };
+    struct flow_place home = make_tunnel_place("10.1.0.3");
+    struct flow_place device = make_place(2, 0);
+
+    for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+        struct in6_addr addr = make_addr(addresses[i]);
+        struct flow_set set;
+        char *dst = xasprintf("%s_dst=%s", i ? "ipv6" : "nw", addresses[i]);
+        char *src = xasprintf("%s_src=%s", i ? "ipv6" : "nw", addresses[i]);
+
+        /* Announced: it may get, not send. */
+        flow_set_init(&set);
+        flows_visitor(&tunnel_layout, &addr, &home, NULL, &device, &set);
+        CU_ASSERT(has_flow_with(&set, dst, "tun_src=10.1.0.3",
+                                "02:00:00:00:00:02->eth_dst"));
+        CU_ASSERT(has_flow_with(&set, "table=1,", src, "0x1->reg12"));
+        flow_set_destroy(&set);
+
+        flow_set_init(&set);
+        flows_visitor(&tunnel_layout, &addr, &home, &device, &device, &set);
+        CU_ASSERT(has_flow_with(&set, "table=7,", src, "10.1.0.3->tun_dst"));
+        CU_ASSERT(!has_flow_with(&set, src, "0x1->reg12", ""));
+        flow_set_destroy(&set);
+        free(dst);
+        free(src);
+    }
+}
+
+/* Without a tunnel port there is nothing of it; with one, what comes out of it
+ * is nobody's until something says so. */
+static void
+test_tunnel(void)
+{
+    struct flow_prefix subnet = { make_addr("10.1.0.0"), 96 + 24 };
+    struct flow_set set;
+
+    flow_set_init(&set);
+    flows_tunnel(&layout, &subnet, 1, &set);
+    CU_ASSERT_EQUAL(flow_set_count(&set), 0);
+    flows_tunnel(&tunnel_layout, &subnet, 1, &set);
+    CU_ASSERT(has_flow_with(&set, "table=1,", "in_port=5", "0x1->reg12"));
+    CU_ASSERT(has_flow_with(&set, "table=0,", "in_port=5,dl_type=0x88b5",
+                            "CONTROLLER"));
+    CU_ASSERT(has_flow_with(&set, "check_pkt_larger(1464)", "", ""));
+    CU_ASSERT(has_flow_with(&set, "nw_dst=10.1.0.0/24", "CONTROLLER", ""));
+    flow_set_destroy(&set);
+}
+
+/* A device does not send from other bridges' pools. */
+static void
+test_device(void)
+{
+    struct flow_prefix pools[] = {
+        { make_addr("10.1.0.128"), 96 + 25 },
+        { make_addr("fd00:1::"), 64 },
+    };
+    struct flow_place place = make_place(2, 0);
+    struct flow_place nowhere = { .port = OFPP_NONE };
+    struct flow_set set;
+
+    flow_set_init(&set);
+    flows_device(&tunnel_layout, &nowhere, pools, 2, &set);
+    CU_ASSERT_EQUAL(flow_set_count(&set), 0);
+    flows_device(&tunnel_layout, &place, pools, 2, &set);
+    CU_ASSERT_EQUAL(flow_set_count(&set), 3);
+    CU_ASSERT(has_flow_with(&set, "in_port=2", "nw_src=10.1.0.128/25",
+                            "0x1->reg12"));
+    CU_ASSERT(has_flow_with(&set, "in_port=2", "ipv6_src=fd00:1::/64",
+                            "0x1->reg12"));
+    flow_set_destroy(&set);
+}
+
 int
 main(void)
 {
     static const struct unit_test tests[] = {
+        { "away", test_away },
+        { "visitor", test_visitor },
+        { "tunnel", test_tunnel },
+        { "device", test_device },
         { "pure", test_pure },
         { "cost", test_cost },
         { "cookies", test_cookies },

@@ -240,6 +240,7 @@ def main():
     parser.add_argument("sandbox")
     args = parser.parse_args()
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sandbox = Sandbox(args.sandbox)
     try:
         tcp = run_tcp(args, sandbox)
@@ -262,4 +263,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -127,7 +127,7 @@ record_unseen_get(struct record_store *store, const struct uuid *session)
         return u;
     }
     u = xzalloc(sizeof *u);
-    if (record_find(store, session, &record)) {
+    if (record_find(store, session, &record) && record.row) {
         u->row = record.row->header_.uuid;
         u->has_row = true;
         u->address = record.address;

@@ -14,6 +14,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "random.h"
 #include "reconnect.h"
 #include "stream.h"
 #include "timeval.h"
@@ -89,7 +90,11 @@ link_create(const char *name, const char *role, bool passive)
     link->fsm = reconnect_create(now);
     reconnect_set_name(link->fsm, name);
     reconnect_set_quiet(link->fsm, true);
-    reconnect_set_backoff(link->fsm, LINK_BACKOFF_MIN, LINK_BACKOFF_MAX);
+    /* Those who lose a controller at the same moment do not come back at one
+     * and the same. */
+    reconnect_set_backoff(
+        link->fsm, LINK_BACKOFF_MIN - random_range(LINK_BACKOFF_MIN / 2),
+        LINK_BACKOFF_MAX);
     reconnect_set_probe_interval(link->fsm, LINK_PROBE_INTERVAL);
     reconnect_enable(link->fsm, now);
     return link;

@@ -14,8 +14,10 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-controller-lost.sh \
 	tests/system/tests/fault-crash-tcp.sh \
 	tests/system/tests/fault-crash-udp.sh \
+	tests/system/tests/fault-database-full.sh \
 	tests/system/tests/fault-database-lost.sh \
 	tests/system/tests/fault-dies.sh \
+	tests/system/tests/fault-standby.sh \
 	tests/system/tests/fault-target-refuses.sh \
 	tests/system/tests/fault-ticket-replay.sh \
 	tests/system/tests/fault-timeouts.sh \

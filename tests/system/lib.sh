@@ -377,17 +377,17 @@ exit_with() {
     local status=$1
     trap - EXIT
     trap '' INT TERM
-    if [ $status = 0 ] && [ -e "$sandbox/sandbox.conf" ]; then
+    if [ "$status" = 0 ] && [ -e "$sandbox/sandbox.conf" ]; then
         (check_logs) || status=1
     fi
-    if [ $status != 0 ] && [ "${TEST_KEEP:-no}" = yes ]; then
-        exit $status
+    if [ "$status" != 0 ] && [ "${TEST_KEEP:-no}" = yes ]; then
+        exit "$status"
     fi
     "$sandbox_program" down "$sandbox" 2>/dev/null || true
     # Children in the background lived in the sandbox.
     wait 2>/dev/null
     (check_sanitizers) || status=1
-    exit $status
+    exit "$status"
 }
 trap at_exit EXIT
 trap 'exit 143' INT TERM

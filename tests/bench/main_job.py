@@ -4,10 +4,11 @@
 two devices of a sandbox, and the correspondent notices nothing.
 
 usage: main_job.py [--json FILE] [--moves N] [--megabytes N] [--rate N]
-                   BUILD SANDBOX
+                   [--far DEVICE] BUILD SANDBOX
 
 Prints what it does, a table, and the timeline of one transfer.  Fails if
-anything was lost, twice or wrong.  The sandbox has devices laptop and tv.
+anything was lost, twice or wrong.  The sandbox has devices laptop and tv; with
+--far, the download is made again, and moves to DEVICE on another site and home.
 """
 
 import argparse
@@ -50,19 +51,20 @@ def make_file(path, size):
 class Traveller:
     """A session that moves to and fro."""
 
-    def __init__(self, sandbox, session):
+    def __init__(self, sandbox, session, devices=DEVICES):
         self.sandbox = sandbox
+        self.devices = devices
         self.session = session
         self.at = 0
         self.moves = []         # (begin, end), nanoseconds, wall clock.
 
     def move(self):
         begin = time.time_ns()
-        self.sandbox.run(DEVICES[self.at], "baton", "move", self.session,
-                         DEVICES[1 - self.at])
+        self.sandbox.run(self.devices[self.at], "baton", "move",
+                         self.session, self.devices[1 - self.at])
         self.moves.append((begin, time.time_ns()))
         self.at = 1 - self.at
-        show_progress(len(self.moves), "moved to " + DEVICES[self.at])
+        show_progress(len(self.moves), "moved to " + self.devices[self.at])
 
 
 def show_progress(n, text):
@@ -118,27 +120,28 @@ def move_while(traveller, n, pause, process):
                       "were asked for" % (len(traveller.moves), n))
 
 
-def run_tcp(args, sandbox):
+def run_tcp(args, sandbox, devices, moves):
     path = os.path.join(sandbox.directory, "files", "random.bin")
     size = args.megabytes * 1000 * 1000
     make_file(path, size)
-    say("laptop serves a file of %d MB of random bytes; curl downloads it"
-        % args.megabytes)
+    say("%s serves a file of %d MB of random bytes; curl downloads it"
+        % (devices[0], args.megabytes))
     # At an even rate: the gaps between its packets are short, so that a
     # longer one shows.
-    seconds = (args.moves + 1) * args.pause
+    seconds = (moves + 1) * args.pause
     options = ("--root=" + os.path.dirname(path), "--port=" + PORT,
                "--rate=%d" % (size / seconds), "--service=files", "--accept")
-    Application(sandbox, "tv", "baton-serve", *options)
-    serve = Application(sandbox, "laptop", "baton-serve", "--open", *options)
+    Application(sandbox, devices[1], "baton-serve", *options)
+    serve = Application(sandbox, devices[0], "baton-serve", "--open", *options)
     address, session = serve.read_session()
     capture = arrivals.Capture(sandbox, args.build, address,
-                               sandbox.directory + "/tcp.arrivals")
+                               sandbox.directory + "/" + devices[1]
+                               + ".arrivals")
     got = os.path.join(sandbox.directory, "got.bin")
     curl = sandbox.start("correspondent", "curl", "-sS", "--fail", "-o", got,
                          "http://%s:%s/random.bin" % (address, PORT))
-    traveller = Traveller(sandbox, session)
-    move_while(traveller, args.moves, args.pause * 0.9, curl)
+    traveller = Traveller(sandbox, session, devices)
+    move_while(traveller, moves, args.pause * 0.9, curl)
     records = capture.finish()
     times = [r[arrivals.TIME] for r in records
              if r[arrivals.PROTO] == arrivals.TCP and r[arrivals.LENGTH]]
@@ -206,7 +209,7 @@ def run_udp(args, sandbox):
     }
 
 
-def print_table(tcp, udp):
+def print_table(tcp, udp, far):
     head = ("session", "moves", "p50", "p99", "max", "lost", "twice",
             "reordered", "RST")
     line = "  %-22s %6s %9s %9s %9s %5s %6s %10s %4s"
@@ -220,11 +223,14 @@ def print_table(tcp, udp):
                       + rest))
     row("TCP, %d MB" % (tcp["bytes"] // 1000000), tcp, "-", "-", "-",
         tcp["rst"])
+    if far:
+        row("to the other site", far, "-", "-", "-", far["rst"])
     row("UDP, %d sent" % udp["sent"], udp, udp["lost"], udp["duplicated"],
         udp["reordered"], "-")
     print()
     print("  SHA-256 of what curl got: "
-          + ("the file's" if tcp["sha256_match"] else "WRONG"))
+          + ("the file's" if tcp["sha256_match"]
+             and (not far or far["sha256_match"]) else "WRONG"))
     print()
 
 
@@ -236,6 +242,8 @@ def main():
     parser.add_argument("--rate", type=int, default=5000)
     parser.add_argument("--pause", type=float, default=0.7,
                         help="seconds between moves")
+    parser.add_argument("--far", metavar="DEVICE",
+                        help="on another site, to which the download moves")
     parser.add_argument("build")
     parser.add_argument("sandbox")
     args = parser.parse_args()
@@ -243,14 +251,20 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sandbox = Sandbox(args.sandbox)
     try:
-        tcp = run_tcp(args, sandbox)
+        tcp = run_tcp(args, sandbox, DEVICES, args.moves)
         udp = run_udp(args, sandbox)
-        print_table(tcp, udp)
+        far = None
+        if args.far:
+            say("again, to %s on the other site, through a tunnel, and home"
+                % args.far)
+            far = run_tcp(args, sandbox, (DEVICES[0], args.far),
+                          max(2, args.moves // 2))
+        print_table(tcp, udp, far)
         print(sandbox.run("switch", "baton-ctl", "transfer", "timeline",
                           "--last"))
         if args.json:
             with open(args.json, "w") as f:
-                json.dump({"tcp": tcp, "udp": udp}, f, indent=2)
+                json.dump({"tcp": tcp, "udp": udp, "far": far}, f, indent=2)
                 f.write("\n")
     except Failure as failure:
         print("main job: %s" % failure, file=sys.stderr)
@@ -258,7 +272,8 @@ def main():
     finally:
         sandbox.end()
     good = (tcp["sha256_match"] and not tcp["rst"] and not udp["lost"]
-            and not udp["duplicated"])
+            and not udp["duplicated"]
+            and (not far or (far["sha256_match"] and not far["rst"])))
     return 0 if good else 1
 
 

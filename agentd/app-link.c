@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app-check.h"
 #include "app-listen.h"
 #include "app-socket.h"
 #include "app-start.h"
@@ -20,6 +22,7 @@
 #include "openvswitch/util.h"
 #include "openvswitch/vlog.h"
 #include "process.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(app_link);
@@ -27,6 +30,8 @@ VLOG_DEFINE_THIS_MODULE(app_link);
 /* What one connection may do in a turn, and how far it may fall behind. */
 #define MESSAGES_PER_TURN 64
 #define TX_QUEUE_MAX 1024
+/* Milliseconds to the next try where a connection could not be taken. */
+#define ACCEPT_RETRY 100
 
 /* A message that waits for room in the socket. */
 struct app_tx {
@@ -61,6 +66,7 @@ struct app_server {
     int fd;                   /* Listening socket. */
     int lock_fd;              /* Held as long as the server lives. */
     int epoll_fd;             /* Listening socket (data NULL) and conns. */
+    long long int accept_at;  /* time_msec() of another try; or LLONG_MAX. */
     struct ovs_list conns;    /* Contains open "struct app_conn"s. */
     struct ovs_list closed;   /* To be told to the caller. */
     struct ovs_list dead;     /* Told; freed at the next run. */
@@ -167,6 +173,7 @@ app_server_open(const char *path, struct app_server **serverp, char **errorp)
     server->fd = fd;
     server->lock_fd = lock_fd;
     server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    server->accept_at = LLONG_MAX;
     ovs_list_init(&server->conns);
     ovs_list_init(&server->closed);
     ovs_list_init(&server->dead);
@@ -304,6 +311,7 @@ static void
 send_error(struct app_conn *conn, const struct app_message *about, int error,
            const char *reason)
 {
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
     struct app_message msg;
 
     app_message_init(&msg, APP_ERROR);
@@ -313,8 +321,8 @@ send_error(struct app_conn *conn, const struct app_message *about, int error,
     }
     msg.error = error;
     APP_STRING_PUT(msg.reason, reason);
-    VLOG_WARN("pid %ld, uid %ld: %s", (long int) conn->pid,
-              (long int) conn->uid, reason);
+    VLOG_WARN_RL(&rl, "pid %ld, uid %ld: %s", (long int) conn->pid,
+                 (long int) conn->uid, reason);
     app_conn_send(conn, &msg, NULL, 0);
 }
 
@@ -330,6 +338,17 @@ count_uid(const struct app_server *server, uid_t uid)
         n += conn->uid == uid;
     }
     return n;
+}
+
+/* Looks for connections again at 'when', or at once.  Who cannot take them,
+ * for want of descriptors, would be woken by them all the time. */
+static void
+listen_again(struct app_server *server, long long int when)
+{
+    struct epoll_event ev = { .events = when ? 0 : EPOLLIN };
+
+    epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, server->fd, &ev);
+    server->accept_at = when ? when : LLONG_MAX;
 }
 
 static void
@@ -349,6 +368,7 @@ accept_conns(struct app_server *server)
 
                 VLOG_ERR_RL(&rl, "%s: accept: %s", server->path,
                             ovs_strerror(errno));
+                listen_again(server, time_msec() + ACCEPT_RETRY);
             }
             return;
         }
@@ -390,62 +410,6 @@ app_server_connect(struct app_server *server, struct app_conn **connp,
 
 /* Receiving. */
 
-/* How many descriptors 'msg' must bring, or -1 if an application may not send
- * this type. */
-static int
-expected_fds(const struct app_message *msg)
-{
-    int state = msg->flags & APP_FLAG_STATE ? 1 : 0;
-
-    switch ((enum app_message_type) msg->type) {
-    case APP_HELLO:
-    case APP_OPEN:
-    case APP_REMOVE:
-    case APP_MOVE:
-    case APP_READY:
-    case APP_REFUSE:
-    case APP_END:
-    case APP_CALL:
-    case APP_ONWARD: return 0;
-    case APP_ADD: return 1;
-    case APP_PAUSED: return state;
-    case APP_PRESENT: return msg->n_sockets + state;
-    case APP_OPENED:
-    case APP_ERROR:
-    case APP_PAUSE:
-    case APP_RESUME:
-    case APP_GONE:
-    case APP_ARRIVED:
-    case APP_OWNED:
-    case APP_MOVED:
-    case APP_NOTE:
-    case APP_RESULT:
-    default: return -1;
-    }
-}
-
-/* Returns what is wrong with the form of what came, or NULL. */
-static const char *
-check_event(const struct app_conn *conn, const struct app_event *ev)
-{
-    const struct app_message *msg = &ev->msg;
-    int n = expected_fds(msg);
-    size_t size;
-
-    if (n < 0) {
-        return "message of a type that applications do not send";
-    } else if (n != ev->n_fds) {
-        return "message with a wrong number of descriptors";
-    } else if ((msg->type == APP_HELLO) == conn->said_hello) {
-        return conn->said_hello ? "HELLO twice" : "no HELLO at first";
-    } else if ((msg->type == APP_PAUSED || msg->type == APP_PRESENT)
-               && msg->flags & APP_FLAG_STATE
-               && app_state_check(ev->fds[n - 1], APP_STATE_MAX, &size)) {
-        return "state is not a sealed memfd of at most 16 MiB";
-    }
-    return NULL;
-}
-
 /* Receives one message of 'conn' into '*ev'.  Returns 0, EAGAIN when there is
  * nothing more (the connection may have been closed), or EINTR when this
  * message was not for the caller. */
@@ -474,7 +438,7 @@ receive(struct app_conn *conn, struct app_event *ev)
 
     ev->conn = conn;
     ev->fds = fds;
-    problem = check_event(conn, ev);
+    problem = app_check_event(ev, conn->said_hello);
     if (problem) {
         send_error(conn, &ev->msg, EPROTO, problem);
         app_fds_close(fds, ev->n_fds);
@@ -567,6 +531,9 @@ app_server_run(struct app_server *server)
             watch(conn);
         }
     }
+    if (time_msec() >= server->accept_at) {
+        listen_again(server, 0);
+    }
     n = epoll_wait(server->epoll_fd, evs, ARRAY_SIZE(evs), 0);
     for (int i = 0; i < n; i++) {
         conn = evs[i].data.ptr;
@@ -595,6 +562,9 @@ app_server_wait(struct app_server *server)
         poll_immediate_wake();
     }
     poll_fd_wait(server->epoll_fd, POLLIN);
+    if (server->accept_at != LLONG_MAX) {
+        poll_timer_wait_until(server->accept_at);
+    }
     LIST_FOR_EACH(conn, node, &server->conns) {
         if (conn->throttled) {
             poll_timer_wait(1);

@@ -6,6 +6,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/address.c agentd/address.h \
 	agentd/agent.c agentd/agent.h \
 	agentd/agent-show.c agentd/agent-show.h \
+	agentd/app-check.c agentd/app-check.h \
 	agentd/app-link.c agentd/app-link.h \
 	agentd/app-listen.c agentd/app-listen.h \
 	agentd/app-requests.c agentd/app-requests.h \

@@ -156,7 +156,7 @@ give_fail(struct handover *h, int error, const char *reason)
 
 static bool
 check_can_move(const struct session *s, const char *self, const char *target,
-               char **errorp)
+               const char *service, char **errorp)
 {
     if (s->handover) {
         *errorp = xasprintf("the session is moving %s %s already",
@@ -170,6 +170,10 @@ check_can_move(const struct session *s, const char *self, const char *target,
     }
     if (!message_name_is_valid(target)) {
         *errorp = xasprintf("\"%s\" is not the name of a device", target);
+        return false;
+    }
+    if (service[0] && !message_name_is_valid(service)) {
+        *errorp = xasprintf("\"%s\" is not the name of a service", service);
         return false;
     }
     if (!strcmp(target, self)) {
@@ -197,7 +201,7 @@ give_start(struct agent *agent, struct session *s, const char *target,
         && give_later(s->handover, target, service, mover, caller)) {
         return true;
     }
-    if (!check_can_move(s, identity_get_name(agent->identity), target,
+    if (!check_can_move(s, identity_get_name(agent->identity), target, service,
                         errorp)) {
         return false;
     }
@@ -252,7 +256,7 @@ give_introduced(struct handover *h, const struct json *result)
     message_get_uuid(&m, "transfer", &transfer);
     uint64_t epoch = message_get_integer(&m, "epoch", 0, UINT64_C(1) << 53);
     const char *endpoint = message_get_string(&m, "endpoint", 128);
-    const char *certificate = message_get_string(&m, "certificate", 16384);
+    const char *certificate = message_get_lines(&m, "certificate", 16384);
     const char *onward = message_get_string(&m, "onward",
                                             ONWARD_STRING_LEN - 1);
     char *error = message_finish(&m);

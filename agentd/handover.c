@@ -286,6 +286,9 @@ handover_send_message(struct handover *h, struct json *json)
     return ok;
 }
 
+/* Bytes of a reason that the controller takes. */
+#define REASON_MAX 255
+
 void
 handover_send_controller(struct handover *h, const char *method,
                          const char *reason)
@@ -294,7 +297,7 @@ handover_send_controller(struct handover *h, const char *method,
 
     message_put_uuid(params, "transfer", &h->transfer);
     if (reason) {
-        message_put_string(params, "reason", reason);
+        message_put_text(params, "reason", reason, REASON_MAX);
     }
     link_notify(controller_link_get(h->agent->controller), method, params);
 }

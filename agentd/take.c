@@ -71,7 +71,7 @@ take_expect(struct agent *agent, const struct json *params)
     uint64_t epoch = message_get_integer(&m, "epoch", 0, UINT64_C(1) << 53);
     const char *from = message_get_name(&m, "from");
     const char *endpoint = message_get_string(&m, "endpoint", 128);
-    const char *certificate = message_get_string(&m, "certificate", 16384);
+    const char *certificate = message_get_lines(&m, "certificate", 16384);
     const char *name = message_get_string(&m, "name", APP_NAME_LEN - 1);
     const char *service = message_get_string(&m, "service", APP_NAME_LEN - 1);
     struct foreign_route visit = { .mtu = 0 };

@@ -224,7 +224,7 @@ method_register(struct controller *c, struct device_conn *conn,
     struct link *link = device_conn_link(conn);
     struct message m = MESSAGE_INITIALIZER(link_msg_params(msg));
     uint64_t version = message_get_integer(&m, "version", 0, UINT32_MAX);
-    const char *pem = message_get_string(&m, "certificate", CERTIFICATE_MAX);
+    const char *pem = message_get_lines(&m, "certificate", CERTIFICATE_MAX);
     const char *endpoint = message_get_string(&m, "endpoint", ENDPOINT_MAX);
     const struct json_array *sessions = message_get_array(&m, "sessions",
                                                           SESSIONS_MAX);

@@ -67,20 +67,21 @@ message_member(struct message *m, const char *name, enum json_type type)
     return member;
 }
 
-/* Strings of others end in logs and on terminals.  A certificate has lines. */
+/* Strings of others end in logs and on terminals. */
 static bool
-has_control_characters(const char *s)
+has_control_characters(const char *s, bool lines)
 {
     for (; *s; s++) {
-        if (((unsigned char) *s < 0x20 && *s != '\n') || *s == 0x7f) {
+        if (((unsigned char) *s < 0x20 && !(lines && *s == '\n'))
+            || *s == 0x7f) {
             return true;
         }
     }
     return false;
 }
 
-const char *
-message_get_string(struct message *m, const char *name, size_t max_len)
+static const char *
+get_string(struct message *m, const char *name, size_t max_len, bool lines)
 {
     const struct json *member = message_member(m, name, JSON_STRING);
 
@@ -91,11 +92,23 @@ message_get_string(struct message *m, const char *name, size_t max_len)
         message_error(m, name, "longer than %" PRIuSIZE " bytes", max_len);
         return "";
     }
-    if (has_control_characters(json_string(member))) {
+    if (has_control_characters(json_string(member), lines)) {
         message_error(m, name, "has control characters");
         return "";
     }
     return json_string(member);
+}
+
+const char *
+message_get_string(struct message *m, const char *name, size_t max_len)
+{
+    return get_string(m, name, max_len, false);
+}
+
+const char *
+message_get_lines(struct message *m, const char *name, size_t max_len)
+{
+    return get_string(m, name, max_len, true);
 }
 
 const char *
@@ -314,6 +327,21 @@ void
 message_put_string(struct json *object, const char *name, const char *s)
 {
     json_object_put_string(object, name, s);
+}
+
+void
+message_put_text(struct json *object, const char *name, const char *s,
+                 size_t max_len)
+{
+    size_t n = strlen(s);
+
+    if (n > max_len) {
+        /* Not within a character of UTF-8. */
+        for (n = max_len; n && ((unsigned char) s[n] & 0xc0) == 0x80; n--) {
+            continue;
+        }
+    }
+    json_object_put(object, name, json_string_create_nocopy(xmemdup0(s, n)));
 }
 
 void

@@ -40,6 +40,9 @@ bool message_name_is_valid(const char *);
 
 const char *message_get_string(struct message *, const char *name,
                                size_t max_len);
+/* The same of text that may have several lines: a certificate. */
+const char *message_get_lines(struct message *, const char *name,
+                              size_t max_len);
 /* NULL, and no error, when the member is absent. */
 const char *message_get_optional_string(struct message *, const char *name,
                                         size_t max_len);
@@ -70,6 +73,9 @@ char *message_finish(struct message *);
 
 /* Writing. */
 void message_put_string(struct json *, const char *name, const char *);
+/* At most 'max_len' bytes of 's', as whole characters. */
+void message_put_text(struct json *, const char *name, const char *s,
+                      size_t max_len);
 void message_put_uuid(struct json *, const char *name, const struct uuid *);
 void message_put_address(struct json *, const char *name,
                          const struct in6_addr *);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -287,6 +288,137 @@ bad_note(int fd)
 }
 
 static void
+bad_service(int fd)
+{
+    struct app_message m;
+
+    app_message_init(&m, APP_MOVE);
+    APP_STRING_PUT(m.service, "a b");
+    CU_ASSERT_EQUAL(app_socket_send(fd, &m, NULL, 0), 0);
+}
+
+static void
+bad_device(int fd)
+{
+    struct app_message m;
+
+    app_message_init(&m, APP_MOVE);
+    APP_STRING_PUT(m.device, "tv\n");
+    CU_ASSERT_EQUAL(app_socket_send(fd, &m, NULL, 0), 0);
+}
+
+/* ADDs 'fd' under the number of 'other'. */
+static void
+add_socket(int fd, int other)
+{
+    socklen_t len = sizeof(uint64_t);
+    struct app_message m;
+
+    app_message_init(&m, APP_ADD);
+    CU_ASSERT_EQUAL(getsockopt(other, SOL_SOCKET, SO_COOKIE, &m.socket, &len),
+                    0);
+    CU_ASSERT_EQUAL(app_socket_send(fd, &m, &fd, 1), 0);
+}
+
+static void
+bad_cookie(int fd)
+{
+    int other = socket(AF_INET, SOCK_DGRAM, 0);
+
+    add_socket(fd, other);
+    close(other);
+}
+
+static void
+test_cookie(void)
+{
+    struct app_event ev;
+    int fd;
+
+    begin();
+    fd = client();
+    say(fd, APP_HELLO, NULL, 0, 0);
+    CU_ASSERT_FATAL(turn(&ev, 1000));
+    add_socket(fd, fd);
+    CU_ASSERT_FATAL(turn(&ev, 1000));
+    CU_ASSERT_EQUAL(ev.msg.type, APP_ADD);
+    app_fds_close(ev.fds, ev.n_fds);
+    free(ev.fds);
+    close(fd);
+    end();
+}
+
+/* What is not fit for logs, terminals or JSON does not get in. */
+static void
+test_names(void)
+{
+    static const char *const names[][2] = {
+        { "caf\xc3\xa9", "caf\xc3\xa9" },
+        { "a\033[31m\nb\177", "a?[31m?b?" },
+        { "caf\xe9", "caf?" },
+        { "caf\xc3\xa9\xc2\x9b"
+          "2J",
+          "caf\xc3\xa9??2J" },
+    };
+    struct app_event ev;
+    int fd;
+
+    begin();
+    fd = client();
+    say(fd, APP_HELLO, NULL, 0, 0);
+    CU_ASSERT_FATAL(turn(&ev, 1000));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct app_message m;
+
+        app_message_init(&m, APP_REFUSE);
+        APP_STRING_PUT(m.name, names[i][0]);
+        APP_STRING_PUT(m.reason, names[i][0]);
+        CU_ASSERT_EQUAL(app_socket_send(fd, &m, NULL, 0), 0);
+        CU_ASSERT_FATAL(turn(&ev, 1000));
+        CU_ASSERT_STRING_EQUAL(ev.msg.name, names[i][1]);
+        CU_ASSERT_STRING_EQUAL(ev.msg.reason, names[i][1]);
+    }
+    close(fd);
+    end();
+}
+
+/* Without a descriptor for it, a connection waits; the agent does not spin. */
+static void
+test_no_descriptors(void)
+{
+    struct rlimit old, none;
+    long long int start;
+    struct app_event ev;
+    int turns = 0;
+    int fd;
+
+    begin();
+    CU_ASSERT(!turn(&ev, 0)); /* Opens what poll_block() needs. */
+    fd = client();
+    say(fd, APP_HELLO, NULL, 0, 0);
+    CU_ASSERT_EQUAL(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = 0;
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (start = time_msec(); time_msec() < start + 250; turns++) {
+        app_server_run(server);
+        CU_ASSERT(!app_server_next(server, &ev));
+        app_server_wait(server);
+        none.rlim_cur = 64; /* poll() takes no more than may be open. */
+        setrlimit(RLIMIT_NOFILE, &none);
+        poll_block();
+        none.rlim_cur = 0;
+        setrlimit(RLIMIT_NOFILE, &none);
+    }
+    CU_ASSERT(turns < 20);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &old), 0);
+    CU_ASSERT_FATAL(turn(&ev, 1000));
+    CU_ASSERT_EQUAL(ev.msg.type, APP_HELLO);
+    close(fd);
+    end();
+}
+
+static void
 test_bad(void)
 {
     struct app_event ev;
@@ -302,6 +434,9 @@ test_bad(void)
     bad(bad_string);
     bad(bad_length);
     bad(bad_note);
+    bad(bad_service);
+    bad(bad_device);
+    bad(bad_cookie);
 
     fd = client();
     say(fd, APP_OPEN, NULL, 0, 0);
@@ -462,6 +597,9 @@ main(int argc OVS_UNUSED, char *argv[])
     CU_add_test(suite, "stale socket", test_stale_socket);
     CU_add_test(suite, "messages", test_messages);
     CU_add_test(suite, "bad messages", test_bad);
+    CU_add_test(suite, "cookie", test_cookie);
+    CU_add_test(suite, "names", test_names);
+    CU_add_test(suite, "no descriptors", test_no_descriptors);
     CU_add_test(suite, "queue", test_queue);
     CU_add_test(suite, "rate", test_rate);
     CU_add_test(suite, "start", test_start);

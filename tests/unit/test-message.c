@@ -65,7 +65,7 @@ test_strings(void)
     read_text("{'a': 'text', 'n': null, 'c': 'a\\u001b[31m', 'd': 'a\\u007f',"
               " 'l': 'one\\ntwo', 'i': 7}");
     CU_ASSERT_STRING_EQUAL(message_get_string(&m, "a", 4), "text");
-    CU_ASSERT_STRING_EQUAL(message_get_string(&m, "l", 9), "one\ntwo");
+    CU_ASSERT_STRING_EQUAL(message_get_lines(&m, "l", 9), "one\ntwo");
     CU_ASSERT_PTR_NULL(message_get_optional_string(&m, "n", 4));
     CU_ASSERT_PTR_NULL(message_get_optional_string(&m, "x", 4));
     CU_ASSERT_STRING_EQUAL(message_get_optional_string(&m, "a", 4), "text");
@@ -82,6 +82,33 @@ test_strings(void)
     bad("\"x\": missing");
     message_get_optional_string(&m, "i", 30);
     bad("expected string");
+}
+
+static void
+test_lines(void)
+{
+    struct json *object = json_object_create();
+
+    read_text("{'a': 'two\\nlines', 'b': 'two\\nlines\\t'}");
+    CU_ASSERT_STRING_EQUAL(message_get_lines(&m, "a", 9), "two\nlines");
+    good();
+    message_get_lines(&m, "b", 99);
+    bad("control characters");
+    message_get_string(&m, "a", 99); /* Would be two lines of a log. */
+    bad("control characters");
+
+    message_put_text(object, "short", "gr\xc3\xbc\xc3\x9f", 6);
+    message_put_text(object, "cut", "gr\xc3\xbc\xc3\x9f", 5);
+    message_put_text(object, "none", "\xc3\xbc", 1);
+    CU_ASSERT_STRING_EQUAL(
+        json_string(shash_find_data(json_object(object), "short")),
+        "gr\xc3\xbc\xc3\x9f");
+    CU_ASSERT_STRING_EQUAL(
+        json_string(shash_find_data(json_object(object), "cut")),
+        "gr\xc3\xbc");
+    CU_ASSERT_STRING_EQUAL(
+        json_string(shash_find_data(json_object(object), "none")), "");
+    json_destroy(object);
 }
 
 static void
@@ -322,6 +349,7 @@ main(void)
 {
     static const struct unit_test tests[] = {
         { "strings", test_strings },
+        { "lines", test_lines },
         { "first error stays", test_first_error_stays },
         { "not an object", test_not_an_object },
         { "names", test_names },

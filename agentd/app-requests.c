@@ -234,7 +234,10 @@ handle_present(struct agent *agent, struct app_event *event)
     }
     s = session_find(&agent->sessions, &note.session);
     if (note.permanent
-        && (s ? s->permanent && s->epoch == note.epoch
+        && (s ? s->permanent
+                    && (s->epoch == note.epoch
+                        || (note.role != NOTE_OWNER && !s->handover
+                            && s->epoch == note.epoch + 1))
               : !handover_holds(agent, &note)
                     && note.epoch
                            >= agent_highest_epoch(agent, &note.session))) {

@@ -20,9 +20,9 @@
 #include "util.h"
 #include "uuid.h"
 
-/* Milliseconds that a lease of unknown length lasts: after a restart of the
- * agent, until the controller says. */
-#define UNKNOWN_LIFETIME 60000
+/* Milliseconds that a lease of unknown length lasts, after a restart of the
+ * agent, until the controller says: the shortest that there can be. */
+#define UNKNOWN_LIFETIME 5000
 /* Milliseconds before an unanswered question is asked again. */
 #define ASK_INTERVAL 1000
 

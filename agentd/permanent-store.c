@@ -62,6 +62,7 @@ record_to_json(const struct permanent_record *r)
     message_put_string(json, "interface", r->own.ifname);
     message_put_integer(json, "prefix_length", r->own.plen);
     message_put_address(json, "temporary", &r->temporary);
+    message_put_boolean(json, "asleep", r->asleep);
     message_put_boolean(json, "channel", r->channel);
     json_object_put(json, "connections", connections_to_json(r));
     return json;
@@ -80,7 +81,7 @@ permanent_store_save(const char *file,
     for (size_t i = 0; i < n; i++) {
         json_array_add(array, record_to_json(records[i]));
     }
-    json_object_put(json, "asleep", array);
+    json_object_put(json, "away", array);
     text = json_to_string(json, JSSF_SORT);
     stream = fopen(new, "we");
     if (!stream || fputs(text, stream) < 0 || fflush(stream)
@@ -123,6 +124,7 @@ record_from_json(const struct json *json, struct permanent_record *r)
     ovs_strlcpy(r->own.ifname, ifname, sizeof r->own.ifname);
     r->own.plen = message_get_integer(&m, "prefix_length", 0, 128);
     message_get_address(&m, "temporary", &r->temporary);
+    r->asleep = message_get_boolean(&m, "asleep");
     r->channel = message_get_boolean(&m, "channel");
     connections = message_get_array(&m, "connections", CONNECTIONS_MAX);
     error = message_finish(&m);
@@ -152,7 +154,7 @@ permanent_store_load(const char *file, struct permanent_record **recordsp)
         VLOG_WARN("%s: %s", file, json_string(json));
     } else {
         struct message m = MESSAGE_INITIALIZER(json);
-        const struct json_array *array = message_get_array(&m, "asleep", 256);
+        const struct json_array *array = message_get_array(&m, "away", 256);
         char *error = message_finish(&m);
 
         *recordsp = xcalloc(array->n + 1, sizeof **recordsp);

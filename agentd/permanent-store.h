@@ -2,7 +2,7 @@
 #ifndef BATON_PERMANENT_STORE_H
 #define BATON_PERMANENT_STORE_H 1
 
-/* What is remembered of an own address while it sleeps, in a file as well,
+/* What is remembered of an own address while it leaves or sleeps, in a file too,
  * for the agent that comes after; and the closing of connections that went
  * away with the address and did not come back. */
 
@@ -28,6 +28,7 @@ struct permanent_record {
     struct uuid session;
     struct own_address own;
     struct in6_addr temporary; /* in6addr_any: none. */
+    bool asleep;               /* Or on its way. */
     bool channel; /* The controller and our peers know the temporary one. */
     struct permanent_connection *connections;
     size_t n_connections;

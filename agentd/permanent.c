@@ -42,6 +42,9 @@ VLOG_DEFINE_THIS_MODULE(permanent);
 
 /* Milliseconds for the temporary address and the channel by it. */
 #define LEND_TIMEOUT 15000
+/* Milliseconds that applications have to show what they hold to an agent that
+ * was started anew. */
+#define SHOW_TIMEOUT 15000
 
 enum permanent_state {
     PERMANENT_HOME,
@@ -54,6 +57,10 @@ struct permanent {
     struct ovs_list node; /* In struct permanents. */
     enum permanent_state state;
     struct permanent_record r; /* What is written down while it sleeps. */
+
+    /* GIVING, found written down: whether it has left the controller says, and
+     * who holds it has until 'deadline' to show it. */
+    bool unsure;
 
     /* LENDING. */
     char *target;
@@ -128,7 +135,8 @@ save(struct agent *agent)
 
     records = xcalloc(ovs_list_size(&ps->own) + 1, sizeof *records);
     LIST_FOR_EACH(p, node, &ps->own) {
-        if (p->state == PERMANENT_ASLEEP) {
+        p->r.asleep = p->state == PERMANENT_ASLEEP;
+        if (p->state != PERMANENT_HOME) {
             records[n++] = &p->r;
         }
     }
@@ -288,6 +296,7 @@ stay(struct agent *agent, struct permanent *p)
     }
     p->state = PERMANENT_HOME;
     permanent_record_clear(&p->r);
+    save(agent);
 }
 
 bool
@@ -353,7 +362,10 @@ lend(struct agent *agent, struct permanent *p)
         tell_mover(agent, p, error, reason);
         free(reason);
         stay(agent, p);
-    } else if (p->r.channel) {
+        return;
+    }
+    save(agent);
+    if (p->r.channel) {
         move_channel(agent, p, &p->r.temporary);
     }
 }
@@ -381,6 +393,7 @@ run_lending(struct agent *agent, struct permanent *p)
                && (!p->r.channel || agent->registration != p->registration)) {
         if (give_start(agent, s, p->target, "", p->mover, p->caller, &error)) {
             p->state = PERMANENT_GIVING;
+            p->deadline = 0;
             p->mover = p->caller = NULL;
         } else {
             tell_mover(agent, p, EINVAL, error);
@@ -449,8 +462,11 @@ run_giving(struct agent *agent, struct permanent *p)
     const struct session *s = session_find(&agent->sessions, &p->r.session);
     const struct handover *h;
 
+    if (p->unsure) {
+        return;
+    }
     if (s) {
-        if (!s->handover) {
+        if (!s->handover && time_msec() >= p->deadline) {
             stay(agent, p); /* It was not to be. */
         }
         return;
@@ -568,7 +584,9 @@ permanent_came(struct agent *agent, struct session *s,
                const struct handover *h)
 {
     if (s->permanent && !permanent_is_home(agent, &s->id)) {
-        held_address_add(agent, s, h->permanent_lease, h->claimed_at);
+        /* Found after a restart: the claim was a former agent's. */
+        held_address_add(agent, s, h->permanent_lease,
+                         h->permanent_lease ? h->claimed_at : time_msec());
     }
 }
 
@@ -624,6 +642,12 @@ take_registered(struct agent *agent, const struct json *json)
             /* The host's configuration has put it back. */
             p->state = PERMANENT_GIVING;
             permanent_left(agent, &address);
+        }
+    } else if (p->state == PERMANENT_GIVING && p->unsure) {
+        p->unsure = false;
+        p->deadline = time_msec() + SHOW_TIMEOUT;
+        if (!strcmp(owner, identity_get_name(agent->identity))) {
+            make_session(agent, p, epoch);
         }
     } else if (!strcmp(owner, identity_get_name(agent->identity))) {
         wake_at(agent, p, epoch, "the controller gives it back");
@@ -805,6 +829,11 @@ permanent_add_rows(const struct agent *agent, struct json *rows)
             message_put_string(row, "service", "");
             message_put_string(row, "onward", "");
             message_put_string(row, "state", "asleep");
+            message_put_integer(row, "sockets", 0);
+            message_put_integer(row, "epoch",
+                                agent_highest_epoch(agent, &p->r.session));
+            message_put_boolean(row, "permanent", true);
+            message_put_string(row, "since", "");
             json_array_add(rows, row);
         }
     }
@@ -823,14 +852,18 @@ load(struct agent *agent)
         struct permanent *p = xzalloc(sizeof *p);
 
         p->r = records[i];
-        p->state = PERMANENT_ASLEEP;
+        p->state = p->r.asleep ? PERMANENT_ASLEEP : PERMANENT_GIVING;
+        p->unsure = !p->r.asleep;
         ovs_list_push_back(&agent->permanents->own, &p->node);
         if (!ipv6_addr_equals(&p->r.temporary, &in6addr_any)) {
             own_address_lend(&p->r.own, &p->r.temporary);
             block_reserve(agent->blocks, &p->r.temporary);
         }
-        own_address_take_away(&p->r.own);
-        VLOG_INFO("the permanent address %s sleeps", text_of(p));
+        if (p->r.asleep) {
+            own_address_take_away(&p->r.own);
+        }
+        VLOG_INFO("the permanent address %s %s", text_of(p),
+                  p->r.asleep ? "sleeps" : "was about to leave");
     }
     free(records);
 }
@@ -905,8 +938,9 @@ permanents_wait(struct agent *agent)
     const struct permanent *p;
 
     LIST_FOR_EACH(p, node, &agent->permanents->own) {
-        if (p->state == PERMANENT_LENDING) {
-            poll_timer_wait_until(p->deadline);
+        if (p->state == PERMANENT_LENDING
+            || (p->state == PERMANENT_GIVING && p->deadline)) {
+            poll_timer_wait_until(MAX(p->deadline, time_msec() + 100));
         }
     }
     held_addresses_wait(agent);

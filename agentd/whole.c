@@ -27,6 +27,7 @@
 #include "permanent.h"
 #include "service.h"
 #include "session.h"
+#include "socket-state.h"
 #include "util.h"
 #include "uuid.h"
 #include "whole-state.h"
@@ -590,6 +591,20 @@ whole_handle_app(struct agent *agent, struct session *s,
     }
 }
 
+/* A socket of a transfer that was decided, the session being ours, before its
+ * application showed it. */
+static void
+go_on(int fd, enum note_role role)
+{
+    char *error = NULL;
+
+    if (role == NOTE_GIVING ? socket_state_thaw(fd, &error)
+                            : socket_state_unmute(fd, NULL, &error)) {
+        VLOG_WARN("%s", error);
+    }
+    free(error);
+}
+
 void
 whole_handle_present(struct agent *agent, struct app_event *event,
                      const struct note *note)
@@ -597,6 +612,7 @@ whole_handle_present(struct agent *agent, struct app_event *event,
     const char *service = app_conn_service(event->conn);
     struct session *s = session_find(&agent->sessions, &note->session);
     bool first = !s;
+    bool late = s && s->epoch != note->epoch;
     struct member *member;
     struct bundle *b;
 
@@ -613,7 +629,7 @@ whole_handle_present(struct agent *agent, struct app_event *event,
     b->had_members = true;
     member = add_member(b, event->conn, service, event->msg.name);
     member->done = true;
-    if (event->msg.flags & APP_FLAG_STATE && event->n_fds) {
+    if (event->msg.flags & APP_FLAG_STATE && event->n_fds && !late) {
         member->state_fd = event->fds[event->n_fds - 1];
         event->fds[event->n_fds - 1] = -1;
     }
@@ -631,9 +647,19 @@ whole_handle_present(struct agent *agent, struct app_event *event,
             VLOG_WARN("session " UUID_FMT ": a socket is left out: %s",
                       UUID_ARGS(&s->id), error);
             free(error);
+        } else if (late) {
+            go_on(fd, note->role);
         }
     }
-    if (first && note->role != NOTE_OWNER) {
+    if (late) {
+        struct note new_note;
+
+        get_note(s, &new_note);
+        app_send_session(event->conn,
+                         note->role == NOTE_GIVING ? APP_RESUME : APP_OWNED, s,
+                         &new_note, agent->note_key, ECANCELED,
+                         "the agent was started again");
+    } else if (note->role != NOTE_OWNER && !s->handover) {
         handover_adopt(agent, s, note);
     } else if (first) {
         agent_announce(agent, s);

@@ -23,6 +23,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-timeouts.sh \
 	tests/system/tests/fault-two-transfers.sh \
 	tests/system/tests/fault-unknown-device.sh \
+	tests/system/tests/fault-whole-address.sh \
 	tests/system/tests/fault-wrong-certificate.sh \
 	tests/system/tests/foreign-datagrams.sh \
 	tests/system/tests/foreign-faults.sh \

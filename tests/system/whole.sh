@@ -16,7 +16,7 @@ own_of() {
 # has_own DEVICE ADDRESS [STATE]
 has_own() {
     on "$1" baton --format=csv sessions |
-        grep ",permanent,$2,.*,${3:-here},"
+        grep ",permanent,$2,.*,${3:-here}\(,\|$\)"
 }
 
 # bound DEVICE ADDRESS: on its interface.

@@ -83,3 +83,22 @@ for family in 4 6; do
     end_application laptop baton-serve
     wait_for 10 "the applications to end" no_programs laptop
 done
+
+say "who does not get it changes nothing"
+! try_move laptop 10.1.0.11 nobody || fail "moved to nobody"
+assert_match "$(cat "$work/move.txt")" "nobody" "the reason"
+wait_for 10 "the channel by 10.1.0.11" endpoint_is laptop ssl:10.1.0.11:6655
+bound laptop 10.1.0.11 > /dev/null || fail "10.1.0.11 is gone"
+assert_equal "$(on laptop ip rule | grep -c 7183 || true)" 0 "rules left"
+
+say "all at once, with nobody at home"
+on laptop baton move --whole tv || fail "baton move --whole"
+for own in 10.1.0.11 fd00:1::11; do
+    wait_for 10 "laptop to sleep for $own" has_own laptop $own asleep
+    wait_for 10 "tv to have $own" bound tv $own
+done
+on laptop baton wake || fail "baton wake"
+for own in 10.1.0.11 fd00:1::11; do
+    bound laptop $own > /dev/null || fail "$own is not back"
+    wait_for 10 "tv to let go of $own" not_bound tv $own
+done

@@ -67,6 +67,7 @@ device_add(struct devices *devices, const char *name)
 
     device->name = xstrdup(name);
     device->place.port = OFPP_NONE;
+    token_bucket_init(&device->aborts, 1, DEVICE_ABORTS_MAX);
     hmap_insert(&devices->devices, &device->node, hash_string(name, 0));
     return device;
 }

@@ -14,6 +14,7 @@
 
 #include "attachment-frame.h"
 #include "openvswitch/hmap.h"
+#include "openvswitch/token-bucket.h"
 #include "openvswitch/types.h"
 #include "seal.h"
 #include "session-flows.h"
@@ -83,8 +84,14 @@ struct device {
     long long int reclaim_at; /* Milliseconds; 0: not due.  When sessions
                                  * that it does not announce are over. */
     unsigned int n_registrations;
+    /* What it may have aborted by asking: DEVICE_ABORT_COST each. */
+    struct token_bucket aborts;
     bool leaving; /* No longer in policy: goes once it has no transfers. */
 };
+
+/* Tokens, of which there comes one a millisecond, and at most at once. */
+#define DEVICE_ABORT_COST 10
+#define DEVICE_ABORTS_MAX (256 * DEVICE_ABORT_COST)
 
 struct devices {
     struct hmap devices; /* struct device */

@@ -17,6 +17,8 @@
 #include "network.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
+#include "packets.h"
+#include "permanent.h"
 #include "policy.h"
 #include "record.h"
 #include "ticket.h"
@@ -27,6 +29,9 @@
 #include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(transfer_methods);
+
+/* Of what a device says that makes no sense. */
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
 
 /* prepare */
 
@@ -221,14 +226,16 @@ method_claim(struct controller *c, struct device *device,
     }
     t = transfer_of_party(c, device, &id, TRANSFER_SIDE_G);
     if (!t || t->state != TRANSFER_GONE || !t->has_key) {
-        VLOG_INFO("%s: claims transfer " UUID_FMT ", which is not to be "
-                  "claimed",
-                  device->name, UUID_ARGS(&id));
+        VLOG_INFO_RL(&rl,
+                     "%s: claims transfer " UUID_FMT ", which is not to be "
+                     "claimed",
+                     device->name, UUID_ARGS(&id));
         return; /* It will ask. */
     }
     if (!proof_is_right(device, t, proof)) {
-        VLOG_WARN("%s: claims transfer " UUID_FMT " with a wrong proof",
-                  device->name, UUID_ARGS(&id));
+        VLOG_WARN_RL(&rl,
+                     "%s: claims transfer " UUID_FMT " with a wrong proof",
+                     device->name, UUID_ARGS(&id));
         return;
     }
     transfer_claim(c->transfers, t, time_msec());
@@ -236,6 +243,53 @@ method_claim(struct controller *c, struct device *device,
 }
 
 /* ask */
+
+/* The write that aborts a transfer makes a record where there was none, and an
+ * address is one living session's: made for a session that its owner does not
+ * have, it would take the address from the one that it has. */
+static bool
+is_owners_session(const struct controller *c, const struct transfer_spec *spec,
+                  const char *owner, bool target)
+{
+    const struct session *s = session_find(&c->sessions, &spec->session);
+    struct record view;
+
+    if (record_find_address(c->records, &spec->address, &view)
+        || !permanent_matches(c, &spec->session, &spec->address)) {
+        return false;
+    }
+    if (s) {
+        return (!strcmp(s->device, owner)
+                && ipv6_addr_equals(&s->address, &spec->address));
+    }
+    /* The owner itself, frozen, has not shown it again yet. */
+    return (
+        !target && !session_find_address(&c->sessions, &spec->address, owner)
+        && session_count_of(&c->sessions, owner) < c->policy->limits.sessions);
+}
+
+/* The target asks for a session that its owner, who has had the time to show
+ * what it has, does not have any more: it will not come. */
+static void
+answer_lost(struct controller *c, struct device *device,
+            const struct transfer_spec *spec, const char *owner)
+{
+    const struct device *other = device_find(&c->devices, owner);
+    struct record gone = {
+        .session = spec->session,
+        .address = spec->address,
+        .owner = owner,
+        .epoch = spec->epoch + 1,
+        .ended = true,
+    };
+
+    if (other && other->link && !other->reclaim_at
+        && !session_find(&c->sessions, &spec->session)) {
+        mediator_answer(c, device, &spec->id, &gone, true);
+    } else {
+        mediator_answer_pending(device, &spec->id);
+    }
+}
 
 /* A question about a transfer that is not decided, and that nobody here
  * pursues: aborts it, if it is the asker's business. */
@@ -257,9 +311,23 @@ abort_unknown(struct controller *c, struct device *device,
     if (target ? !policy_may_move(c->policy, owner, device->name,
                                   record ? record->service : "", NULL)
                : strcmp(owner, device->name) != 0) {
-        VLOG_WARN("%s: asks about transfer " UUID_FMT " of a session that is "
-                  "not its business",
-                  device->name, UUID_ARGS(&spec->id));
+        VLOG_WARN_RL(&rl,
+                     "%s: asks about transfer " UUID_FMT " of a session that "
+                     "is not its business",
+                     device->name, UUID_ARGS(&spec->id));
+        return;
+    }
+    if (!record && !is_owners_session(c, spec, owner, target)) {
+        if (target) {
+            answer_lost(c, device, spec, owner);
+        } else {
+            mediator_answer_pending(device, &spec->id);
+        }
+        return;
+    }
+    /* Each is a write to the database. */
+    if (!token_bucket_withdraw(&device->aborts, DEVICE_ABORT_COST)) {
+        mediator_answer_pending(device, &spec->id);
         return;
     }
     spec->from = owner;
@@ -290,11 +358,11 @@ ask(struct controller *c, struct device *device, struct transfer_spec *spec,
     } else if (record && (record->epoch > spec->epoch || record->ended)) {
         mediator_answer(c, device, &spec->id, record, target);
     } else if (record && record->epoch < spec->epoch) {
-        VLOG_WARN("%s: speaks of epoch %" PRIu64 " of session " UUID_FMT
-                  ", which "
-                  "is at %" PRIu64,
-                  device->name, spec->epoch, UUID_ARGS(&spec->session),
-                  record->epoch);
+        VLOG_WARN_RL(&rl,
+                     "%s: speaks of epoch %" PRIu64 " of session " UUID_FMT
+                     ", which is at %" PRIu64,
+                     device->name, spec->epoch, UUID_ARGS(&spec->session),
+                     record->epoch);
         mediator_answer_pending(device, &spec->id);
     } else {
         abort_unknown(c, device, spec, target);

@@ -528,6 +528,72 @@ test_ask(void)
     world_end();
 }
 
+/* A question makes no record of a session that its owner does not have: the
+ * address would be that one's, and the owner's own session nobody's. */
+static void
+test_ask_invented(void)
+{
+    struct world_transfer wt = { .session = &film };
+    struct world_session other;
+    size_t n;
+
+    begin();
+    uuid_generate(&wt.id);
+    snprintf(wt.id_text, sizeof wt.id_text, UUID_FMT, UUID_ARGS(&wt.id));
+    other = film;
+    uuid_generate(&other.id);
+    snprintf(other.id_text, sizeof other.id_text, UUID_FMT,
+             UUID_ARGS(&other.id));
+    wt.session = &other;
+    world_ask(&wt, tv, "target");
+    world_expect(tv, "pending");
+    world_ask(&wt, laptop, "transferring");
+    world_expect(laptop, "pending");
+    CU_ASSERT_EQUAL(record_count(world->records), 0);
+    world_move(laptop, tv, &film, 0);
+
+    /* Nor of one beside it, when there is a record. */
+    world_ask(&wt, laptop, "transferring");
+    world_expect(laptop, "pending");
+    n = record_count(world->records);
+    CU_ASSERT_EQUAL(n, 1);
+
+    /* When the owner has shown all that it has, a target need not wait. */
+    world_clear(tv);
+    world_advance(120000);
+    world_ask(&wt, tv, "target");
+    CU_ASSERT_EQUAL(world_integer(world_expect(tv, "aborted"), "epoch"), 1);
+    CU_ASSERT_EQUAL(record_count(world->records), n);
+    check_owner("tv", 1);
+    world_end();
+}
+
+/* A device that asks and asks does not keep the database busy. */
+static void
+test_ask_often(void)
+{
+    struct world_transfer wt;
+    uint64_t epoch;
+
+    begin();
+    world_move(laptop, tv, &film, 0);
+    memset(&wt, 0, sizeof wt);
+    wt.session = &film;
+    for (int i = 0; i < 1000; i++) {
+        wt.epoch = record_find(world->records, &film.id, &view)->epoch;
+        uuid_generate(&wt.id);
+        snprintf(wt.id_text, sizeof wt.id_text, UUID_FMT, UUID_ARGS(&wt.id));
+        world_ask(&wt, tv, "transferring");
+        world_ack();
+        world_clear(tv);
+        world_clear(phone);
+        world_clear(laptop);
+    }
+    epoch = record_find(world->records, &film.id, &view)->epoch;
+    CU_ASSERT(epoch > 100 && epoch < 300);
+    world_end();
+}
+
 static void
 test_onward(void)
 {
@@ -831,6 +897,8 @@ main(void)
         { "bridge lost", test_bridge_lost },
         { "write lost", test_write_lost },
         { "ask", test_ask },
+        { "ask, invented", test_ask_invented },
+        { "ask, often", test_ask_often },
         { "onward", test_onward },
         { "ended", test_ended },
         { "left", test_left },

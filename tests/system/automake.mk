@@ -52,6 +52,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/stream-whole.sh \
 	tests/system/tests/ticket-sealed.sh \
 	tests/system/tests/whole-address-ends.sh \
+	tests/system/tests/whole-address-foreign.sh \
 	tests/system/tests/whole-address-wake-up.sh
 EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/ask.py \

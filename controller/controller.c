@@ -48,6 +48,7 @@ static void
 leave(struct controller *c, struct device *device)
 {
     char *reason = xasprintf("policy no longer has device %s", device->name);
+    char *name;
 
     if (!device->leaving) {
         VLOG_INFO("%s: %s", device->name, reason);
@@ -61,7 +62,10 @@ leave(struct controller *c, struct device *device)
         session_cache_mark(&c->sessions, device->name);
         session_cache_sweep(&c->sessions, device->name);
         upkeep_place_changed(c->upkeep, device->name);
+        name = xstrdup(device->name);
         device_remove(&c->devices, device);
+        mediator_device_gone(c, name);
+        free(name);
     }
     free(reason);
 }

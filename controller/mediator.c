@@ -153,10 +153,8 @@ mediator_refresh_session(struct controller *c, const struct record *record)
 {
     const char *bridge = leases_home_bridge(c->leases, &record->address);
 
-    if (!bridge) {
-        return;
-    }
-    if (record->ended || permanent_is_open(c, record)) {
+    if (!bridge || record->ended || permanent_is_open(c, record)) {
+        /* Without a bridge: policy says no longer that the address is ours. */
         session_path_unset(c, &record->session);
     } else {
         session_path_set(c, bridge, &record->session, &record->address,
@@ -236,8 +234,9 @@ refresh_sessions(struct controller *c, const char *bridge, const char *owner)
     while (record_next(c->records, &record)) {
         const char *home = leases_home_bridge(c->leases, &record.address);
 
-        if (home && !record.ended
-            && (!bridge || !strcmp(home, bridge) || visits(c, &record, bridge))
+        if (!record.ended
+            && (!bridge || !home || !strcmp(home, bridge)
+                || visits(c, &record, bridge))
             && (!owner || !strcmp(record.owner, owner))
             && !is_moving(c, &record.session)) {
             mediator_refresh_session(c, &record);
@@ -252,6 +251,13 @@ mediator_place_changed(struct controller *c, const struct device *device)
     refresh_blocks(c, NULL, device->name);
     refresh_sessions(c, NULL, device->name);
     session_path_guard_device(c, device);
+    network_flush_all(c->network);
+}
+
+void
+mediator_device_gone(struct controller *c, const char *name)
+{
+    refresh_sessions(c, NULL, name);
     network_flush_all(c->network);
 }
 

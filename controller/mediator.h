@@ -30,6 +30,8 @@ void mediator_wait(struct controller *);
 void mediator_bridge_event(struct controller *, const struct network_event *);
 /* Sets anew the flows of all that points to 'device'. */
 void mediator_place_changed(struct controller *, const struct device *);
+/* There is no device of that name any more: its sessions have no flows. */
+void mediator_device_gone(struct controller *, const char *name);
 /* Sets the flows of all blocks and sessions whose home is 'bridge'. */
 void mediator_refresh_bridge(struct controller *, const char *bridge);
 /* As the record says. */

@@ -272,6 +272,16 @@ open_fail_mode(struct site *site, const struct policy_bridge *pb)
     }
 }
 
+/* Transfers by way of the bridge are to hear that it is gone. */
+static void
+forsake(struct network *network, struct site *site)
+{
+    if (site->was_synchronised) {
+        add_event(network, NETWORK_LOST, site->name);
+    }
+    site_destroy(site, true);
+}
+
 static void
 configure_bridge(struct network *network, const struct policy_bridge *pb,
                  const struct policy *policy)
@@ -279,7 +289,7 @@ configure_bridge(struct network *network, const struct policy_bridge *pb,
     struct site *site = find_site(network, pb->name);
 
     if (site && !site_is_same(site, pb, policy)) {
-        site_destroy(site, true);
+        forsake(network, site);
         site = NULL;
     }
     if (!site) {
@@ -341,7 +351,7 @@ network_configure(struct network *network, const struct policy *policy)
             set_pipeline(site);
         } else {
             VLOG_INFO("%s: bridge is no longer in the policy", site->name);
-            site_destroy(site, true);
+            forsake(network, site);
         }
     }
     LIST_FOR_EACH_SAFE(listener, node, &network->listeners) {

@@ -15,6 +15,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "policy.h"
 #include "record.h"
 #include "transfer.h"
 #include "unit.h"
@@ -754,6 +755,46 @@ test_reclaim(void)
     world_end();
 }
 
+/* The flows of sessions follow policy: of an address that is in no pool any
+ * more, and of a device that is none any more, there are none. */
+static void
+test_policy(void)
+{
+    static const char other_pool[] =
+        "controller: {devices: [\"pssl:6654\"]}\n"
+        "bridges:\n"
+        "  br0: {datapath-id: \"0000000000000001\", subnets: [10.1.0.0/24]}\n"
+        "pools:\n"
+        "  p4: {bridge: br0, prefix: 10.1.0.64/26}\n"
+        "devices: {laptop: {}, tv: {}, phone: {}}\n";
+    struct policy *old;
+    char *error = NULL;
+
+    begin();
+    world_move(laptop, tv, &film, 0);
+    CU_ASSERT_EQUAL(world_guard.port, tv->port);
+    old = world->policy;
+    world->policy = policy_load_text("other", other_pool,
+                                     sizeof other_pool - 1, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(world->policy);
+    leases_configure(world->leases, world->policy, world_now);
+    mediator_refresh_bridge(world, "br0");
+    CU_ASSERT_EQUAL(world_guard.port, OFPP_NONE);
+    CU_ASSERT_EQUAL(world_inbound.port, OFPP_NONE);
+
+    policy_destroy(world->policy);
+    world->policy = old;
+    leases_configure(world->leases, world->policy, world_now);
+    world_disconnect(tv);
+    mediator_refresh_bridge(world, "br0");
+    CU_ASSERT_EQUAL(world_guard.port, tv->port);
+    device_remove(&world->devices, device_find(&world->devices, "tv"));
+    mediator_device_gone(world, "tv");
+    CU_ASSERT_EQUAL(world_guard.port, OFPP_NONE);
+    CU_ASSERT_EQUAL(world_inbound.port, OFPP_NONE);
+    world_end();
+}
+
 static void
 test_relay(void)
 {
@@ -904,6 +945,7 @@ main(void)
         { "left", test_left },
         { "left by registration", test_left_by_registration },
         { "reclaim", test_reclaim },
+        { "policy", test_policy },
         { "relay", test_relay },
         { "guard violation", test_guard_violation },
         { "mutated", test_mutated },

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "openvswitch/vlog.h"
@@ -38,6 +39,9 @@ static pid_t thread;                 /* That latency_init() was called by. */
 static volatile sig_atomic_t hogged; /* SIGXCPU came. */
 static bool wanted;                  /* Real time, now or after the penance. */
 static long long int again = LLONG_MAX; /* time_msec(), or LLONG_MAX. */
+/* Of what it uses as a real-time thread, since 'window' (time_msec()). */
+static long long int window;
+static long long int window_used; /* Microseconds, as used_us() was then. */
 
 static void
 ask_for_short_slices(void)
@@ -53,16 +57,43 @@ ask_for_short_slices(void)
     }
 }
 
+/* Microseconds of processor time of this thread. */
+static long long int
+used_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+}
+
+static void
+begin_window(void)
+{
+    window = time_msec();
+    window_used = used_us();
+}
+
+/* Without CAP_SYS_NICE (there may have been no more than a limit that permits
+ * real time) a thread may go back to the ordinary class, but not clear
+ * SCHED_RESET_ON_FORK. */
+static void
+go_ordinary(void)
+{
+    struct sched_param param = { .sched_priority = 0 };
+
+    sched_setscheduler(thread, SCHED_OTHER | SCHED_RESET_ON_FORK, &param);
+    hogged = 1;
+}
+
 /* The kernel's word: gives the processor back at once, whatever the main loop
  * is doing. */
 static void
 handle_sigxcpu(int signr OVS_UNUSED)
 {
-    struct sched_param param = { .sched_priority = 0 };
     int saved = errno;
 
-    sched_setscheduler(thread, SCHED_OTHER, &param);
-    hogged = 1;
+    go_ordinary();
     errno = saved;
 }
 
@@ -82,7 +113,23 @@ go_realtime(void)
         || sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param)) {
         return errno;
     }
+    begin_window();
     return 0;
+}
+
+/* The kernel begins to count anew at each rest, however short: who works all
+ * the time, but for moments, is found here. */
+static void
+look_at_share(void)
+{
+    long long int elapsed = time_msec() - window;
+
+    if (elapsed >= LATENCY_WINDOW) {
+        if (used_us() - window_used > elapsed * 10 * LATENCY_SHARE) {
+            go_ordinary();
+        }
+        begin_window();
+    }
 }
 
 void
@@ -117,12 +164,15 @@ latency_init_child(void)
 void
 latency_run(void)
 {
+    if (wanted && again == LLONG_MAX && !hogged) {
+        look_at_share();
+    }
     if (OVS_UNLIKELY(hogged)) {
         hogged = 0;
         again = time_msec() + LATENCY_PENANCE;
         ask_for_short_slices();
-        VLOG_DBG("busy for %d ms: not a real-time thread for %d ms",
-                 LATENCY_BURST / 1000, LATENCY_PENANCE);
+        VLOG_DBG("too busy: not a real-time thread for %d ms",
+                 LATENCY_PENANCE);
     }
     if (OVS_UNLIKELY(time_msec() >= again)) {
         again = LLONG_MAX;

@@ -12,13 +12,16 @@
  * that it makes do not have it.  So that a fault, or a great deal of work,
  * cannot take a processor away from others, the kernel tells it after
  * LATENCY_BURST without rest (RLIMIT_RTTIME), and it goes back to the ordinary
- * class for LATENCY_PENANCE.
+ * class for LATENCY_PENANCE.  So it does when it has used more than LATENCY_SHARE
+ * of a processor for LATENCY_WINDOW, with rests.
  *
  * Without, or where that is not permitted, it asks for short slices: with
  * EEVDF (Linux 6.12 and later, sched_setattr(2)) a shorter slice means an
  * earlier deadline, and no larger share. */
 #define LATENCY_BURST 50000  /* Microseconds. */
 #define LATENCY_PENANCE 1000 /* Milliseconds. */
+#define LATENCY_WINDOW 1000  /* Milliseconds. */
+#define LATENCY_SHARE 75     /* Per cent. */
 
 void latency_init(bool realtime);
 /* For a child process, before it executes another program that such a daemon

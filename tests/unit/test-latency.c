@@ -3,8 +3,10 @@
 
 #include "latency.h"
 
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,6 +76,65 @@ test_hogging_again(void)
     }
 }
 
+/* Rests do not help it if they are too short. */
+static void
+test_share(void)
+{
+    long long int began = used_us();
+
+    /* What went before is not counted. */
+    now += LATENCY_WINDOW;
+    latency_run();
+    now += LATENCY_PENANCE;
+    latency_run();
+    CU_ASSERT_FATAL(latency_is_realtime());
+
+    began = used_us();
+    while (used_us() - began < LATENCY_WINDOW * 10 * LATENCY_SHARE) {
+        long long int then = used_us();
+
+        while (used_us() - then < LATENCY_BURST / 5) {
+            continue;
+        }
+        usleep(50);
+    }
+    CU_ASSERT_EQUAL(policy(), SCHED_RR);
+    now += LATENCY_WINDOW - 1;
+    latency_run();
+    CU_ASSERT_EQUAL(policy(), SCHED_RR);
+    now++;
+    latency_run();
+    CU_ASSERT_EQUAL(policy(), SCHED_OTHER);
+    CU_ASSERT(!latency_is_realtime());
+    now += LATENCY_PENANCE;
+    latency_run();
+    CU_ASSERT_EQUAL(policy(), SCHED_RR);
+    now += LATENCY_WINDOW;
+    latency_run();
+    CU_ASSERT_EQUAL(policy(), SCHED_RR);
+}
+
+/* Without the right to ask for more than it has, it still gives it back. */
+static void
+test_unprivileged(void)
+{
+    struct __user_cap_header_struct header = {
+        .version = _LINUX_CAPABILITY_VERSION_3,
+    };
+    struct __user_cap_data_struct data[2];
+    long long int began = used_us();
+
+    CU_ASSERT_EQUAL_FATAL(syscall(SYS_capget, &header, data), 0);
+    data[0].effective &= ~(1u << CAP_SYS_NICE);
+    data[0].permitted &= ~(1u << CAP_SYS_NICE);
+    CU_ASSERT_EQUAL_FATAL(syscall(SYS_capset, &header, data), 0);
+    CU_ASSERT_EQUAL(policy(), SCHED_RR);
+    while (policy() == SCHED_RR) {
+        CU_ASSERT_FATAL(used_us() - began < 20 * LATENCY_BURST);
+    }
+    CU_ASSERT_EQUAL(policy(), SCHED_OTHER);
+}
+
 /* What it starts is ordinary. */
 static void
 test_children(void)
@@ -92,9 +153,9 @@ int
 main(void)
 {
     static const struct unit_test tests[] = {
-        { "children", test_children },
-        { "hogging", test_hogging },
-        { "hogging again", test_hogging_again },
+        { "children", test_children },           { "hogging", test_hogging },
+        { "hogging again", test_hogging_again }, { "share", test_share },
+        { "unprivileged", test_unprivileged }, /* It stays so. */
     };
 
     latency_init(true);

@@ -20,8 +20,10 @@ VLOG_DEFINE_THIS_MODULE(tunnel_path);
 #define FIRST_TRIES 10
 
 /* A probe: Ethernet header, then this, then zeros to the full size. */
-#define PROBE_MAGIC "BATNPRB1"
-#define PROBE_MAGIC_LEN 8
+static const uint8_t probe_magic[] = {
+    'B', 'A', 'T', 'N', 'P', 'R', 'B', '1'
+};
+#define PROBE_MAGIC_LEN sizeof probe_magic
 #define PROBE_NONCE_LEN 16
 
 struct path {
@@ -136,7 +138,7 @@ probe(struct path *path, struct network *network)
     eth->eth_dst = to->mac;
     eth->eth_src = from->mac;
     eth->eth_type = htons(0x88b5);
-    memcpy(p + ETH_HEADER_LEN, PROBE_MAGIC, PROBE_MAGIC_LEN);
+    memcpy(p + ETH_HEADER_LEN, probe_magic, PROBE_MAGIC_LEN);
     if (!path->out) {
         /* Until one gets through they are all the same: on a slow way the
          * answer to an earlier one counts. */
@@ -189,7 +191,7 @@ tunnel_paths_handle_packet(struct tunnel_paths *tp,
     path = from ? find_path(tp, from, bridge_get_name(bridge)) : NULL;
     if (!path || !path->out
         || packet->size < ETH_HEADER_LEN + PROBE_MAGIC_LEN + PROBE_NONCE_LEN
-        || memcmp(p, PROBE_MAGIC, PROBE_MAGIC_LEN)
+        || memcmp(p, probe_magic, PROBE_MAGIC_LEN)
         || !seal_equal(p + PROBE_MAGIC_LEN, path->nonce, PROBE_NONCE_LEN)) {
         return;
     }

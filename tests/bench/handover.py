@@ -9,7 +9,6 @@ the kernel at the correspondent notes the arrivals."""
 import array
 import json
 import os
-import re
 import time
 
 import arrivals
@@ -198,19 +197,13 @@ def count_rst(capture):
                and r[arrivals.FLAGS] & arrivals.RST)
 
 
-def count_dropped(sandbox):
-    """Packets that the switch never saw: a port's buffer was full."""
-    text = sandbox.run("switch", "ss", "-0nmO")
-    return sum(int(n) for n in re.findall(r":p-.*,d(\d+)\)", text))
-
-
 def run_case(args, sandbox, name):
     make, pause = CASES[name]
     bulk = name == "tcp-bulk"
     n_floors = min(FLOORS, args.moves)
     report.progress("%s: the floor" % name)
     flows_us = floor.flows(args.build, sandbox, DEVICES, -(-n_floors // 2))
-    dropped = count_dropped(sandbox)
+    dropped = sandbox.count_dropped()
     application = make(sandbox, args.build)
     capture = arrivals.Capture(
         sandbox, args.build, application.address,
@@ -221,7 +214,7 @@ def run_case(args, sandbox, name):
     figures = application.finish(moves.at)
     capture.stop()
     application.end()
-    dropped = count_dropped(sandbox) - dropped
+    dropped = sandbox.count_dropped() - dropped
     # The other half: the host may be less quiet now than it was.
     flows_us += floor.flows(args.build, sandbox, DEVICES, n_floors // 2)
     sockets_us = floor.sockets(args.build, application.kind,

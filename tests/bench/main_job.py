@@ -165,6 +165,7 @@ def run_udp(args, sandbox):
     far = Application(sandbox, "correspondent", "baton-stream",
                       "--correspondent", "--port=" + STREAM_PORT, *sending)
     far.read_session()
+    dropped = sandbox.count_dropped()
     capture = arrivals.Capture(sandbox, args.build, "0.0.0.0",
                                sandbox.directory + "/udp.arrivals")
     tv = Application(sandbox, "tv", "baton-stream", "--service=stream",
@@ -204,6 +205,7 @@ def run_udp(args, sandbox):
         "duplicated": sum(c["duplicated"] for c in counts),
         "reordered": sum(c["reordered"] for c in counts),
         "wrong": sum(c["wrong"] for c in counts),
+        "switch_dropped": sandbox.count_dropped() - dropped,
         "moves": len(traveller.moves),
         "blackout_us": arrivals.summary_us(blackouts),
     }
@@ -231,6 +233,9 @@ def print_table(tcp, udp, far):
     print("  SHA-256 of what curl got: "
           + ("the file's" if tcp["sha256_match"]
              and (not far or far["sha256_match"]) else "WRONG"))
+    if udp["switch_dropped"]:
+        print("  %d packets were lost where the switch receives: this host is "
+              "too busy for it" % udp["switch_dropped"])
     print()
 
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -51,6 +52,11 @@ class Sandbox:
         """The rows of a program's table, each a dictionary."""
         table = json.loads(self.run(host, *argv))
         return [dict(zip(table["headings"], row)) for row in table["data"]]
+
+    def count_dropped(self):
+        """Packets that the switch never saw: a port's buffer was full."""
+        text = self.run("switch", "ss", "-0nmO")
+        return sum(int(n) for n in re.findall(r":p-.*,d(\d+)\)", text))
 
     def end(self):
         """What is still running in the background ends."""

@@ -25,6 +25,7 @@
 #include "neighbour.h"
 #include "network.h"
 #include "next-hop.h"
+#include "openflow-link.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "policy.h"
@@ -175,14 +176,21 @@ run_term(struct controller *c)
 {
     bool leads = database_leads(c->database);
 
+    if (openflow_link_was_refused()) {
+        /* After a restore the database may be behind the switches. */
+        database_raise(c->database);
+    }
     if (c->term && (!leads || database_get_term(c->database) != c->term)) {
-        VLOG_WARN("another controller leads: devices and bridges are its");
+        VLOG_WARN("%s: devices and bridges are left alone",
+                  leads ? "a new generation"
+                        : "this controller does not lead");
         destroy_modules(c, false);
         create_modules(c);
         c->term = 0;
     }
     if (!c->term && leads) {
         c->term = database_get_term(c->database);
+        openflow_link_set_generation(database_get_generation(c->database));
         load(c);
         configure(c);
     }

@@ -25,6 +25,7 @@ VLOG_DEFINE_THIS_MODULE(database);
 #define DATABASE_LOCK "baton_controller"
 /* Milliseconds. */
 #define RETRY_MS 1000 /* Until what could not be written is tried again. */
+#define GENERATION_LEAP 1000
 #define PATIENCE 5000 /* That a transaction may take. */
 
 /* How a controller comes to lead:
@@ -58,6 +59,7 @@ struct database_txn {
 struct database {
     char *controller;
     struct ovsdb_idl *idl;
+    struct database_indexes indexes;
     struct ovsdb_cs *cs;
     struct ovs_list txns; /* struct database_txn, oldest first. */
 
@@ -65,6 +67,7 @@ struct database {
     uint64_t generation; /* Ours; 0: none. */
     unsigned int term;
     struct database_txn *raising;
+    long long int step;     /* By how much. */
     bool no_row;            /* Table Controller was found empty. */
     long long int raise_at; /* Milliseconds: not before. */
 
@@ -89,9 +92,18 @@ database_create(const char *remote, const char *controller)
     struct database *db = xzalloc(sizeof *db);
 
     db->controller = xstrdup(controller);
+    db->step = 1;
     ovs_list_init(&db->txns);
     db->idl = ovsdb_idl_create(remote, &batondb_idl_class, true, true);
     ovsdb_idl_track_add_all(db->idl);
+    db->indexes.session = ovsdb_idl_index_create1(
+        db->idl, &batondb_session_col_session);
+    db->indexes.address = ovsdb_idl_index_create2(
+        db->idl, &batondb_session_col_address, &batondb_session_col_ended);
+    db->indexes.block = ovsdb_idl_index_create1(db->idl,
+                                                &batondb_lease_col_block);
+    db->indexes.device = ovsdb_idl_index_create1(db->idl,
+                                                 &batondb_device_col_name);
     db->cs = ovsdb_cs_create(DATABASE_NAME, 3, &cs_ops, db);
     ovsdb_cs_set_leader_only(db->cs, true);
     ovsdb_cs_set_lock(db->cs, DATABASE_LOCK);
@@ -413,7 +425,7 @@ raise_generation(struct database *db)
     json_object_put_string(row, "active", db->controller);
     if (db->no_row) {
         op = database_op("insert", "Controller");
-        json_object_put(row, "generation", json_integer_create(1));
+        json_object_put(row, "generation", json_integer_create(db->step));
         json_object_put(op, "row", row);
         json_array_add(ops, op);
     } else {
@@ -422,7 +434,7 @@ raise_generation(struct database *db)
             op, "mutations",
             json_array_create_1(json_array_create_3(
                 json_string_create("generation"), json_string_create("+="),
-                json_integer_create(1))));
+                json_integer_create(db->step))));
         json_array_add(ops, op);
         op = database_op("update", "Controller");
         json_object_put(op, "row", row);
@@ -464,12 +476,22 @@ handle_raised(struct database *db)
     db->state = FOLLOWING;
     if (status == DATABASE_DONE && generation) {
         db->generation = generation;
+        db->step = 1;
         db->state = CATCHING_UP;
     } else if (status == DATABASE_DONE) {
         db->no_row = true;
     } else {
         db->no_row = false;
         db->raise_at = time_msec() + RETRY_MS;
+    }
+}
+
+void
+database_raise(struct database *db)
+{
+    if (database_is_ready(db)) {
+        stop_leading(db, "a switch knows a later generation; it is raised");
+        db->step = GENERATION_LEAP;
     }
 }
 
@@ -626,4 +648,10 @@ struct ovsdb_idl *
 database_get_idl(struct database *db)
 {
     return db->idl;
+}
+
+const struct database_indexes *
+database_get_indexes(const struct database *db)
+{
+    return &db->indexes;
 }

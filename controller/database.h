@@ -36,6 +36,7 @@ struct database;
 struct database_txn;
 struct json;
 struct ovsdb_idl;
+struct ovsdb_idl_index;
 struct uuid;
 
 /* 'remote': "unix:...", "tcp:..." or "ssl:...", several of a cluster's with
@@ -49,12 +50,24 @@ bool database_leads(const struct database *);
 /* Counts how often it began to lead: what was read before is stale. */
 unsigned int database_get_term(const struct database *);
 uint64_t database_get_generation(const struct database *);
+/* Raises the generation by much, and begins another term: somebody knows a
+ * later one than that in the database. */
+void database_raise(struct database *);
 /* May a transaction begin now? */
 bool database_is_ready(const struct database *);
 /* For people: NULL if it is ready and takes writes, otherwise why not. */
 const char *database_get_trouble(const struct database *);
 /* The replica; tracked changes are those of the last database_run(). */
 struct ovsdb_idl *database_get_idl(struct database *);
+
+/* Of the replica; they are its own for as long as it lives. */
+struct database_indexes {
+    struct ovsdb_idl_index *session; /* Of Session by "session". */
+    struct ovsdb_idl_index *address; /* Of Session by "address", "ended". */
+    struct ovsdb_idl_index *block;   /* Of Lease by "block". */
+    struct ovsdb_idl_index *device;  /* Of Device by "name". */
+};
+const struct database_indexes *database_get_indexes(const struct database *);
 
 enum database_status {
     DATABASE_DONE,    /* Written, durably. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "byte-order.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofp-util.h"
@@ -37,6 +38,7 @@ struct openflow_link {
     bool connected;      /* 'vconn' has agreed on a version. */
     unsigned int seqno;
     char *error;
+    ovs_be32 role_xid; /* Of the request to be master; 0: none. */
 };
 
 static struct openflow_link *
@@ -139,6 +141,63 @@ start_connecting(struct openflow_link *link)
     }
 }
 
+/* Who is master. */
+
+static uint64_t generation; /* 0: nobody asks. */
+static bool refused;
+
+void
+openflow_link_set_generation(uint64_t generation_)
+{
+    generation = generation_;
+}
+
+bool
+openflow_link_was_refused(void)
+{
+    bool was = refused;
+
+    refused = false;
+    return was;
+}
+
+static void
+ask_to_be_master(struct openflow_link *link)
+{
+    struct ofp12_role_request *request;
+    struct ofpbuf *msg;
+
+    if (!generation) {
+        return;
+    }
+    msg = ofpraw_alloc(OFPRAW_OFPT12_ROLE_REQUEST,
+                       openflow_link_get_version(link), 0);
+    request = ofpbuf_put_zeros(msg, sizeof *request);
+    request->role = htonl(OFPCR12_ROLE_PRIMARY);
+    request->generation_id = htonll(generation);
+    link->role_xid = ((const struct ofp_header *) msg->data)->xid;
+    openflow_link_send(link, msg);
+}
+
+/* Handles what a switch says of roles (true), or leaves it to the caller. */
+static bool
+handle_role(struct openflow_link *link, const struct ofp_header *oh,
+            enum ofptype type)
+{
+    if (type == OFPTYPE_ERROR && link->role_xid && oh->xid == link->role_xid) {
+        enum ofperr error = ofperr_decode_msg(oh, NULL);
+
+        if (error == OFPERR_OFPRRFC_STALE) {
+            refused = true;
+            openflow_link_drop(link, "a later controller is its master");
+        } else {
+            VLOG_INFO("%s: no roles (%s)", link->name, ofperr_get_name(error));
+        }
+        return true;
+    }
+    return type == OFPTYPE_ROLE_REPLY || type == OFPTYPE_ROLE_STATUS;
+}
+
 /* Is the peer who it should be?  Says so if not. */
 static bool
 check_peer(struct openflow_link *link)
@@ -174,6 +233,7 @@ run_connection(struct openflow_link *link)
             reconnect_connected(link->reconnect, time_msec());
             link->connected = true;
             link->seqno++;
+            ask_to_be_master(link);
         }
     } else if (error != EAGAIN) {
         disconnected(link, error, NULL);
@@ -267,9 +327,9 @@ openflow_link_get_error(const struct openflow_link *link)
     return link->error;
 }
 
-/* Handles an echo (true) or leaves the message to the caller. */
+/* Handles an echo or a role (true), or leaves the message to the caller. */
 static bool
-handle_echo(struct openflow_link *link, const struct ofp_header *oh)
+handle_own(struct openflow_link *link, const struct ofp_header *oh)
 {
     enum ofptype type;
 
@@ -281,7 +341,7 @@ handle_echo(struct openflow_link *link, const struct ofp_header *oh)
         openflow_link_flush(link);
         return true;
     }
-    return type == OFPTYPE_ECHO_REPLY;
+    return type == OFPTYPE_ECHO_REPLY || handle_role(link, oh, type);
 }
 
 struct ofpbuf *
@@ -299,7 +359,7 @@ openflow_link_recv(struct openflow_link *link)
             break;
         }
         reconnect_activity(link->reconnect, time_msec());
-        if (!handle_echo(link, msg->data)) {
+        if (!handle_own(link, msg->data)) {
             return msg;
         }
         ofpbuf_delete(msg);

@@ -51,6 +51,15 @@ const char *openflow_link_get_error(const struct openflow_link *);
 /* Drops the connection, saying why. */
 void openflow_link_drop(struct openflow_link *, const char *reason);
 
+/* From now on each connection begins with asking for the role of master, with
+ * that generation_id: the switch takes it from whoever had it, and refuses who
+ * comes with an earlier one.  0, as in the beginning: does not ask.  One for
+ * the whole process, as it is one controller. */
+void openflow_link_set_generation(uint64_t generation);
+/* Has a switch refused it, since this was asked last?  It knows a later one.
+ * Then the connection is dropped. */
+bool openflow_link_was_refused(void);
+
 /* Next message other than an echo, or NULL.  The caller owns it. */
 struct ofpbuf *openflow_link_recv(struct openflow_link *);
 /* Takes the message.  Without a connection it goes nowhere. */

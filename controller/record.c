@@ -38,13 +38,9 @@ record_store_create(struct database *database)
     ovs_list_init(&store->pending);
     store->database = database;
     if (database) {
-        struct ovsdb_idl *idl = database_get_idl(database);
-
-        store->idl = idl;
-        store->by_session = ovsdb_idl_index_create1(
-            idl, &batondb_session_col_session);
-        store->by_address = ovsdb_idl_index_create2(
-            idl, &batondb_session_col_address, &batondb_session_col_ended);
+        store->idl = database_get_idl(database);
+        store->by_session = database_get_indexes(database)->session;
+        store->by_address = database_get_indexes(database)->address;
         store->session_key = batondb_session_index_init_row(store->by_session);
     }
     return store;

@@ -48,12 +48,11 @@ struct upkeep {
 struct upkeep *
 upkeep_create(struct database *database)
 {
-    struct ovsdb_idl *idl = database_get_idl(database);
     struct upkeep *upkeep = xzalloc(sizeof *upkeep);
 
     upkeep->database = database;
-    upkeep->by_block = ovsdb_idl_index_create1(idl, &batondb_lease_col_block);
-    upkeep->by_name = ovsdb_idl_index_create1(idl, &batondb_device_col_name);
+    upkeep->by_block = database_get_indexes(database)->block;
+    upkeep->by_name = database_get_indexes(database)->device;
     sset_init(&upkeep->places);
     sset_init(&upkeep->sent);
     ovs_list_init(&upkeep->leases);

@@ -327,6 +327,16 @@ test_fence(void)
     WAIT_FOR(database_leads(a.database)
              && database_get_term(a.database) > term);
     CU_ASSERT_TRUE(is_at(&a, 1, "tv", 1));
+    /* As the controller does: everything anew from the same replica. */
+    record_store_destroy(a.store);
+    a.store = record_store_create(a.database);
+    CU_ASSERT_TRUE(is_at(&a, 1, "tv", 1));
+    CU_ASSERT_EQUAL(write_to(1, "tv", 1, "laptop"), RECORD_WRITTEN);
+    term = database_get_term(a.database);
+    database_raise(a.database);
+    WAIT_FOR(database_leads(a.database));
+    CU_ASSERT_EQUAL(database_get_term(a.database), term + 1);
+    CU_ASSERT(database_get_generation(a.database) > 1000);
     end();
 }
 

@@ -63,3 +63,15 @@ expect_log "was never finished and is left out"
 restart controller
 wait_registered
 [ -e "$(echo "$db"/baton.db.unfinished-*)" ] || fail "no copy of the file"
+
+# Without any database: the switch knows a later generation than a new one has.
+"$sandbox_program" stop "$sandbox" controller
+rm -rf "$db"
+expect_log "a later controller is its master"
+expect_log "a switch knows a later generation"
+expect_log "devices and bridges are left alone"
+mark_logs
+restart controller
+wait_registered
+assert_logged controller "this controller leads, generation 100[0-9]"
+assert_logged controller "br-home: bridge is synchronised"

@@ -7,6 +7,7 @@
 database_up
 faults_up --db="$database"
 expect_log 'no longer leads'
+expect_log "devices and bridges are left alone"
 make_file file 6000000
 serve_on laptop
 move laptop "$session" tv

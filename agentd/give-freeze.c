@@ -8,6 +8,7 @@
 #include "handover.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "address.h"
 #include "agent.h"
@@ -142,6 +143,10 @@ give_freeze(struct handover *h)
                && !handoff_encode(&h->handoff, &state, &n, &error)
                && n > h->size_max) {
         error = xstrdup("the state is larger than was offered");
+    } else if (!error && n > h->state_bytes) {
+        error = xasprintf("its state is %" PRIuSIZE " bytes, and policy lets "
+                          "no more than %" PRIu64 " go",
+                          n, h->state_bytes);
     }
     handover_step(h, "captured");
     if (!error) {

@@ -259,6 +259,7 @@ give_introduced(struct handover *h, const struct json *result)
     const char *certificate = message_get_lines(&m, "certificate", 16384);
     const char *onward = message_get_string(&m, "onward",
                                             ONWARD_STRING_LEN - 1);
+    uint64_t state_bytes = handover_get_state_bytes(&m);
     char *error = message_finish(&m);
 
     if (!error && !onward_from_string(onward, &h->onward)) {
@@ -280,6 +281,7 @@ give_introduced(struct handover *h, const struct json *result)
     agent_note_epoch(h->agent, &h->session_id, epoch);
     h->endpoint = xstrdup(endpoint);
     h->other_certificate = xstrdup(certificate);
+    h->state_bytes = state_bytes;
     h->sa_id = controller_link_get_sa_id(h->agent->controller);
     memcpy(h->sa_key, controller_link_get_sa_key(h->agent->controller),
            sizeof h->sa_key);

@@ -28,6 +28,15 @@ handover_is_giving(const struct handover *h)
     return h->state <= GIVE_RESUMED;
 }
 
+uint64_t
+handover_get_state_bytes(struct message *m)
+{
+    return (m->object && m->object->type == JSON_OBJECT
+                    && shash_find(json_object(m->object), "state_bytes")
+                ? message_get_integer(m, "state_bytes", 1, UINT64_MAX)
+                : UINT64_MAX);
+}
+
 struct handover *
 handover_create(struct agent *agent, enum handover_state state)
 {
@@ -36,6 +45,7 @@ handover_create(struct agent *agent, enum handover_state state)
     h->agent = agent;
     h->state = state;
     h->deadline = h->ask_at = h->offer_again = LLONG_MAX;
+    h->state_bytes = UINT64_MAX;
     packet_queue_init(&h->packets);
     return h;
 }

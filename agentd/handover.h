@@ -29,6 +29,7 @@ struct app_conn;
 struct app_event;
 struct give_later;
 struct json;
+struct message;
 struct jsonrpc_msg;
 struct late_catch;
 struct offered_socket;
@@ -127,7 +128,8 @@ struct handover {
     uint64_t sa_id;               /* T's SA, as the ticket says... */
     uint8_t sa_key[SEAL_KEY_LEN]; /* ...which T keeps: it may be renewed. */
     struct state_opener *opener;
-    uint64_t size_max; /* Of the state. */
+    uint64_t size_max;    /* Of the state, as offered. */
+    uint64_t state_bytes; /* The same, by policy. */
 
     struct handoff handoff;
 
@@ -215,6 +217,9 @@ struct handover *handover_find(const struct agent *, const struct uuid *);
  * has this address. */
 struct handover *handover_find_draining(const struct agent *,
                                         const struct in6_addr *);
+/* The most bytes of state that the controller's message 'm' says a transfer
+ * may have. */
+uint64_t handover_get_state_bytes(struct message *);
 void handover_set_state(struct handover *, enum handover_state, int timeout);
 void handover_step(struct handover *, const char *name);
 bool handover_send(struct handover *, enum peer_frame_type, const void *,

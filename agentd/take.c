@@ -85,6 +85,7 @@ take_expect(struct agent *agent, const struct json *params)
         visit.mtu = message_get_integer(&m, "mtu", FOREIGN_ROUTE_MTU_MIN,
                                         FOREIGN_ROUTE_MTU_MAX);
     }
+    uint64_t state_bytes = handover_get_state_bytes(&m);
     char *error = message_finish(&m);
 
     if (error) {
@@ -102,6 +103,7 @@ take_expect(struct agent *agent, const struct json *params)
     h->session_id = session;
     h->address = address;
     h->visit = visit;
+    h->state_bytes = state_bytes;
     h->epoch = epoch;
     h->other = xstrdup(from);
     h->other_certificate = xstrdup(certificate);
@@ -325,9 +327,9 @@ take_handle_frame(struct handover *h, const struct peer_frame *frame)
     case PEER_WRAPPED_KEY:
         if (h->state == TAKE_WAITING && !h->opener
             && frame->len == STATE_WRAP_LEN) {
-            h->opener = state_opener_new(h->secret, &h->transfer, h->x,
-                                         frame->body, h->size_max,
-                                         h->session_key);
+            h->opener = state_opener_new(
+                h->secret, &h->transfer, h->x, frame->body,
+                MIN(h->size_max, h->state_bytes), h->session_key);
         }
         break;
     case PEER_STATE_CHUNK:

@@ -124,6 +124,7 @@ send_expect(const struct controller *c, const struct device *target,
     message_put_string(params, "certificate", from->certificate);
     message_put_string(params, "name", t->name);
     message_put_string(params, "service", t->service);
+    message_put_integer(params, "state_bytes", c->policy->limits.state_bytes);
     put_visit(c, target, t, params);
     permanent_put_expect(c, t, params);
     link_notify(target->link, "expect", params);

@@ -15,6 +15,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
+#include "policy.h"
 #include "session-path.h"
 #include "timeval.h"
 #include "transfer.h"
@@ -46,6 +47,7 @@ answer(struct controller *c, const struct transfer *t, struct json *id,
     message_put_string(result, "endpoint", target->endpoint);
     message_put_string(result, "certificate", target->certificate);
     message_put_string(result, "onward", onward);
+    message_put_integer(result, "state_bytes", c->policy->limits.state_bytes);
     link_reply(device->link, &request, result);
 }
 

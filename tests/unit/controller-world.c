@@ -758,7 +758,11 @@ world_introduce(struct world_transfer *wt, struct agent *from,
     ovs_strlcpy(wt->id_text, world_string(msg, "transfer"),
                 sizeof wt->id_text);
     CU_ASSERT_TRUE(uuid_from_string(&wt->id, wt->id_text));
+    CU_ASSERT_EQUAL(world_integer(msg, "state_bytes"),
+                    world->policy->limits.state_bytes);
     msg = world_expect(to, "expect");
+    CU_ASSERT_EQUAL(world_integer(msg, "state_bytes"),
+                    world->policy->limits.state_bytes);
     CU_ASSERT_STRING_EQUAL(world_string(msg, "transfer"), wt->id_text);
     CU_ASSERT_STRING_EQUAL(world_string(msg, "from"), from->name);
     return true;

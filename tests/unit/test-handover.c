@@ -961,6 +961,46 @@ test_terms_differ(void)
     world_end();
 }
 
+/* Policy's limit holds for both: who gives, and who takes from one that does
+ * not keep to it. */
+static void
+test_state_too_large(void)
+{
+    begin();
+    expect();
+    world_reply(&world_t, "introduce",
+                "{'transfer': '" TRANSFER "', 'epoch': 0,"
+                " 'endpoint': 'ssl:10.1.0.12:6655', 'certificate': 'PEM',"
+                " 'onward': 'any', 'state_bytes': 10}");
+    world_run(&world_t);
+    world_frames(&world_t, &world_g);
+    world_frames(&world_g, &world_t);
+    world_app(&world_t, APP_PAUSED);
+    world_reply(&world_t, "prepare", "{}");
+    CU_ASSERT_EQUAL(world_sent(&world_t, "withdraw"), 1);
+    assert_state(&world_t, GIVE_FROZEN); /* The controller aborts. */
+    world_frames(&world_t, &world_g);
+    assert_state(&world_g, TAKE_WAITING);
+    world_end();
+
+    begin();
+    world_controller(&world_g, "expect",
+                     "{" ABOUT ", 'epoch': 0, 'from': 'laptop',"
+                     " 'endpoint': 'ssl:10.1.0.11:6655',"
+                     " 'certificate': 'PEM', 'name': 'film',"
+                     " 'service': 'files', 'state_bytes': 10}");
+    introduced();
+    world_run(&world_t);
+    world_frames(&world_t, &world_g);
+    world_frames(&world_g, &world_t);
+    world_app(&world_t, APP_PAUSED);
+    world_reply(&world_t, "prepare", "{}");
+    world_frames(&world_t, &world_g);
+    CU_ASSERT_EQUAL(world_sent(&world_g, "decline"), 1);
+    CU_ASSERT(hmap_is_empty(&world_g.agent.sessions.by_id));
+    world_end();
+}
+
 static void
 test_service_is_not_here(void)
 {
@@ -1242,6 +1282,7 @@ main(void)
         { "garbage frames", test_garbage_frames },
         { "terms differ", test_terms_differ },
         { "service is not here", test_service_is_not_here },
+        { "state too large", test_state_too_large },
         { "old epochs", test_old_epochs_are_refused },
         { "an abort that was not heard", test_abort_that_was_not_heard },
         { "session ends", test_session_ends_while_it_moves },

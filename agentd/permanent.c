@@ -42,6 +42,8 @@ VLOG_DEFINE_THIS_MODULE(permanent);
 
 /* Milliseconds for the temporary address and the channel by it. */
 #define LEND_TIMEOUT 15000
+/* Milliseconds before "wake" is asked for again. */
+#define ASK_INTERVAL 1000
 /* Milliseconds that applications have to show what they hold to an agent that
  * was started anew. */
 #define SHOW_TIMEOUT 15000
@@ -71,6 +73,9 @@ struct permanent {
     /* ASLEEP. */
     struct app_conn *waker; /* Told when it is awake. */
     uint64_t wake_id;       /* Request, or 0. */
+    long long int ask_at;   /* time_msec() at which to ask for "wake", the
+                             * address being ours by the controller's record;
+                             * or 0. */
 };
 
 struct permanents {
@@ -511,6 +516,7 @@ put_back(struct agent *agent, struct permanent *p)
                  p->r.own.ifname, text_of(p), ovs_strerror(error));
     }
     p->state = PERMANENT_HOME;
+    p->ask_at = 0;
     save(agent);
     own_address_announce(&p->r.own);
     return_temporary(agent, p);
@@ -649,8 +655,11 @@ take_registered(struct agent *agent, const struct json *json)
         if (!strcmp(owner, identity_get_name(agent->identity))) {
             make_session(agent, p, epoch);
         }
-    } else if (!strcmp(owner, identity_get_name(agent->identity))) {
-        wake_at(agent, p, epoch, "the controller gives it back");
+    } else if (p->state == PERMANENT_ASLEEP) {
+        /* Not at once: the bridge may not know yet that it is. */
+        bool ours = !strcmp(owner, identity_get_name(agent->identity));
+
+        p->ask_at = ours ? time_msec() : 0;
     }
     return NULL;
 }
@@ -841,6 +850,21 @@ permanent_add_rows(const struct agent *agent, struct json *rows)
 
 /* The loop. */
 
+static void
+ask_to_wake(struct agent *agent, struct permanent *p)
+{
+    struct json *params;
+
+    if (controller_link_is_registered(agent->controller)
+        && !session_find(&agent->sessions, &p->r.session)) {
+        params = json_object_create();
+        message_put_uuid(params, "session", &p->r.session);
+        p->wake_id = link_request(controller_link_get(agent->controller),
+                                  "wake", params);
+    }
+    p->ask_at = time_msec() + ASK_INTERVAL;
+}
+
 /* What a former agent wrote down: the addresses that are not to be used. */
 static void
 load(struct agent *agent)
@@ -927,6 +951,9 @@ permanents_run(struct agent *agent)
             run_lending(agent, p);
         } else if (p->state == PERMANENT_GIVING) {
             run_giving(agent, p);
+        } else if (p->state == PERMANENT_ASLEEP && p->ask_at
+                   && time_msec() >= p->ask_at) {
+            ask_to_wake(agent, p);
         }
     }
     held_addresses_run(agent);
@@ -941,6 +968,8 @@ permanents_wait(struct agent *agent)
         if (p->state == PERMANENT_LENDING
             || (p->state == PERMANENT_GIVING && p->deadline)) {
             poll_timer_wait_until(MAX(p->deadline, time_msec() + 100));
+        } else if (p->state == PERMANENT_ASLEEP && p->ask_at) {
+            poll_timer_wait_until(p->ask_at);
         }
     }
     held_addresses_wait(agent);

@@ -498,6 +498,19 @@ method_renew(struct controller *c, struct device *device,
     link_reply(device->link, msg, result);
 }
 
+/* To a device that missed it. */
+static void
+send_wake(struct device *device, const struct record *record)
+{
+    struct json *params = json_object_create();
+
+    message_put_uuid(params, "session", &record->session);
+    message_put_address(params, "address", &record->address);
+    message_put_integer(params, "epoch", record->epoch);
+    message_put_string(params, "reason", "the controller gives it back");
+    link_notify(device->link, "wake", params);
+}
+
 void
 method_wake(struct controller *c, struct device *device,
             const struct jsonrpc_msg *msg, struct message *m)
@@ -526,6 +539,13 @@ method_wake(struct controller *c, struct device *device,
     message_put_string(result, "owner", record->owner);
     link_reply(device->link, msg, result);
     if (!away) {
+        if (!strcmp(record->owner, record->home)
+            && transfer_bridge_is_ready(
+                c, leases_home_bridge(c->leases, &record->address))
+            && !transfers_find_session(c->transfers, &session)) {
+            /* Nobody else's any more, on the bridge as well. */
+            send_wake(device, record);
+        }
         return;
     }
     owner = connected(c, record->owner);

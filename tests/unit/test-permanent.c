@@ -284,6 +284,34 @@ test_onward(void)
     world_end();
 }
 
+/* It was revoked while its device was away; the controller started anew. */
+static void
+test_missed(void)
+{
+    const struct json *msg;
+
+    begin();
+    world_move(laptop, tv, &own, 0);
+    world_disconnect(laptop);
+    request(tv, "ended", 1);
+    world_ack();
+    check_owner("laptop", 2);
+
+    laptop = world_connect("laptop", 1);
+    world_expect_none(laptop, "wake");
+    world_synchronised = false;
+    request(laptop, "wake", 2);
+    world_expect(laptop, "result");
+    world_expect_none(laptop, "wake");
+    world_synchronised = true;
+    request(laptop, "wake", 2);
+    world_expect(laptop, "result");
+    msg = world_expect(laptop, "wake");
+    CU_ASSERT_EQUAL(world_integer(msg, "epoch"), 2);
+    world_expect_none(tv, "recall");
+    world_end();
+}
+
 /* An owner that is not connected is not waited for. */
 static void
 test_away(void)
@@ -313,6 +341,7 @@ main(void)
         { "woken", test_wake },
         { "woken without the right to give back", test_onward },
         { "woken while its owner is away", test_away },
+        { "woken later", test_missed },
     };
 
     return unit_run("permanent", tests, ARRAY_SIZE(tests));

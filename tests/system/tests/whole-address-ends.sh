@@ -50,6 +50,14 @@ for family in 4 6; do
     awake
     wait_for 10 "tv to have let go of it" not_bound tv "$own"
 
+    say "the same while the agent that sleeps is dead"
+    away
+    kill_daemon laptop
+    on tv baton release "$own" || fail "baton release"
+    wait_for 10 "tv to have let go of it" not_bound tv "$own"
+    restart laptop
+    awake
+
     say "the target's host dies"
     away
     kill_daemon tv

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -239,9 +240,17 @@ attachment_flush(struct attachment *at, const char *ifname, uint64_t sa_id,
                            htonl(transfer->parts[i]));
     }
     LIST_FOR_EACH(port, node, &at->ports) {
-        if (!strcmp(port->ifname, ifname)) {
-            port_send(port, ATTACHMENT_FLUSH, sa_id, sa_key, nonce);
+        if (strcmp(port->ifname, ifname)) {
+            continue;
         }
+        switch (fault_message("flush", "")) {
+        case FAULT_DROP: continue;
+        case FAULT_REPEAT:
+            port_send(port, ATTACHMENT_FLUSH, sa_id, sa_key, nonce);
+            break;
+        case FAULT_SEND: break;
+        }
+        port_send(port, ATTACHMENT_FLUSH, sa_id, sa_key, nonce);
     }
 }
 

@@ -18,6 +18,7 @@
 #include "link.h"
 #include "message.h"
 #include "openvswitch/json.h"
+#include "openvswitch/shash.h"
 #include "timeval.h"
 #include "util.h"
 #include "uuid.h"
@@ -258,9 +259,9 @@ handover_get_note(const struct handover *h, enum note_role role,
 
 /* Frames. */
 
-bool
-handover_send(struct handover *h, enum peer_frame_type type, const void *body,
-              size_t len)
+static bool
+send_frame(struct handover *h, enum peer_frame_type type, const void *body,
+           size_t len)
 {
     struct json *params;
     uint8_t *frame;
@@ -285,11 +286,41 @@ handover_send(struct handover *h, enum peer_frame_type type, const void *body,
     return true;
 }
 
+/* The same, unless a test wants something else of the message 'name'. */
+static bool
+send_named(struct handover *h, const char *name, enum peer_frame_type type,
+           const void *body, size_t len)
+{
+    switch (fault_message(name, "")) {
+    case FAULT_DROP: return true;
+    case FAULT_REPEAT: send_frame(h, type, body, len); break;
+    case FAULT_SEND: break;
+    }
+    return send_frame(h, type, body, len);
+}
+
+bool
+handover_send(struct handover *h, enum peer_frame_type type, const void *body,
+              size_t len)
+{
+    switch (type) {
+    case PEER_WRAPPED_KEY:
+        return send_named(h, "wrapped-key", type, body, len);
+    case PEER_STATE_CHUNK:
+        return send_named(h, "state-chunk", type, body, len);
+    case PEER_DRAINED: return send_named(h, "drained", type, body, len);
+    case PEER_MESSAGE:
+    case PEER_LATE_PACKETS: /* What is in them is nobody's to lose. */
+    default: return send_frame(h, type, body, len);
+    }
+}
+
 bool
 handover_send_message(struct handover *h, struct json *json)
 {
+    const struct json *kind = shash_find_data(json_object(json), "msg");
     char *s = json_to_string(json, 0);
-    bool ok = handover_send(h, PEER_MESSAGE, s, strlen(s));
+    bool ok = send_named(h, json_string(kind), PEER_MESSAGE, s, strlen(s));
 
     free(s);
     json_destroy(json);

@@ -10,26 +10,28 @@
  *     stop        SIGSTOP: goes on when somebody sends SIGCONT
  *     delay MSEC  sleeps that long, once
  *
- * Each acts once.  fault/list shows the points that were passed, and what is
- * set.  In other builds nothing of this exists. */
+ * At points that are messages about to be sent, "send/NAME", also
+ *
+ *     drop        the message is not sent
+ *     repeat      it is sent twice
+ *
+ * where NAME is that of the wire protocol; "NAME-reply" and "NAME-error" answer
+ * a request.  Each acts once.  fault/list shows the points that were passed,
+ * and what is set.  In other builds nothing of this exists. */
 
 #include <config.h>
+
+enum fault_message { FAULT_SEND, FAULT_DROP, FAULT_REPEAT };
 
 #ifdef ENABLE_FAULT_INJECTION
 void fault_init(void);
 void fault_point(const char *prefix, const char *name);
+/* What is to be done with the message 'name' and 'suffix'. */
+enum fault_message fault_message(const char *name, const char *suffix);
 #else
-static inline void
-fault_init(void)
-{
-}
-
-static inline void
-fault_point(const char *prefix, const char *name)
-{
-    (void) prefix;
-    (void) name;
-}
+#define fault_init() ((void) 0)
+#define fault_point(PREFIX, NAME) ((void) (PREFIX), (void) (NAME))
+#define fault_message(NAME, SUFFIX) ((void) (NAME), FAULT_SEND)
 #endif
 
 #endif /* lib/fault.h */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault.h"
 #include "jsonrpc.h"
 #include "message.h"
 #include "openvswitch/dynamic-string.h"
@@ -408,11 +409,40 @@ link_send(struct link *link, struct jsonrpc_msg *msg)
     }
 }
 
+/* A copy for a fault on purpose. */
+static struct jsonrpc_msg *
+clone_msg(const struct jsonrpc_msg *msg)
+{
+    struct jsonrpc_msg *copy = xmemdup(msg, sizeof *msg);
+
+    copy->method = nullable_xstrdup(msg->method);
+    copy->params = json_nullable_clone(msg->params);
+    copy->result = json_nullable_clone(msg->result);
+    copy->error = json_nullable_clone(msg->error);
+    copy->id = json_nullable_clone(msg->id);
+    return copy;
+}
+
+/* Sends 'msg', the wire protocol's 'name' and 'suffix', unless a test wants
+ * something else. */
+static void
+send_named(struct link *link, struct jsonrpc_msg *msg, const char *name,
+           const char *suffix OVS_UNUSED)
+{
+    switch (fault_message(name, suffix)) {
+    case FAULT_DROP: jsonrpc_msg_destroy(msg); return;
+    case FAULT_REPEAT: link_send(link, clone_msg(msg)); break;
+    case FAULT_SEND: break;
+    }
+    link_send(link, msg);
+}
+
 void
 link_notify(struct link *link, const char *method, struct json *params)
 {
-    link_send(link,
-              jsonrpc_create_notify(method, json_array_create_1(params)));
+    send_named(link,
+               jsonrpc_create_notify(method, json_array_create_1(params)),
+               method, "");
 }
 
 uint64_t
@@ -429,7 +459,7 @@ link_request(struct link *link, const char *method, struct json *params)
     msg = jsonrpc_create_request(method, json_array_create_1(params), NULL);
     json_destroy(msg->id);
     msg->id = json_integer_create(id);
-    link_send(link, msg);
+    send_named(link, msg, method, "");
     return id;
 }
 
@@ -437,7 +467,8 @@ void
 link_reply(struct link *link, const struct jsonrpc_msg *request,
            struct json *result)
 {
-    link_send(link, jsonrpc_create_reply(result, request->id));
+    send_named(link, jsonrpc_create_reply(result, request->id),
+               request->method, "-reply");
 }
 
 void
@@ -461,7 +492,8 @@ void
 link_reply_error_object(struct link *link, const struct jsonrpc_msg *request,
                         struct json *error)
 {
-    link_send(link, jsonrpc_create_error(error, request->id));
+    send_named(link, jsonrpc_create_error(error, request->id), request->method,
+               "-error");
 }
 
 const struct json *

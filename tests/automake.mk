@@ -329,6 +329,34 @@ tests_unit_test_socket_state_CPPFLAGS = -D_GNU_SOURCE \
 tests_unit_test_socket_state_LDADD = $(CUNIT_LIBS) \
 	lib/socket-state/libsocketstate.la
 
+# The protocol's model: that it is the code's, always; what spin finds in it,
+# where spin is.
+TESTS += tests/model/compare
+EXTRA_DIST += tests/model/compare
+EXTRA_DIST += tests/model/run
+EXTRA_DIST += tests/model/transfer.pml
+
+check-model:
+	$(srcdir)/tests/model/compare
+	$(srcdir)/tests/model/run
+
+# Faults on purpose, on live streams; needs root.
+EXTRA_DIST += tests/fault/absent
+EXTRA_DIST += tests/fault/points
+EXTRA_DIST += tests/fault/run
+EXTRA_DIST += tests/fault/walk
+
+check-fault: all
+	$(srcdir)/tests/fault/run --build=$(abs_top_builddir)
+
+SOAK_MINUTES = 60
+SOAK_SEED = 1
+soak: all
+	$(srcdir)/tests/fault/run --build=$(abs_top_builddir) \
+	    --seed=$(SOAK_SEED) --minutes=$(SOAK_MINUTES)
+
+.PHONY: check-model check-fault soak
+
 include tests/bench/automake.mk
 include tests/fuzz/automake.mk
 include tests/sandbox/automake.mk

@@ -117,7 +117,7 @@ create_modules(struct controller *c)
     c->records = record_store_create(c->database);
     c->upkeep = upkeep_create(c->database);
     c->transfers = transfers_create();
-    ovs_list_init(&c->lingering);
+    session_paths_init(c);
     c->neighbours = neighbours_create();
     ovs_list_init(&c->waiting);
     c->tunnel_paths = tunnel_paths_create();

@@ -55,7 +55,8 @@ struct controller {
     struct record_store *records;
     struct transfers *transfers;
     struct permanents *permanents;
-    struct ovs_list lingering; /* See session-path.h. */
+    struct ovs_list lingering;      /* See session-path.h. */
+    struct hmap lingering_sessions; /* The same. */
     struct neighbours *neighbours;
     struct tunnel_paths *tunnel_paths;
     struct ovs_list prepares;      /* See ctl-bridge.h. */

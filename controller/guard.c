@@ -67,27 +67,25 @@ is_from(const struct controller *c, const struct device *device,
                     : eth_addr_equals(place.mac, flow->dl_src)));
 }
 
-/* The transfer by which the session at 'addr' changed hands just now, or is
- * about to: its flows are set, or on their way. */
+/* The transfers by which the session at 'addr' changed hands just now, or is
+ * about to: its flows are set, or on their way.  Newest first; NULL gives the
+ * first.  A session may go on before all is in that its last owners sent. */
 static const struct transfer *
-find_last_transfer(const struct controller *c, const struct in6_addr *addr)
+next_recent(const struct controller *c, const struct in6_addr *addr,
+            const struct transfer *t)
 {
-    struct record view;
-    const struct record *record;
-    const struct transfer *t = NULL;
-
-    while ((t = transfers_next_live(c->transfers, t))) {
+    while ((t = transfers_previous(c->transfers, t))) {
+        if (t->over && time_msec() >= t->began + TRANSFER_RECENT_MS) {
+            return NULL;
+        }
         if (t->outcome == TRANSFER_COMMITTED
-            && ipv6_addr_equals(&t->address, addr)) {
+            && ipv6_addr_equals(&t->address, addr)
+            && (!t->decided_at
+                || time_msec() < t->decided_at + TRANSFER_LATE_MS)) {
             return t;
         }
     }
-    record = record_find_address(c->records, addr, &view);
-    t = record ? transfers_find(c->transfers, &record->transfer) : NULL;
-    return (t && t->outcome == TRANSFER_COMMITTED && t->decided_at
-                    && time_msec() < t->decided_at + TRANSFER_LATE_MS
-                ? t
-                : NULL);
+    return NULL;
 }
 
 /* Did the device that sent 'packet' own the session at 'addr' until just now?
@@ -99,17 +97,21 @@ is_late(const struct controller *c, const struct bridge *bridge,
         const struct bridge_packet *packet, const struct flow *flow,
         const struct in6_addr *addr)
 {
-    const struct transfer *t = find_last_transfer(c, addr);
-    const struct device *former;
+    const struct transfer *t = NULL;
 
-    if (!t
-        || (flow->dl_type != htons(ETH_TYPE_IP)
-            && flow->dl_type != htons(ETH_TYPE_IPV6))
+    if ((flow->dl_type != htons(ETH_TYPE_IP)
+         && flow->dl_type != htons(ETH_TYPE_IPV6))
         || flow->nw_proto == IPPROTO_ICMPV6) {
         return false;
     }
-    former = device_find(&c->devices, t->from);
-    return former && is_from(c, former, &t->session, bridge, packet, flow);
+    while ((t = next_recent(c, addr, t))) {
+        const struct device *former = device_find(&c->devices, t->from);
+
+        if (former && is_from(c, former, &t->session, bridge, packet, flow)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A transfer of the session at 'addr' that has gone and is not over. */
@@ -127,6 +129,12 @@ find_gone(const struct controller *c, const struct in6_addr *addr)
     return NULL;
 }
 
+static struct flow_place
+place_on(const struct controller *c, const char *device, const char *bridge)
+{
+    return device_flow_place(device_find(&c->devices, device), bridge);
+}
+
 /* Where on 'bridge' do packets for the session at 'addr' go, that the tunnel
  * brings: to who will have it, has it, or had it?  Stores the session. */
 static struct flow_place
@@ -135,25 +143,23 @@ find_visitor(const struct controller *c, const char *bridge,
 {
     const struct transfer *t = find_gone(c, addr);
     struct flow_place place = { .port = OFPP_NONE };
-    const char *names[4] = { NULL };
     struct record view;
     const struct record *record = record_find_address(c->records, addr, &view);
-    size_t n = 0;
 
     if (t) {
-        names[n++] = t->to;
-        names[n++] = t->from;
         *session = t->session;
+        place = place_on(c, t->to, bridge);
+        if (place.port == OFPP_NONE) {
+            place = place_on(c, t->from, bridge);
+        }
     }
-    if (record) {
+    if (record && place.port == OFPP_NONE) {
         *session = record->session;
-        names[n++] = record->owner;
-        t = transfers_find(c->transfers, &record->transfer);
-        names[n++] = t ? t->from : NULL;
+        place = place_on(c, record->owner, bridge);
     }
-    for (size_t i = 0; i < n && place.port == OFPP_NONE; i++) {
-        place = device_flow_place(
-            names[i] ? device_find(&c->devices, names[i]) : NULL, bridge);
+    for (t = NULL; place.port == OFPP_NONE && (t = next_recent(c, addr, t));) {
+        *session = t->session;
+        place = place_on(c, t->from, bridge);
     }
     return place;
 }

@@ -22,6 +22,7 @@
 /* A session that has left a bridge. */
 struct lingering {
     struct ovs_list node; /* In struct controller, the first to end first. */
+    struct hmap_node session_node; /* The same, by 'session'. */
     struct uuid session;
     long long int until; /* Milliseconds. */
 };
@@ -188,15 +189,35 @@ session_path_redirect(struct controller *c, struct transfer *t)
     set_transfer(c, t, t->from, t->to, t->from);
 }
 
-/* In due time the record decides what stays. */
+static void
+lingering_destroy(struct controller *c, struct lingering *l)
+{
+    ovs_list_remove(&l->node);
+    hmap_remove(&c->lingering_sessions, &l->session_node);
+    free(l);
+}
+
+/* In due time after the last of its moves, the record decides what stays. */
 static void
 linger(struct controller *c, const struct uuid *session)
 {
-    struct lingering *l = xmalloc(sizeof *l);
+    uint32_t hash = uuid_hash(session);
+    struct lingering *l, *found = NULL;
 
-    l->session = *session;
-    l->until = time_msec() + SESSION_PATH_LINGER;
-    ovs_list_push_back(&c->lingering, &l->node);
+    HMAP_FOR_EACH_WITH_HASH(l, session_node, hash, &c->lingering_sessions) {
+        if (uuid_equals(&l->session, session)) {
+            found = l;
+        }
+    }
+    if (found) {
+        ovs_list_remove(&found->node);
+    } else {
+        found = xmalloc(sizeof *found);
+        found->session = *session;
+        hmap_insert(&c->lingering_sessions, &found->session_node, hash);
+    }
+    found->until = time_msec() + SESSION_PATH_LINGER;
+    ovs_list_push_back(&c->lingering, &found->node);
 }
 
 void
@@ -274,13 +295,13 @@ session_paths_run(struct controller *c)
         record = record_find(c->records, &l->session, &view);
         if (t && t->state != TRANSFER_SETTLED) {
             linger(c, &l->session); /* Its end will tell. */
+            continue;
         } else if (record) {
             mediator_refresh_session(c, record);
         } else {
             session_path_unset(c, &l->session);
         }
-        ovs_list_remove(&l->node);
-        free(l);
+        lingering_destroy(c, l);
     }
 }
 
@@ -300,7 +321,15 @@ session_paths_destroy(struct controller *c)
 {
     struct lingering *l;
 
-    LIST_FOR_EACH_POP(l, node, &c->lingering) {
-        free(l);
+    LIST_FOR_EACH_SAFE(l, node, &c->lingering) {
+        lingering_destroy(c, l);
     }
+    hmap_destroy(&c->lingering_sessions);
+}
+
+void
+session_paths_init(struct controller *c)
+{
+    ovs_list_init(&c->lingering);
+    hmap_init(&c->lingering_sessions);
 }

@@ -59,6 +59,7 @@ bool session_path_acked(const struct controller *, const struct transfer *);
 /* What 'device' may not send where it is, and no longer where it was. */
 void session_path_guard_device(struct controller *, const struct device *);
 
+void session_paths_init(struct controller *);
 void session_paths_run(struct controller *);
 void session_paths_wait(struct controller *);
 void session_paths_destroy(struct controller *);

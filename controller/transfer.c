@@ -246,6 +246,7 @@ add_transfer(struct transfers *ts, const struct transfer_spec *spec)
     t->state = TRANSFER_SETTLED;
     t->deadline = LLONG_MAX;
     t->began_wall = time_wall_msec();
+    t->began = time_msec();
     hmap_insert(&ts->by_id, &t->node, uuid_hash(&t->id));
     hmap_insert(&ts->by_session, &t->session_node, uuid_hash(&t->session));
     ovs_list_push_back(&ts->list, &t->list_node);

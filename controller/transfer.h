@@ -37,7 +37,10 @@ struct json;
 #define TRANSFER_GONE_MS 1000   /* From go to claim. */
 #define TRANSFER_FLUSH_MS 100   /* From claim to commit, without T's flush. */
 #define TRANSFER_LATE_MS 250    /* After a commit, for what T sent before. */
-#define TRANSFER_RETRY_MS 50    /* Before a lost write is repeated. */
+/* The same since it was introduced: beyond it, one that is over is not worth a
+ * look. */
+#define TRANSFER_RECENT_MS (TRANSFER_OFFER_MS + 5000)
+#define TRANSFER_RETRY_MS 50 /* Before a lost write is repeated. */
 
 enum transfer_state {
     TRANSFER_SETTLED,  /* Introduced, or over. */
@@ -108,6 +111,7 @@ struct transfer {
 
     /* For people. */
     long long int began_wall; /* Milliseconds since 1970. */
+    long long int began;      /* Milliseconds, monotonic. */
     struct transfer_step steps[TRANSFER_MAX_STEPS];
     size_t n_steps;
     struct json *device_steps[TRANSFER_N_SIDES]; /* As sent, or NULL. */

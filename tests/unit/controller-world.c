@@ -374,7 +374,7 @@ world_begin(const char *policy)
     world->permanents = permanents_create();
     world->records = record_store_create(NULL);
     world->transfers = transfers_create();
-    ovs_list_init(&world->lingering);
+    session_paths_init(world);
     world->network = network_create();
     world->neighbours = neighbours_create();
     ovs_list_init(&world->waiting);

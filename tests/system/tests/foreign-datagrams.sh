@@ -6,7 +6,7 @@
 
 sandbox_up --sites=3 --devices=laptop,tv@2,car@3
 seconds=8
-rate=2000
+rate=1000
 total=$((seconds * rate))
 
 # Packets that found the buffer of some bridge's port full.
@@ -24,11 +24,21 @@ all_received() {
     [ $((received + $(switches_dropped) - dropped)) -ge "$3" ]
 }
 
+# The way to the correspondent is known; until then a kernel keeps few packets.
+knows_router() {
+    on laptop bash -c "echo > /dev/udp/$far_address/9" || true
+    on outside bash -c "echo > /dev/udp/$near_address/9" || true
+    on laptop ip neigh get "$router" dev eth0 | grep -q lladdr
+}
+
 for family in 4 6; do
     say "IPv$family"
     dropped=$(switches_dropped)
-    far_address=10.9.0.2
-    [ $family = 4 ] || far_address=fd00:9::2
+    far_address=10.9.0.2 near_address=10.1.0.11 router=10.1.0.1
+    if [ $family = 6 ]; then
+        far_address=fd00:9::2 near_address=fd00:1::11 router=fd00:1::1
+    fi
+    wait_for 5 "the router" knows_router
     start_on outside "far$family" baton-stream --correspondent \
         --family=$family --port=9000 --rate=$rate --count=$total
     far=$pid

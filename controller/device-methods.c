@@ -505,14 +505,22 @@ lease_to(struct controller *c, struct device *device,
             return;
         }
         link_reply(device->link, msg, lease_result(c, lease));
+    } else if (error == LEASE_LIMIT) {
+        link_reply_error(device->link, msg, "limit",
+                         "%s has IPv%" PRIu64 " addresses for more than the "
+                         "%u sessions that it may have",
+                         device->name, family, c->policy->limits.sessions);
     } else if (error == LEASE_NO_POOL) {
         link_reply_error(device->link, msg, "no-pool",
                          "policy has no pool of IPv%" PRIu64 " addresses for "
                          "bridge %s",
                          family, device->place.bridge);
     } else {
-        VLOG_WARN("%s: no block is left in the IPv%" PRIu64 " pools of %s",
-                  device->name, family, device->place.bridge);
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
+
+        VLOG_WARN_RL(&rl,
+                     "%s: no block is left in the IPv%" PRIu64 " pools of %s",
+                     device->name, family, device->place.bridge);
         link_reply_error(device->link, msg, "exhausted",
                          "no block is left in the IPv%" PRIu64 " pools of "
                          "bridge %s",

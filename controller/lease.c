@@ -56,7 +56,8 @@ struct leases {
     struct ovs_list unwritten; /* struct lease_todo */
     bool write;
     uint64_t n_grants;
-    long long int next; /* Nothing ends before that. */
+    uint64_t max_addresses; /* Of one device and family. */
+    long long int next;     /* Nothing ends before that. */
 };
 
 struct lease_todo {
@@ -263,6 +264,7 @@ leases_configure(struct leases *ls, const struct policy *policy,
     struct lease *lease;
 
     clear_pools(ls);
+    ls->max_addresses = UINT64_C(2) * policy->limits.sessions;
     SHASH_FOR_EACH(node, &policy->devices) {
         configure_permanent(ls, node->data);
     }
@@ -414,6 +416,22 @@ renew(struct leases *ls, const char *device, const char *bridge, int family,
     return newest;
 }
 
+/* Has 'device' as many addresses as it can use?  Half of them may rest. */
+static bool
+has_enough(const struct leases *ls, const char *device, int family)
+{
+    const struct lease *lease;
+    uint64_t n = 0;
+
+    HMAP_FOR_EACH(lease, node, &ls->blocks) {
+        if (lease->state == LEASE_LEASED && !strcmp(lease->device, device)
+            && family_matches(&lease->addr, family)) {
+            n += UINT64_C(1) << MIN(128 - lease->plen, 32);
+        }
+    }
+    return n >= ls->max_addresses;
+}
+
 const struct lease *
 leases_grant(struct leases *ls, const char *device, const char *bridge,
              int family, bool more, long long int now, enum lease_error *error)
@@ -428,6 +446,10 @@ leases_grant(struct leases *ls, const char *device, const char *bridge,
         return lease;
     }
 
+    if (lease && has_enough(ls, device, family)) {
+        *error = LEASE_LIMIT;
+        return NULL;
+    }
     *error = LEASE_NO_POOL;
     LIST_FOR_EACH(pool, node, &ls->pools) {
         if (strcmp(pool->bridge, bridge)
@@ -624,7 +646,8 @@ leases_adopt(struct leases *ls, const char *device, const char *bridge,
         return false;
     }
     block = block_of(pool, addr);
-    if (overlaps(ls, pool, &block)) {
+    if (overlaps(ls, pool, &block)
+        || has_enough(ls, device, IN6_IS_ADDR_V4MAPPED(addr) ? 4 : 6)) {
         return false;
     }
     add_lease(ls, pool, device, &block, now);

@@ -63,7 +63,7 @@ struct lease {
     uint64_t taken;   /* By leases_next_unwritten(), at that version. */
 };
 
-enum lease_error { LEASE_OK, LEASE_NO_POOL, LEASE_EXHAUSTED };
+enum lease_error { LEASE_OK, LEASE_NO_POOL, LEASE_EXHAUSTED, LEASE_LIMIT };
 
 struct leases *leases_create(void);
 void leases_destroy(struct leases *);

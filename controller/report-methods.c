@@ -85,6 +85,21 @@ steps_are_good(const struct json_array *steps)
     return true;
 }
 
+/* Of a timeline, what is kept: what was looked at, and nothing beside it. */
+static struct json *
+known_members(const struct json *timeline)
+{
+    static const char *const names[] = { "transfer", "boot", "role", "steps" };
+    struct json *copy = json_object_create();
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        json_object_put(
+            copy, names[i],
+            json_clone(shash_find_data(json_object(timeline), names[i])));
+    }
+    return copy;
+}
+
 void
 method_timeline(struct controller *c, struct device *device,
                 const struct jsonrpc_msg *msg, struct message *m)
@@ -107,7 +122,7 @@ method_timeline(struct controller *c, struct device *device,
         int side = side_of(t, device);
 
         json_destroy(t->device_steps[side]);
-        t->device_steps[side] = json_clone(m->object);
+        t->device_steps[side] = known_members(m->object);
     }
 }
 
@@ -125,7 +140,8 @@ method_log(struct controller *c, struct device *device,
         SHASH_FOR_EACH(node, json_object(counters)) {
             const struct json *value = node->data;
 
-            if (value->type != JSON_INTEGER && !m->error) {
+            if ((value->type != JSON_INTEGER || strlen(node->name) > 63)
+                && !m->error) {
                 m->error = xstrdup("member \"counters\": not integers");
             }
         }

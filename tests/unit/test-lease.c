@@ -42,6 +42,7 @@ begin(void)
     memset(&policy, 0, sizeof policy);
     shash_init(&policy.pools);
     shash_init(&policy.devices);
+    policy.limits.sessions = 4096;
     pool4 = (struct policy_pool){
         .name = pool4_name,
         .bridge = &bridge,
@@ -295,6 +296,29 @@ test_ipv6(void)
     end();
 }
 
+/* One device does not empty a pool: neither by asking for more, nor by saying
+ * that it uses addresses of any block. */
+static void
+test_limit(void)
+{
+    struct in6_addr addr = address("10.1.0.120");
+    enum lease_error error;
+
+    begin();
+    policy.limits.sessions = 12; /* 24 addresses: two blocks. */
+    leases_configure(leases, &policy, now);
+    CU_ASSERT_PTR_NOT_NULL(grant("laptop", 4, false));
+    CU_ASSERT_PTR_NOT_NULL(grant("laptop", 4, true));
+    CU_ASSERT_PTR_NULL(
+        leases_grant(leases, "laptop", "br0", 4, true, now, &error));
+    CU_ASSERT_EQUAL(error, LEASE_LIMIT);
+    CU_ASSERT_FALSE(leases_adopt(leases, "laptop", "br0", &addr, now));
+    CU_ASSERT_PTR_NOT_NULL(grant("laptop", 4, false)); /* Renewed. */
+    CU_ASSERT_PTR_NOT_NULL(grant("laptop", 6, false)); /* Of its own. */
+    CU_ASSERT_TRUE(leases_adopt(leases, "tv", "br0", &addr, now));
+    end();
+}
+
 static void
 test_adopt(void)
 {
@@ -350,6 +374,7 @@ main(void)
         { "in use", test_in_use },
         { "IPv6", test_ipv6 },
         { "adopt", test_adopt },
+        { "limit", test_limit },
         { "reconfigure", test_reconfigure },
     };
 

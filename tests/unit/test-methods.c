@@ -817,6 +817,37 @@ test_relay(void)
 }
 
 /* A packet that the guard refused: passed on only from the owner's place. */
+/* Of what a device tells about a transfer no more is kept than is shown. */
+static void
+test_timeline(void)
+{
+    struct world_transfer wt;
+    const struct json *kept;
+    struct transfer *t;
+    char *params;
+
+    begin();
+    go(&wt, laptop, tv, 0);
+    t = transfers_find(world->transfers, &wt.id);
+    params = xasprintf("{'transfer': '%s', 'boot': 'b', 'role': 'giving',"
+                       " 'steps': [['captured', 5]], 'more': [1, 2, 3]}",
+                       wt.id_text);
+    world_notify(laptop, "timeline", params);
+    free(params);
+    kept = t->device_steps[TRANSFER_SIDE_T];
+    CU_ASSERT_PTR_NOT_NULL_FATAL(kept);
+    CU_ASSERT_EQUAL(shash_count(json_object(kept)), 4);
+    CU_ASSERT_STRING_EQUAL(world_string(kept, "boot"), "b");
+
+    params = xasprintf("{'transfer': '%s', 'counters': {'%064d': 1}}",
+                       wt.id_text, 0);
+    world_notify(laptop, "log", params);
+    free(params);
+    CU_ASSERT_TRUE(laptop->dropped);
+    CU_ASSERT_PTR_NULL(t->counters[TRANSFER_SIDE_T]);
+    world_end();
+}
+
 static void
 test_guard_violation(void)
 {
@@ -947,6 +978,7 @@ main(void)
         { "reclaim", test_reclaim },
         { "policy", test_policy },
         { "relay", test_relay },
+        { "timeline", test_timeline },
         { "guard violation", test_guard_violation },
         { "mutated", test_mutated },
     };

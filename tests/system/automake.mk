@@ -10,6 +10,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-closes-while-moving.sh \
 	tests/system/tests/fault-controller-crash-tcp.sh \
 	tests/system/tests/fault-controller-crash-udp.sh \
+	tests/system/tests/fault-controller-foreign.sh \
 	tests/system/tests/fault-controller-killed.sh \
 	tests/system/tests/fault-controller-lost.sh \
 	tests/system/tests/fault-crash-tcp.sh \

@@ -91,6 +91,11 @@ check_unmoved(struct controller *c, const struct device *device,
                       && !strcmp(lessee, device->name));
     if (a->known_owned) {
         a->known_owner = device->name;
+    } else if (a->epoch == 0 && lessee && strcmp(lessee, device->name)) {
+        /* The device was away until its lease had run out, and the block is
+         * another's now: what it still has there is over (invariants I6,
+         * I8).  It discards only what is at a lower epoch. */
+        a->known_epoch = 1;
     }
     return a->known_owned;
 }

@@ -894,6 +894,24 @@ test_guard_violation(void)
     world_end();
 }
 
+/* A device that comes back to a block which is another's by now discards what
+ * it has there: it is told a higher epoch. */
+static void
+test_leased_to_another(void)
+{
+    char *params;
+
+    begin();
+    params = xasprintf("{'session': '%s', 'address': '%s', 'epoch': 0,"
+                       " 'name': 'n', 'service': 'play', 'state': 'owner'}",
+                       "00000011-0000-0002-0000-000300000004",
+                       film.address_text);
+    world_notify(tv, "announce", params);
+    CU_ASSERT_EQUAL(world_integer(world_expect(tv, "epoch"), "epoch"), 1);
+    free(params);
+    world_end();
+}
+
 /* What a broken or hostile agent may send: valid messages with some bytes
  * changed.  Nothing falls over, and the session stays where it is. */
 static void
@@ -958,6 +976,7 @@ main(void)
 {
     static const struct unit_test tests[] = {
         { "register", test_register },
+        { "leased to another", test_leased_to_another },
         { "malformed", test_malformed },
         { "move", test_move },
         { "introduce, refused", test_introduce_refused },

@@ -15,7 +15,7 @@ goes_to() {
 # What reaches the correspondent now comes from HOST.
 receives_from() {
     local before
-    assert_equal "$(connections "$1" "$address")" 1 "connections on $1"
+    wait_for 5 "the connection on $1" has_connections "$1" "$address" 1
     before=$(stat -c %s "$work/got-file")
     wait_for 10 "bytes from $1" file_has_bytes "$work/got-file" \
         $((before + 500000))

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acceptor.h"
 #include "byte-order.h"
 #include "message.h"
 #include "openvswitch/list.h"
@@ -64,6 +65,7 @@ struct queued_frame {
 
 struct peers {
     struct pstream *listener;
+    struct acceptor acceptor;
     struct ovs_list list; /* Of struct peer. */
     size_t n;
     struct ovs_list input; /* Of struct queued_frame. */
@@ -431,7 +433,7 @@ peers_run(struct peers *peers)
     struct stream *stream;
     struct peer *peer;
 
-    while (!pstream_accept(peers->listener, &stream)) {
+    while (!acceptor_accept(&peers->acceptor, peers->listener, &stream)) {
         if (!make_room(peers)) {
             VLOG_WARN_RL(&refused_rl, "%s: too many connections",
                          stream_get_name(stream));
@@ -467,7 +469,7 @@ peers_wait(struct peers *peers)
 {
     struct peer *peer;
 
-    pstream_wait(peers->listener);
+    acceptor_wait(&peers->acceptor, peers->listener);
     if (!ovs_list_is_empty(&peers->input)) {
         poll_immediate_wake();
     }

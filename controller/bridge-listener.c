@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "acceptor.h"
 #include "openflow-link.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofp-msgs.h"
@@ -36,6 +37,7 @@ struct candidate {
 
 struct bridge_listener {
     struct pstream *pstream;
+    struct acceptor acceptor;
     bool tls;
     struct ovs_list candidates; /* Of "struct candidate"s. */
     size_t n_candidates;
@@ -90,7 +92,8 @@ accept_connections(struct bridge_listener *listener)
     for (int i = 0; i < MAX_ACCEPTS; i++) {
         struct stream *stream;
 
-        int error = pstream_accept(listener->pstream, &stream);
+        int error = acceptor_accept(&listener->acceptor, listener->pstream,
+                                    &stream);
         if (error) {
             if (error != EAGAIN) {
                 VLOG_WARN_RL(&rl, "%s: accept failed: %s",
@@ -234,7 +237,7 @@ bridge_listener_wait(struct bridge_listener *listener)
 {
     struct candidate *c;
 
-    pstream_wait(listener->pstream);
+    acceptor_wait(&listener->acceptor, listener->pstream);
     LIST_FOR_EACH(c, list_node, &listener->candidates) {
         openflow_link_wait(c->link);
         poll_timer_wait_until(c->deadline);

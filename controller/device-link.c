@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acceptor.h"
 #include "device.h"
 #include "jsonrpc.h"
 #include "link.h"
@@ -44,8 +45,9 @@ struct listening {
     struct ovs_list node; /* In struct device_links. */
     char *target;
     struct pstream *pstream; /* NULL: could not be opened. */
-    long long int retry_at;  /* Milliseconds, while NULL. */
-    bool keep;               /* For device_links_configure(). */
+    struct acceptor acceptor;
+    long long int retry_at; /* Milliseconds, while NULL. */
+    bool keep;              /* For device_links_configure(). */
 };
 
 struct device_links {
@@ -151,16 +153,31 @@ count_strangers(const struct device_links *links)
 }
 
 static void
-accept_conn(struct device_links *links, struct stream *stream)
+drop_oldest_stranger(struct device_links *links)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
     struct device_conn *conn;
 
+    LIST_FOR_EACH(conn, node, &links->conns) {
+        if (!conn->device) {
+            VLOG_WARN_RL(&rl,
+                         "%s: closed: it has not registered, nor have %d "
+                         "others",
+                         link_get_name(conn->link), STRANGERS_MAX - 1);
+            conn_destroy(links, conn);
+            return;
+        }
+    }
+}
+
+static void
+accept_conn(struct device_links *links, struct stream *stream)
+{
+    struct device_conn *conn;
+
+    /* The oldest makes room, so that none can keep all others out. */
     if (count_strangers(links) >= STRANGERS_MAX) {
-        VLOG_WARN_RL(&rl, "%s: refused: %d connections have not registered",
-                     stream_get_name(stream), STRANGERS_MAX);
-        stream_close(stream);
-        return;
+        drop_oldest_stranger(links);
     }
     conn = xzalloc(sizeof *conn);
     conn->link = link_accept(stream, "device/");
@@ -188,7 +205,8 @@ run_listening(struct device_links *links, struct listening *listening)
         }
     }
     for (int i = 0; listening->pstream && i < ACCEPT_MAX; i++) {
-        error = pstream_accept(listening->pstream, &stream);
+        error = acceptor_accept(&listening->acceptor, listening->pstream,
+                                &stream);
         if (error) {
             if (error != EAGAIN) {
                 VLOG_WARN_RL(&rl, "%s: accept failed (%s)", listening->target,
@@ -236,7 +254,7 @@ device_links_wait(struct device_links *links)
 
     LIST_FOR_EACH(listening, node, &links->listening) {
         if (listening->pstream) {
-            pstream_wait(listening->pstream);
+            acceptor_wait(&listening->acceptor, listening->pstream);
         } else {
             poll_timer_wait_until(listening->retry_at);
         }

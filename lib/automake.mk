@@ -3,6 +3,7 @@
 # Words that both daemons and the utilities share.
 noinst_LTLIBRARIES += lib/libcommon.la
 lib_libcommon_la_SOURCES = \
+	lib/acceptor.c lib/acceptor.h \
 	lib/app-protocol.h \
 	lib/app-socket.c lib/app-socket.h \
 	lib/attachment-frame.c lib/attachment-frame.h \

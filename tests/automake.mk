@@ -3,6 +3,7 @@
 # Unit tests: one CUnit program for each module, run by `make check`.
 if HAVE_CUNIT
 UNIT_TESTS =
+UNIT_TESTS += tests/unit/test-acceptor
 UNIT_TESTS += tests/unit/test-agent-session
 UNIT_TESTS += tests/unit/test-app-link
 UNIT_TESTS += tests/unit/test-attachment
@@ -48,6 +49,9 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 UNIT_LDADD = $(CUNIT_LIBS) $(BATON_LIBS)
+
+tests_unit_test_acceptor_SOURCES = tests/unit/test-acceptor.c
+tests_unit_test_acceptor_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_app_link_SOURCES = tests/unit/test-app-link.c
 tests_unit_test_app_link_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd

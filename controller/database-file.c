@@ -36,14 +36,14 @@ read_record(FILE *file, off_t left)
         size_t n = MIN(length, sizeof block);
 
         if (fread(block, 1, n, file) != n) {
-            return false;
+            break;
         }
         sha1_update(&ctx, block, n);
         length -= n;
     }
-    sha1_final(&ctx, sha1);
+    sha1_final(&ctx, sha1); /* Frees it, too. */
     sha1_to_hex(sha1, is);
-    return !strcmp(is, said);
+    return !length && !strcmp(is, said);
 }
 
 /* Is there another record's beginning after 'offset'? */

@@ -345,6 +345,7 @@ check-model:
 	$(srcdir)/tests/model/run
 
 # Faults on purpose, on live streams; needs root.
+TESTS += tests/fault/absent
 EXTRA_DIST += tests/fault/absent
 EXTRA_DIST += tests/fault/points
 EXTRA_DIST += tests/fault/run

@@ -57,7 +57,13 @@ struct leases {
     bool write;
     uint64_t n_grants;
     uint64_t max_addresses; /* Of one device and family. */
-    long long int next;     /* Nothing ends before that. */
+    /* Leases that are not their pool's blocks, cut before a reload, say: they
+     * are looked for one by one. */
+    size_t n_odd;
+    /* Who has_enough() was true of lately, of IPv4 and of IPv6: who says that
+     * it uses a thousand blocks is not counted a thousand times. */
+    char *full[2];
+    long long int next; /* Nothing ends before that. */
 };
 
 struct lease_todo {
@@ -100,8 +106,18 @@ clear_pools(struct leases *ls)
 }
 
 static void
+forget_full(struct leases *ls)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(ls->full); i++) {
+        free(ls->full[i]);
+        ls->full[i] = NULL;
+    }
+}
+
+static void
 free_lease(struct leases *ls, struct lease *lease)
 {
+    ls->n_odd -= lease->odd;
     hmap_remove(&ls->blocks, &lease->node);
     free(lease->pool);
     free(lease->bridge);
@@ -141,6 +157,7 @@ leases_destroy(struct leases *ls)
         clear_events(&ls->changes);
         clear_events(&ls->freed);
         clear_pools(ls);
+        forget_full(ls);
         free(ls);
     }
 }
@@ -232,6 +249,7 @@ changed(struct leases *ls, struct lease *lease)
 {
     struct lease_event *event = xzalloc(sizeof *event);
 
+    forget_full(ls);
     lease->version++;
     lease->written = !ls->write;
     to_be_written(ls, &lease->addr, lease->plen);
@@ -245,6 +263,14 @@ changed(struct leases *ls, struct lease *lease)
     event->change.addr = lease->addr;
     event->change.plen = lease->plen;
     ovs_list_push_back(&ls->changes, &event->node);
+}
+
+static void
+set_odd(struct leases *ls, struct lease *lease, const struct lease_pool *pool)
+{
+    ls->n_odd -= lease->odd;
+    lease->odd = !pool || lease->plen != pool->block_plen;
+    ls->n_odd += lease->odd;
 }
 
 static void
@@ -264,6 +290,7 @@ leases_configure(struct leases *ls, const struct policy *policy,
     struct lease *lease;
 
     clear_pools(ls);
+    forget_full(ls);
     ls->max_addresses = UINT64_C(2) * policy->limits.sessions;
     SHASH_FOR_EACH(node, &policy->devices) {
         configure_permanent(ls, node->data);
@@ -286,6 +313,7 @@ leases_configure(struct leases *ls, const struct policy *policy,
     HMAP_FOR_EACH(lease, node, &ls->blocks) {
         const struct lease_pool *pool = find_pool(ls, &lease->addr);
 
+        set_odd(ls, lease, pool);
         if (!pool || strcmp(pool->bridge, lease->bridge)
             || (lease->state == LEASE_LEASED
                 && !shash_find(&policy->devices, lease->device))) {
@@ -336,6 +364,9 @@ overlaps(const struct leases *ls, const struct lease_pool *pool,
 {
     const struct lease *lease;
 
+    if (!ls->n_odd) {
+        return false;
+    }
     HMAP_FOR_EACH(lease, node, &ls->blocks) {
         if (lease->plen != pool->block_plen
             && (prefix_contains(&lease->addr, lease->plen, block)
@@ -418,10 +449,15 @@ renew(struct leases *ls, const char *device, const char *bridge, int family,
 
 /* Has 'device' as many addresses as it can use?  Half of them may rest. */
 static bool
-has_enough(const struct leases *ls, const char *device, int family)
+has_enough(struct leases *ls, const char *device, int family)
 {
+    char **full = &ls->full[family == 6];
     const struct lease *lease;
     uint64_t n = 0;
+
+    if (*full && !strcmp(*full, device)) {
+        return true;
+    }
 
     HMAP_FOR_EACH(lease, node, &ls->blocks) {
         if (lease->state == LEASE_LEASED && !strcmp(lease->device, device)
@@ -429,7 +465,12 @@ has_enough(const struct leases *ls, const char *device, int family)
             n += UINT64_C(1) << MIN(128 - lease->plen, 32);
         }
     }
-    return n >= ls->max_addresses;
+    if (n >= ls->max_addresses) {
+        free(*full);
+        *full = xstrdup(device);
+        return true;
+    }
+    return false;
 }
 
 const struct lease *
@@ -539,6 +580,7 @@ leases_load(struct leases *ls, const char *pool_name, const char *bridge,
     lease->order = ++ls->n_grants;
     lease->version = 1;
     lease->written = true;
+    set_odd(ls, lease, pool);
     ls->next = MIN(ls->next, lease->until);
     hmap_insert(&ls->blocks, &lease->node, hash_address(&addr));
     return true;
@@ -614,6 +656,9 @@ leases_find(const struct leases *ls, const struct in6_addr *addr)
     }
 
     /* Cut when the pool was another one. */
+    if (!ls->n_odd) {
+        return NULL;
+    }
     HMAP_FOR_EACH(lease, node, &ls->blocks) {
         if (prefix_contains(&lease->addr, lease->plen, addr)) {
             return lease;

@@ -61,6 +61,7 @@ struct lease {
     uint64_t version; /* Counts changes. */
     bool written;     /* Its state is, at 'version'. */
     uint64_t taken;   /* By leases_next_unwritten(), at that version. */
+    bool odd;         /* Not a block as its pool is cut into now. */
 };
 
 enum lease_error { LEASE_OK, LEASE_NO_POOL, LEASE_EXHAUSTED, LEASE_LIMIT };

@@ -38,7 +38,10 @@ void
 refusal_reply(struct device *device, const struct jsonrpc_msg *msg,
               struct refusal *r)
 {
-    VLOG_INFO("%s: \"%s\" refused: %s", device->name, msg->method, r->reason);
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(600, 100);
+
+    VLOG_INFO_RL(&rl, "%s: \"%s\" refused: %s", device->name, msg->method,
+                 r->reason);
     link_reply_error(device->link, msg, r->code, "%s", r->reason);
     free(r->reason);
 }

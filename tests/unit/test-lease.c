@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "packets.h"
 #include "policy.h"
@@ -319,6 +320,38 @@ test_limit(void)
     end();
 }
 
+/* Who says that it uses very many addresses does not keep the others waiting,
+ * however many leases there are. */
+static void
+test_many(void)
+{
+    struct in6_addr addr = address("fd00:0:0:1::1");
+    clock_t began;
+
+    begin();
+    policy.limits.sessions = 5000 * 128;
+    leases_configure(leases, &policy, now);
+    for (int i = 0; i < 5000; i++) {
+        addr.s6_addr[13] = i >> 8;
+        addr.s6_addr[14] = i;
+        CU_ASSERT_TRUE(leases_adopt(leases, "tv", "br0", &addr, now));
+    }
+    policy.limits.sessions = 100;
+    leases_configure(leases, &policy, now);
+    addr.s6_addr[12] = 1;
+    CU_ASSERT_TRUE(leases_adopt(leases, "laptop", "br0", &addr, now));
+    began = clock();
+    for (int i = 0; i < 65536; i++) {
+        addr.s6_addr[12] = 2;
+        addr.s6_addr[13] = i >> 8;
+        addr.s6_addr[14] = i;
+        CU_ASSERT_FALSE(leases_adopt(leases, "laptop", "br0", &addr, now));
+        CU_ASSERT_PTR_NULL(leases_lessee(leases, &addr));
+    }
+    CU_ASSERT(clock() - began < CLOCKS_PER_SEC);
+    end();
+}
+
 static void
 test_adopt(void)
 {
@@ -375,6 +408,7 @@ main(void)
         { "IPv6", test_ipv6 },
         { "adopt", test_adopt },
         { "limit", test_limit },
+        { "many", test_many },
         { "reconfigure", test_reconfigure },
     };
 

@@ -122,9 +122,7 @@ announcement_take(struct controller *c, struct device *device,
     if (!a->known_owned) {
         return false;
     }
-    /* Counting is slow, and seldom needed. */
-    if (!known && hmap_count(&c->sessions.sessions) >= limit
-        && session_count_of(&c->sessions, device->name) >= limit) {
+    if (!known && session_count_of(&c->sessions, device->name) >= limit) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
 
         VLOG_WARN_RL(&rl, "%s: more than %u sessions", device->name, limit);

@@ -13,11 +13,25 @@ void
 session_cache_init(struct session_cache *cache)
 {
     hmap_init(&cache->sessions);
+    simap_init(&cache->counts);
+}
+
+static void
+count(struct session_cache *cache, const char *device, int change)
+{
+    unsigned int n = simap_get(&cache->counts, device) + change;
+
+    if (n) {
+        simap_put(&cache->counts, device, n);
+    } else {
+        simap_find_and_delete(&cache->counts, device);
+    }
 }
 
 static void
 session_free(struct session_cache *cache, struct session *session)
 {
+    count(cache, session->device, -1);
     hmap_remove(&cache->sessions, &session->node);
     free(session->device);
     free(session->name);
@@ -34,6 +48,7 @@ session_cache_destroy(struct session_cache *cache)
         session_free(cache, session);
     }
     hmap_destroy(&cache->sessions);
+    simap_destroy(&cache->counts);
 }
 
 static void
@@ -60,6 +75,10 @@ session_announce(struct session_cache *cache, const struct uuid *id,
     session->address = *address;
     session->epoch = epoch;
     session->marked = false;
+    count(cache, device, 1); /* First: it may be that very string. */
+    if (session->device) {
+        count(cache, session->device, -1);
+    }
     set_string(&session->device, device);
     set_string(&session->name, name);
     set_string(&session->service, service);
@@ -107,13 +126,7 @@ session_find_address(const struct session_cache *cache,
 size_t
 session_count_of(const struct session_cache *cache, const char *device)
 {
-    const struct session *session;
-    size_t n = 0;
-
-    HMAP_FOR_EACH(session, node, &cache->sessions) {
-        n += !strcmp(session->device, device);
-    }
-    return n;
+    return simap_get(&cache->counts, device);
 }
 
 void

@@ -13,6 +13,7 @@
 
 #include "openvswitch/hmap.h"
 #include "openvswitch/uuid.h"
+#include "simap.h"
 
 struct session {
     struct hmap_node node; /* In struct sessions, by 'id'. */
@@ -27,6 +28,7 @@ struct session {
 
 struct session_cache {
     struct hmap sessions; /* struct session */
+    struct simap counts;  /* How many are each device's. */
 };
 
 void session_cache_init(struct session_cache *);

@@ -3,6 +3,7 @@
 #include "session.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "packets.h"
 #include "unit.h"
@@ -55,6 +56,36 @@ test_announce(void)
     session_cache_destroy(&cache);
 }
 
+/* One device's sessions are counted for each that it announces: not by looking
+ * at those of all devices. */
+static void
+test_count(void)
+{
+    struct uuid id;
+    clock_t began;
+    size_t n = 0;
+
+    session_cache_init(&cache);
+    for (uint32_t i = 0; i < 20000; i++) {
+        id = announce("tv", i);
+    }
+    announce("laptop", 0);
+    began = clock();
+    for (int i = 0; i < 20000; i++) {
+        n += session_count_of(&cache, "laptop");
+    }
+    CU_ASSERT_EQUAL(n, 20000);
+    CU_ASSERT(clock() - began < CLOCKS_PER_SEC / 2);
+    CU_ASSERT_EQUAL(session_count_of(&cache, "tv"), 20000);
+    session_forget(&cache, &id);
+    CU_ASSERT_EQUAL(session_count_of(&cache, "tv"), 19999);
+    session_cache_mark(&cache, "tv");
+    session_cache_sweep(&cache, "tv");
+    CU_ASSERT_EQUAL(session_count_of(&cache, "tv"), 0);
+    CU_ASSERT_EQUAL(session_count_of(&cache, "laptop"), 1);
+    session_cache_destroy(&cache);
+}
+
 static void
 test_sweep(void)
 {
@@ -80,6 +111,7 @@ main(void)
 {
     static const struct unit_test tests[] = {
         { "announce", test_announce },
+        { "count", test_count },
         { "sweep", test_sweep },
     };
 

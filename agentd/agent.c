@@ -16,6 +16,7 @@
 #include "attachment.h"
 #include "block.h"
 #include "calls.h"
+#include "closing.h"
 #include "controller-link.h"
 #include "events.h"
 #include "foreign-route.h"
@@ -540,6 +541,7 @@ agent_create(const struct agent_config *config, struct agent **agentp,
     ovs_list_init(&agent->opens);
     events_init(agent);
     calls_init(agent);
+    closing_init();
     agent->boot_id = read_boot_id();
     agent->blocks = block_create();
 

@@ -23,6 +23,8 @@ struct closing {
     size_t n, allocated;
 };
 
+/* At the start: the netlink socket for the questions stays open. */
+void closing_init(void);
 /* No effect if 'fd' is no TCP connection. */
 void closing_note(struct closing *, int fd);
 /* Bytes that peers have not acknowledged, our FIN counted as one, of those

@@ -841,7 +841,7 @@ proctype Controller(byte c)
          for (n : 0 .. LAST) { /* Requests end with their connection. */
              m_introduce[n] = 0; m_prepare[n] = 0; m_claim[n] = 0
          }
-         n = 0; stale = 1; away[0] = 1; away[1] = 1;
+         n = 0; stale = stale || master == c; away[0] = 1; away[1] = 1;
 #if ND > 2
          away[2] = 1;
 #endif

@@ -19,6 +19,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "route-request.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(address);
@@ -32,72 +33,14 @@ VLOG_DEFINE_THIS_MODULE(address);
 #define LOCAL_ROUTE_TRIES 100
 #define LOCAL_ROUTE_INTERVAL 20
 
-static int
-family_of(const struct in6_addr *address)
-{
-    return IN6_IS_ADDR_V4MAPPED(address) ? AF_INET : AF_INET6;
-}
-
-static void
-put_address(struct ofpbuf *request, uint16_t type,
-            const struct in6_addr *address)
-{
-    if (IN6_IS_ADDR_V4MAPPED(address)) {
-        nl_msg_put_be32(request, type, in6_addr_get_mapped_ipv4(address));
-    } else {
-        nl_msg_put_in6_addr(request, type, address);
-    }
-}
-
-static bool
-get_address(const struct nlattr *attr, int family, struct in6_addr *address)
-{
-    if (attr && family == AF_INET && nl_attr_get_size(attr) == 4) {
-        in6_addr_set_mapped_ipv4(address, nl_attr_get_be32(attr));
-        return true;
-    }
-    if (attr && family == AF_INET6 && nl_attr_get_size(attr) == 16) {
-        *address = nl_attr_get_in6_addr(attr);
-        return true;
-    }
-    return false;
-}
-
-static const struct nlattr *
-find_attr(const struct ofpbuf *msg, size_t payload, uint16_t type)
-{
-    return (msg->size >= NLMSG_HDRLEN + payload
-                ? nl_attr_find(msg, NLMSG_HDRLEN + payload, type)
-                : NULL);
-}
-
-/* Sends 'request' and frees it. */
-static int
-transact(struct ofpbuf *request, int harmless)
-{
-    int error = nl_transact(NETLINK_ROUTE, request, NULL);
-
-    ofpbuf_delete(request);
-    return error == harmless ? 0 : error;
-}
-
-static struct ofpbuf *
-request_new(uint16_t type, uint16_t flags)
-{
-    struct ofpbuf *request = ofpbuf_new(256);
-
-    nl_msg_put_nlmsghdr(request, 0, type, NLM_F_REQUEST | flags);
-    return request;
-}
-
 /* Rules. */
 
 static struct ofpbuf *
 rule_request(uint16_t type, int family, uint8_t action, uint32_t preference)
 {
     bool new = type == RTM_NEWRULE;
-    struct ofpbuf *request = request_new(type,
-                                         new ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    struct ofpbuf *request = route_request_new(
+        type, new ? NLM_F_CREATE | NLM_F_EXCL : 0);
     struct fib_rule_hdr *hdr = nl_msg_put_uninit(request, sizeof *hdr);
 
     memset(hdr, 0, sizeof *hdr);
@@ -117,21 +60,23 @@ mark_rule(uint16_t type, int family)
     nl_msg_put_u32(request, FRA_FWMARK, ADDRESS_MARK);
     nl_msg_put_u32(request, FRA_FWMASK, UINT32_MAX);
     nl_msg_put_u32(request, FRA_TABLE, RT_TABLE_MAIN);
-    return transact(request, type == RTM_NEWRULE ? EEXIST : ENOENT);
+    return route_request_transact(request,
+                                  type == RTM_NEWRULE ? EEXIST : ENOENT);
 }
 
 static int
 closing_rule(uint16_t type, const struct in6_addr *address)
 {
-    int family = family_of(address);
+    int family = address_family(address);
     struct ofpbuf *request = rule_request(type, family, FR_ACT_BLACKHOLE,
                                           PREFERENCE_CLOSED);
     struct fib_rule_hdr *hdr = ofpbuf_at_assert(request, NLMSG_HDRLEN,
                                                 sizeof *hdr);
 
     hdr->src_len = family == AF_INET ? 32 : 128;
-    put_address(request, FRA_SRC, address);
-    return transact(request, type == RTM_NEWRULE ? EEXIST : ENOENT);
+    route_request_put_address(request, FRA_SRC, address);
+    return route_request_transact(request,
+                                  type == RTM_NEWRULE ? EEXIST : ENOENT);
 }
 
 int
@@ -159,9 +104,11 @@ static void
 parse_route(const struct ofpbuf *reply, struct found_route *route)
 {
     const struct rtmsg *hdr = ofpbuf_at(reply, NLMSG_HDRLEN, sizeof *hdr);
-    const struct nlattr *oif = find_attr(reply, sizeof *hdr, RTA_OIF);
-    const struct nlattr *gateway = find_attr(reply, sizeof *hdr, RTA_GATEWAY);
-    const struct nlattr *metrics = find_attr(reply, sizeof *hdr, RTA_METRICS);
+    const struct nlattr *oif = route_request_find(reply, sizeof *hdr, RTA_OIF);
+    const struct nlattr *gateway = route_request_find(reply, sizeof *hdr,
+                                                      RTA_GATEWAY);
+    const struct nlattr *metrics = route_request_find(reply, sizeof *hdr,
+                                                      RTA_METRICS);
     const struct nlattr *mtu = (metrics
                                     ? nl_attr_find_nested(metrics, RTAX_MTU)
                                     : NULL);
@@ -171,7 +118,7 @@ parse_route(const struct ofpbuf *reply, struct found_route *route)
     route->ifindex = oif ? nl_attr_get_u32(oif) : 0;
     route->mtu = mtu ? nl_attr_get_u32(mtu) : 0;
     if (gateway) {
-        get_address(gateway, hdr->rtm_family, &route->next_hop);
+        route_request_get_address(gateway, hdr->rtm_family, &route->next_hop);
     }
 }
 
@@ -181,15 +128,15 @@ parse_route(const struct ofpbuf *reply, struct found_route *route)
 static int
 find_route(const struct in6_addr *peer, int ifindex, struct found_route *route)
 {
-    struct ofpbuf *request = request_new(RTM_GETROUTE, 0);
+    struct ofpbuf *request = route_request_new(RTM_GETROUTE, 0);
     struct rtmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
     struct ofpbuf *reply;
     int error;
 
     memset(hdr, 0, sizeof *hdr);
-    hdr->rtm_family = family_of(peer);
+    hdr->rtm_family = address_family(peer);
     hdr->rtm_dst_len = hdr->rtm_family == AF_INET ? 32 : 128;
-    put_address(request, RTA_DST, peer);
+    route_request_put_address(request, RTA_DST, peer);
     if (ifindex) {
         hdr->rtm_flags = RTM_F_FIB_MATCH;
         nl_msg_put_u32(request, RTA_OIF, ifindex);
@@ -210,7 +157,7 @@ address_change(uint16_t type, const char *ifname,
                const struct in6_addr *address)
 {
     bool new = type == RTM_NEWADDR;
-    int family = family_of(address);
+    int family = address_family(address);
     unsigned int ifindex = if_nametoindex(ifname);
     struct ofpbuf *request;
     struct ifaddrmsg *hdr;
@@ -218,7 +165,7 @@ address_change(uint16_t type, const char *ifname,
     if (!ifindex) {
         return new ? ENODEV : 0;
     }
-    request = request_new(type, new ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    request = route_request_new(type, new ? NLM_F_CREATE | NLM_F_EXCL : 0);
     hdr = nl_msg_put_uninit(request, sizeof *hdr);
     memset(hdr, 0, sizeof *hdr);
     hdr->ifa_family = family;
@@ -231,8 +178,8 @@ address_change(uint16_t type, const char *ifname,
         hdr->ifa_scope = (strcmp(ifname, "lo") ? RT_SCOPE_UNIVERSE
                                                : RT_SCOPE_HOST);
     }
-    put_address(request, IFA_LOCAL, address);
-    put_address(request, IFA_ADDRESS, address);
+    route_request_put_address(request, IFA_LOCAL, address);
+    route_request_put_address(request, IFA_ADDRESS, address);
     if (new) {
         nl_msg_put_u8(request, IFA_PROTO, ADDRESS_PROTOCOL);
         if (family == AF_INET6) {
@@ -246,7 +193,7 @@ address_change(uint16_t type, const char *ifname,
             nl_msg_put_unspec(request, IFA_CACHEINFO, &info, sizeof info);
         }
     }
-    return transact(request, new ? EEXIST : EADDRNOTAVAIL);
+    return route_request_transact(request, new ? EEXIST : EADDRNOTAVAIL);
 }
 
 int
@@ -263,7 +210,7 @@ address_wait(const char *ifname, const struct in6_addr *address)
 {
     int ifindex = if_nametoindex(ifname);
 
-    if (family_of(address) == AF_INET) {
+    if (address_family(address) == AF_INET) {
         return;
     }
     for (int i = 0; i < LOCAL_ROUTE_TRIES; i++) {
@@ -355,16 +302,18 @@ static void
 leftovers_take_address(struct leftovers *list, const struct ofpbuf *msg)
 {
     const struct ifaddrmsg *hdr = ofpbuf_at(msg, NLMSG_HDRLEN, sizeof *hdr);
-    const struct nlattr *proto = find_attr(msg, sizeof *hdr, IFA_PROTO);
-    const struct nlattr *local = find_attr(msg, sizeof *hdr, IFA_LOCAL);
+    const struct nlattr *proto = route_request_find(msg, sizeof *hdr,
+                                                    IFA_PROTO);
+    const struct nlattr *local = route_request_find(msg, sizeof *hdr,
+                                                    IFA_LOCAL);
     struct in6_addr address;
     char ifname[IF_NAMESIZE];
 
     if (!local) {
-        local = find_attr(msg, sizeof *hdr, IFA_ADDRESS);
+        local = route_request_find(msg, sizeof *hdr, IFA_ADDRESS);
     }
     if (hdr && proto && nl_attr_get_u8(proto) == ADDRESS_PROTOCOL
-        && get_address(local, hdr->ifa_family, &address)
+        && route_request_get_address(local, hdr->ifa_family, &address)
         && if_indextoname(hdr->ifa_index, ifname)) {
         leftovers_add(list, &address, ifname);
     }
@@ -375,15 +324,17 @@ static void
 leftovers_take_rule(struct leftovers *list, const struct ofpbuf *msg)
 {
     const struct fib_rule_hdr *hdr = ofpbuf_at(msg, NLMSG_HDRLEN, sizeof *hdr);
-    const struct nlattr *proto = find_attr(msg, sizeof *hdr, FRA_PROTOCOL);
-    const struct nlattr *src = find_attr(msg, sizeof *hdr, FRA_SRC);
-    const struct nlattr *table = find_attr(msg, sizeof *hdr, FRA_TABLE);
+    const struct nlattr *proto = route_request_find(msg, sizeof *hdr,
+                                                    FRA_PROTOCOL);
+    const struct nlattr *src = route_request_find(msg, sizeof *hdr, FRA_SRC);
+    const struct nlattr *table = route_request_find(msg, sizeof *hdr,
+                                                    FRA_TABLE);
     struct in6_addr address;
     bool found = false;
     bool closed;
 
     if (!hdr || !proto || nl_attr_get_u8(proto) != ADDRESS_PROTOCOL
-        || !get_address(src, hdr->family, &address)) {
+        || !route_request_get_address(src, hdr->family, &address)) {
         return;
     }
     closed = hdr->action == FR_ACT_BLACKHOLE;
@@ -402,28 +353,30 @@ leftovers_take_rule(struct leftovers *list, const struct ofpbuf *msg)
 }
 
 static int
-leftovers_dump(struct leftovers *list, uint16_t type, size_t header_size,
-               int family,
-               void (*take)(struct leftovers *, const struct ofpbuf *))
+leftovers_dump_addresses(struct leftovers *list)
 {
-    uint64_t buf_stub[NL_DUMP_BUFSIZE / 8];
-    struct ofpbuf buf, reply;
-    struct ofpbuf *request = request_new(type, 0);
-    uint8_t *header = nl_msg_put_uninit(request, header_size);
-    struct nl_dump dump;
+    struct route_dump dump;
+    struct ofpbuf msg;
+
+    route_dump_start(&dump, RTM_GETADDR, AF_UNSPEC, sizeof(struct ifaddrmsg));
+    while (route_dump_next(&dump, &msg)) {
+        leftovers_take_address(list, &msg);
+    }
+    return route_dump_done(&dump);
+}
+
+static int
+leftovers_dump_rules(struct leftovers *list, int family)
+{
+    struct route_dump dump;
+    struct ofpbuf msg;
     int error;
 
-    /* In each header that is used here the family is the first byte. */
-    memset(header, 0, header_size);
-    header[0] = family;
-    nl_dump_start(&dump, NETLINK_ROUTE, request);
-    ofpbuf_delete(request);
-    ofpbuf_use_stub(&buf, buf_stub, sizeof buf_stub);
-    while (nl_dump_next(&dump, &reply, &buf)) {
-        take(list, &reply);
+    route_dump_start(&dump, RTM_GETRULE, family, sizeof(struct fib_rule_hdr));
+    while (route_dump_next(&dump, &msg)) {
+        leftovers_take_rule(list, &msg);
     }
-    ofpbuf_uninit(&buf);
-    error = nl_dump_done(&dump);
+    error = route_dump_done(&dump);
     return family == AF_INET6 && error == EAFNOSUPPORT ? 0 : error;
 }
 
@@ -433,15 +386,12 @@ address_list_leftovers(struct address_leftover **leftoversp, size_t *n)
     struct leftovers list = { NULL, 0, 0 };
     int error;
 
-    error = leftovers_dump(&list, RTM_GETADDR, sizeof(struct ifaddrmsg),
-                           AF_UNSPEC, leftovers_take_address);
+    error = leftovers_dump_addresses(&list);
     if (!error) {
-        error = leftovers_dump(&list, RTM_GETRULE, sizeof(struct fib_rule_hdr),
-                               AF_INET, leftovers_take_rule);
+        error = leftovers_dump_rules(&list, AF_INET);
     }
     if (!error) {
-        error = leftovers_dump(&list, RTM_GETRULE, sizeof(struct fib_rule_hdr),
-                               AF_INET6, leftovers_take_rule);
+        error = leftovers_dump_rules(&list, AF_INET6);
     }
     if (error) {
         free(list.array);
@@ -458,7 +408,7 @@ address_list_leftovers(struct address_leftover **leftoversp, size_t *n)
 static int
 link_get(int ifindex, struct address_route *route)
 {
-    struct ofpbuf *request = request_new(RTM_GETLINK, 0);
+    struct ofpbuf *request = route_request_new(RTM_GETLINK, 0);
     struct ifinfomsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
     const struct nlattr *name, *mac, *mtu;
     struct ofpbuf *reply;
@@ -471,9 +421,9 @@ link_get(int ifindex, struct address_route *route)
     if (error) {
         return error;
     }
-    name = find_attr(reply, sizeof *hdr, IFLA_IFNAME);
-    mac = find_attr(reply, sizeof *hdr, IFLA_ADDRESS);
-    mtu = find_attr(reply, sizeof *hdr, IFLA_MTU);
+    name = route_request_find(reply, sizeof *hdr, IFLA_IFNAME);
+    mac = route_request_find(reply, sizeof *hdr, IFLA_ADDRESS);
+    mtu = route_request_find(reply, sizeof *hdr, IFLA_MTU);
     if (!name || !mtu) {
         error = EPROTO;
     } else {

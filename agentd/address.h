@@ -30,6 +30,13 @@
  * IFA_PROTO). */
 #define ADDRESS_PROTOCOL 183
 
+/* AF_INET for an IPv4-mapped address, otherwise AF_INET6. */
+static inline int
+address_family(const struct in6_addr *address)
+{
+    return IN6_IS_ADDR_V4MAPPED(address) ? AF_INET : AF_INET6;
+}
+
 /* Adds the standing rules for ADDRESS_MARK. */
 int address_init(char **errorp);
 /* Takes them away, and puts back what address_use_interface() changed.  Leaves

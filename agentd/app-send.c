@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "app-link.h"
 #include "app-socket.h"
 #include "note.h"
@@ -29,7 +30,7 @@ message_new(enum app_message_type type, const struct session *s)
     if (s) {
         session_id_to_bytes(&s->id, msg.session);
         msg.address = s->address;
-        msg.family = IN6_IS_ADDR_V4MAPPED(&s->address) ? AF_INET : AF_INET6;
+        msg.family = address_family(&s->address);
         ovs_strlcpy(msg.name, s->name, sizeof msg.name);
         ovs_strlcpy(msg.service, s->service, sizeof msg.service);
     }

@@ -44,6 +44,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/peer-link.c agentd/peer-link.h \
 	agentd/permanent.c agentd/permanent.h \
 	agentd/permanent-store.c agentd/permanent-store.h \
+	agentd/route-request.c agentd/route-request.h \
 	agentd/service.c agentd/service.h \
 	agentd/session.c agentd/session.h \
 	agentd/take.c \

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "address.h"
 #include "dad.h"
 #include "hash.h"
 #include "openvswitch/hmap.h"
@@ -91,12 +92,6 @@ family_get(const struct blocks *bs, int family)
     return CONST_CAST(struct family *, family == AF_INET ? &bs->v4 : &bs->v6);
 }
 
-static int
-family_of(const struct in6_addr *address)
-{
-    return IN6_IS_ADDR_V4MAPPED(address) ? AF_INET : AF_INET6;
-}
-
 static void
 wake_at(struct blocks *bs, long long int when)
 {
@@ -151,7 +146,7 @@ entry_find(const struct blocks *bs, const struct in6_addr *address)
 static void
 entry_leave(struct blocks *bs, struct entry *e)
 {
-    struct family *f = family_get(bs, family_of(&e->address));
+    struct family *f = family_get(bs, address_family(&e->address));
 
     if (e->state == READY) {
         ovs_list_remove(&e->ready_node);
@@ -206,14 +201,14 @@ entry_start_probing(struct blocks *bs, const struct in6_addr *address)
     e->state = PROBING;
     e->when = time_msec();
     wake_at(bs, e->when);
-    family_get(bs, family_of(address))->n_probing++;
+    family_get(bs, address_family(address))->n_probing++;
     dad_listen(bs->dad, address, true);
 }
 
 static void
 entry_make_ready(struct blocks *bs, struct entry *e)
 {
-    struct family *f = family_get(bs, family_of(&e->address));
+    struct family *f = family_get(bs, address_family(&e->address));
 
     f->n_probing--;
     f->n_ready++;
@@ -388,7 +383,7 @@ int
 block_lease(struct blocks *bs, const struct block_lease *lease)
 {
     bool v4 = IN6_IS_ADDR_V4MAPPED(&lease->prefix);
-    struct family *f = family_get(bs, family_of(&lease->prefix));
+    struct family *f = family_get(bs, address_family(&lease->prefix));
     struct block *b;
 
     if (lease->plen > 128 || (v4 && lease->plen < 96)
@@ -440,7 +435,7 @@ block_needs(const struct blocks *bs, int family,
         return BLOCK_NEED_NOTHING;
     }
     LIST_FOR_EACH(b, node, &bs->blocks) {
-        if (family_of(&b->lease.prefix) == family) {
+        if (address_family(&b->lease.prefix) == family) {
             if (now >= b->renew_at) {
                 if (renewal) {
                     *renewal = &b->lease;
@@ -580,7 +575,8 @@ refill(struct blocks *bs, int family)
 
         found = false;
         LIST_FOR_EACH(b, node, &bs->blocks) {
-            if (family_of(&b->lease.prefix) == family && probe_next(bs, b)) {
+            if (address_family(&b->lease.prefix) == family
+                && probe_next(bs, b)) {
                 found = true;
                 break;
             }
@@ -683,7 +679,7 @@ wait_for_needs(const struct blocks *bs, int family)
         return;
     }
     LIST_FOR_EACH(b, node, &bs->blocks) {
-        if (family_of(&b->lease.prefix) == family && now < b->renew_at) {
+        if (address_family(&b->lease.prefix) == family && now < b->renew_at) {
             poll_timer_wait_until(b->renew_at);
         }
     }

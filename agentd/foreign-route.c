@@ -13,12 +13,12 @@
 
 #include "address.h"
 #include "hash.h"
-#include "netlink-socket.h"
 #include "netlink.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "route-request.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(foreign_route);
@@ -63,24 +63,7 @@ find_visitor(const struct in6_addr *address)
     return NULL;
 }
 
-static int
-family_of(const struct in6_addr *address)
-{
-    return IN6_IS_ADDR_V4MAPPED(address) ? AF_INET : AF_INET6;
-}
-
 /* Netlink. */
-
-static void
-put_address(struct ofpbuf *request, uint16_t type,
-            const struct in6_addr *address)
-{
-    if (IN6_IS_ADDR_V4MAPPED(address)) {
-        nl_msg_put_be32(request, type, in6_addr_get_mapped_ipv4(address));
-    } else {
-        nl_msg_put_in6_addr(request, type, address);
-    }
-}
 
 static void
 put_gateway(struct ofpbuf *request, uint16_t type, int family)
@@ -92,37 +75,19 @@ put_gateway(struct ofpbuf *request, uint16_t type, int family)
     }
 }
 
-static struct ofpbuf *
-request_new(uint16_t type, uint16_t flags)
-{
-    struct ofpbuf *request = ofpbuf_new(256);
-
-    nl_msg_put_nlmsghdr(request, 0, type, NLM_F_REQUEST | flags);
-    return request;
-}
-
-static int
-transact(struct ofpbuf *request, int harmless)
-{
-    int error = nl_transact(NETLINK_ROUTE, request, NULL);
-
-    ofpbuf_delete(request);
-    return error == harmless ? 0 : error;
-}
-
 static int
 change_rule(bool add, const struct in6_addr *address, uint32_t table,
             bool marked)
 {
-    struct ofpbuf *request = request_new(add ? RTM_NEWRULE : RTM_DELRULE,
-                                         add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    struct ofpbuf *request = route_request_new(
+        add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
     struct fib_rule_hdr *hdr = nl_msg_put_uninit(request, sizeof *hdr);
 
     memset(hdr, 0, sizeof *hdr);
-    hdr->family = family_of(address);
+    hdr->family = address_family(address);
     hdr->action = FR_ACT_TO_TBL;
     hdr->src_len = hdr->family == AF_INET ? 32 : 128;
-    put_address(request, FRA_SRC, address);
+    route_request_put_address(request, FRA_SRC, address);
     nl_msg_put_u32(request, FRA_PRIORITY,
                    marked ? PREFERENCE_MARKED : PREFERENCE_OPEN);
     nl_msg_put_u8(request, FRA_PROTOCOL, ADDRESS_PROTOCOL);
@@ -131,14 +96,14 @@ change_rule(bool add, const struct in6_addr *address, uint32_t table,
         nl_msg_put_u32(request, FRA_FWMARK, ADDRESS_MARK);
         nl_msg_put_u32(request, FRA_FWMASK, UINT32_MAX);
     }
-    return transact(request, add ? EEXIST : ENOENT);
+    return route_request_transact(request, add ? EEXIST : ENOENT);
 }
 
 static int
 add_route(int family, uint32_t table, unsigned int ifindex)
 {
-    struct ofpbuf *request = request_new(RTM_NEWROUTE,
-                                         NLM_F_CREATE | NLM_F_REPLACE);
+    struct ofpbuf *request = route_request_new(RTM_NEWROUTE,
+                                               NLM_F_CREATE | NLM_F_REPLACE);
     struct rtmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
     size_t metrics;
 
@@ -154,13 +119,13 @@ add_route(int family, uint32_t table, unsigned int ifindex)
     metrics = nl_msg_start_nested(request, RTA_METRICS);
     nl_msg_put_u32(request, RTAX_MTU, table - TABLE_BASE);
     nl_msg_end_nested(request, metrics);
-    return transact(request, 0);
+    return route_request_transact(request, 0);
 }
 
 static int
 del_route(int family, uint32_t table)
 {
-    struct ofpbuf *request = request_new(RTM_DELROUTE, 0);
+    struct ofpbuf *request = route_request_new(RTM_DELROUTE, 0);
     struct rtmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
 
     memset(hdr, 0, sizeof *hdr);
@@ -168,16 +133,16 @@ del_route(int family, uint32_t table)
     hdr->rtm_protocol = ADDRESS_PROTOCOL;
     hdr->rtm_scope = RT_SCOPE_NOWHERE;
     nl_msg_put_u32(request, RTA_TABLE, table);
-    return transact(request, ESRCH);
+    return route_request_transact(request, ESRCH);
 }
 
 /* 'mac' NULL: deletes it. */
 static int
 change_neighbour(int family, unsigned int ifindex, const struct eth_addr *mac)
 {
-    struct ofpbuf *request = request_new(mac ? RTM_NEWNEIGH : RTM_DELNEIGH,
-                                         mac ? NLM_F_CREATE | NLM_F_REPLACE
-                                             : 0);
+    struct ofpbuf *request = route_request_new(
+        mac ? RTM_NEWNEIGH : RTM_DELNEIGH,
+        mac ? NLM_F_CREATE | NLM_F_REPLACE : 0);
     struct ndmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
 
     memset(hdr, 0, sizeof *hdr);
@@ -188,7 +153,7 @@ change_neighbour(int family, unsigned int ifindex, const struct eth_addr *mac)
     if (mac) {
         nl_msg_put_unspec(request, NDA_LLADDR, mac, sizeof *mac);
     }
-    return transact(request, mac ? 0 : ENOENT);
+    return route_request_transact(request, mac ? 0 : ENOENT);
 }
 
 /* The last address of 'family' that used 'table' has gone. */
@@ -199,7 +164,7 @@ del_table(int family, uint32_t table)
     bool other = false;
 
     HMAP_FOR_EACH(v, node, &visitors) {
-        if (family_of(&v->address) == family) {
+        if (address_family(&v->address) == family) {
             if (v->table == table) {
                 return;
             }
@@ -238,9 +203,10 @@ foreign_route_set(const char *ifname, const struct in6_addr *address,
         return ENODEV;
     }
     foreign_route_adopt(address, table);
-    error = change_neighbour(family_of(address), ifindex, &route->gateway);
+    error = change_neighbour(address_family(address), ifindex,
+                             &route->gateway);
     if (!error) {
-        error = add_route(family_of(address), table, ifindex);
+        error = add_route(address_family(address), table, ifindex);
     }
     for (int marked = 0; marked < 2 && !error; marked++) {
         error = change_rule(true, address, table, marked);
@@ -260,7 +226,7 @@ foreign_route_del(const struct in6_addr *address)
 
     if (v) {
         uint32_t table = v->table;
-        int family = family_of(address);
+        int family = address_family(address);
 
         change_rule(false, address, table, false);
         change_rule(false, address, table, true);

@@ -17,12 +17,13 @@
 #include <unistd.h>
 #include <linux/if_packet.h>
 
+#include "address.h"
 #include "dp-packet.h"
-#include "netlink-socket.h"
 #include "netlink.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "route-request.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(own_address);
@@ -33,94 +34,30 @@ VLOG_DEFINE_THIS_MODULE(own_address);
 #define TABLE 7183
 #define FOREVER UINT32_MAX
 
-static int
-family_of(const struct in6_addr *address)
-{
-    return IN6_IS_ADDR_V4MAPPED(address) ? AF_INET : AF_INET6;
-}
-
-static void
-put_address(struct ofpbuf *request, uint16_t type,
-            const struct in6_addr *address)
-{
-    if (IN6_IS_ADDR_V4MAPPED(address)) {
-        nl_msg_put_be32(request, type, in6_addr_get_mapped_ipv4(address));
-    } else {
-        nl_msg_put_in6_addr(request, type, address);
-    }
-}
-
 static bool
 attr_is(const struct nlattr *attr, const struct in6_addr *address)
 {
-    if (!attr) {
-        return false;
-    } else if (IN6_IS_ADDR_V4MAPPED(address)) {
-        return nl_attr_get_size(attr) == 4
-               && nl_attr_get_be32(attr) == in6_addr_get_mapped_ipv4(address);
-    } else {
-        return nl_attr_get_size(attr) == 16
-               && !memcmp(nl_attr_get(attr), address, 16);
-    }
-}
+    struct in6_addr found;
 
-static int
-transact(struct ofpbuf *request, int harmless)
-{
-    int error = nl_transact(NETLINK_ROUTE, request, NULL);
-
-    ofpbuf_delete(request);
-    return error == harmless ? 0 : error;
-}
-
-static struct ofpbuf *
-request_new(uint16_t type, uint16_t flags)
-{
-    struct ofpbuf *request = ofpbuf_new(256);
-
-    nl_msg_put_nlmsghdr(request, 0, type, NLM_F_REQUEST | flags);
-    return request;
-}
-
-/* Calls 'take' for each message of a dump; its first argument is 'aux'. */
-static int
-dump(uint16_t type, int family, size_t header_size,
-     void (*take)(void *aux, const struct ofpbuf *), void *aux)
-{
-    uint64_t stub[NL_DUMP_BUFSIZE / 8];
-    struct ofpbuf *request = request_new(type, 0);
-    uint8_t *header = nl_msg_put_uninit(request, header_size);
-    struct ofpbuf buf, reply;
-    struct nl_dump nl;
-
-    memset(header, 0, header_size);
-    header[0] = family; /* The first byte of every header used here. */
-    nl_dump_start(&nl, NETLINK_ROUTE, request);
-    ofpbuf_delete(request);
-    ofpbuf_use_stub(&buf, stub, sizeof stub);
-    while (nl_dump_next(&nl, &reply, &buf)) {
-        take(aux, &reply);
-    }
-    ofpbuf_uninit(&buf);
-    return nl_dump_done(&nl);
+    return (route_request_get_address(attr, address_family(address), &found)
+            && ipv6_addr_equals(&found, address));
 }
 
 /* Addresses. */
 
 static void
-take_found(void *own_, const struct ofpbuf *msg)
+take_found(struct own_address *own, const struct ofpbuf *msg)
 {
     const struct ifaddrmsg *hdr = ofpbuf_at(msg, NLMSG_HDRLEN, sizeof *hdr);
-    struct own_address *own = own_;
     const struct nlattr *local;
     char ifname[IF_NAMESIZE];
 
     if (!hdr) {
         return;
     }
-    local = nl_attr_find(msg, NLMSG_HDRLEN + sizeof *hdr, IFA_LOCAL);
+    local = route_request_find(msg, sizeof *hdr, IFA_LOCAL);
     if (!local) {
-        local = nl_attr_find(msg, NLMSG_HDRLEN + sizeof *hdr, IFA_ADDRESS);
+        local = route_request_find(msg, sizeof *hdr, IFA_ADDRESS);
     }
     if (attr_is(local, &own->address) && if_indextoname(hdr->ifa_index, ifname)
         && strcmp(ifname, "lo")) {
@@ -132,12 +69,18 @@ take_found(void *own_, const struct ofpbuf *msg)
 int
 own_address_find(const struct in6_addr *address, struct own_address *own)
 {
+    struct route_dump dump;
+    struct ofpbuf msg;
     int error;
 
     memset(own, 0, sizeof *own);
     own->address = *address;
-    error = dump(RTM_GETADDR, family_of(address), sizeof(struct ifaddrmsg),
-                 take_found, own);
+    route_dump_start(&dump, RTM_GETADDR, address_family(address),
+                     sizeof(struct ifaddrmsg));
+    while (route_dump_next(&dump, &msg)) {
+        take_found(own, &msg);
+    }
+    error = route_dump_done(&dump);
     return error ? error : own->ifname[0] ? 0 : ENOENT;
 }
 
@@ -147,7 +90,7 @@ change_address(uint16_t type, const struct own_address *own,
                const struct in6_addr *address, uint32_t preferred)
 {
     bool new = type == RTM_NEWADDR;
-    int family = family_of(address);
+    int family = address_family(address);
     unsigned int ifindex = if_nametoindex(own->ifname);
     struct ofpbuf *request;
     struct ifaddrmsg *hdr;
@@ -155,14 +98,14 @@ change_address(uint16_t type, const struct own_address *own,
     if (!ifindex) {
         return ENODEV;
     }
-    request = request_new(type, new ? NLM_F_CREATE | NLM_F_REPLACE : 0);
+    request = route_request_new(type, new ? NLM_F_CREATE | NLM_F_REPLACE : 0);
     hdr = nl_msg_put_uninit(request, sizeof *hdr);
     memset(hdr, 0, sizeof *hdr);
     hdr->ifa_family = family;
     hdr->ifa_prefixlen = own->plen;
     hdr->ifa_index = ifindex;
-    put_address(request, IFA_LOCAL, address);
-    put_address(request, IFA_ADDRESS, address);
+    route_request_put_address(request, IFA_LOCAL, address);
+    route_request_put_address(request, IFA_ADDRESS, address);
     if (new &&family == AF_INET) {
         ovs_be32 ip = in6_addr_get_mapped_ipv4(address);
 
@@ -178,7 +121,7 @@ change_address(uint16_t type, const struct own_address *own,
         nl_msg_put_u32(request, IFA_FLAGS, IFA_F_NODAD);
         nl_msg_put_unspec(request, IFA_CACHEINFO, &info, sizeof info);
     }
-    return transact(request, new ? EEXIST : EADDRNOTAVAIL);
+    return route_request_transact(request, new ? EEXIST : EADDRNOTAVAIL);
 }
 
 static void
@@ -221,10 +164,9 @@ table_of(const struct ofpbuf *msg, const struct rtmsg *hdr)
 /* Adds the route of 'msg', if it is one of our interface in table
  * 'copy->from', to 'copy->to'. */
 static void
-take_route(void *copy_, const struct ofpbuf *msg)
+take_route(struct route_copy *copy, const struct ofpbuf *msg)
 {
     const struct rtmsg *hdr = ofpbuf_at(msg, NLMSG_HDRLEN, sizeof *hdr);
-    struct route_copy *copy = copy_;
     const struct nlattr *oif, *nla;
     struct ofpbuf *request;
     struct rtmsg *new;
@@ -242,7 +184,7 @@ take_route(void *copy_, const struct ofpbuf *msg)
     if (copy->to == RT_TABLE_MAIN && hdr->rtm_protocol == RTPROT_KERNEL) {
         return; /* The kernel's own affair. */
     }
-    request = request_new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+    request = route_request_new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
     new = nl_msg_put_uninit(request, sizeof *new);
     *new = *hdr;
     new->rtm_table = copy->to < 256 ? copy->to : RT_TABLE_UNSPEC;
@@ -259,9 +201,9 @@ take_route(void *copy_, const struct ofpbuf *msg)
     }
     nl_msg_put_u32(request, RTA_TABLE, copy->to);
     if (copy->source) {
-        put_address(request, RTA_PREFSRC, copy->source);
+        route_request_put_address(request, RTA_PREFSRC, copy->source);
     }
-    error = transact(request, EEXIST);
+    error = route_request_transact(request, EEXIST);
     copy->error = copy->error ? copy->error : error;
 }
 
@@ -276,33 +218,48 @@ copy_routes(const struct own_address *own, uint32_t from, uint32_t to,
         .to = to,
         .source = source,
     };
-    int error = dump(RTM_GETROUTE, AF_INET, sizeof(struct rtmsg), take_route,
-                     &copy);
+    struct route_dump dump;
+    struct ofpbuf msg;
+    int error;
 
+    route_dump_start(&dump, RTM_GETROUTE, AF_INET, sizeof(struct rtmsg));
+    while (route_dump_next(&dump, &msg)) {
+        take_route(&copy, &msg);
+    }
+    error = route_dump_done(&dump);
     return error ? error : copy.error;
 }
 
+/* Deletes the routes of TABLE. */
 static void
-take_flush(void *requests_, const struct ofpbuf *msg)
+flush_table(void)
 {
-    const struct rtmsg *hdr = ofpbuf_at(msg, NLMSG_HDRLEN, sizeof *hdr);
+    struct route_dump dump;
+    struct ofpbuf msg;
 
-    if (hdr && table_of(msg, hdr) == TABLE) {
-        struct ofpbuf *request = ofpbuf_clone(msg);
-        struct nlmsghdr *nlmsg = ofpbuf_at_assert(request, 0, sizeof *nlmsg);
+    route_dump_start(&dump, RTM_GETROUTE, AF_INET, sizeof(struct rtmsg));
+    while (route_dump_next(&dump, &msg)) {
+        const struct rtmsg *hdr = ofpbuf_at(&msg, NLMSG_HDRLEN, sizeof *hdr);
 
-        nlmsg->nlmsg_type = RTM_DELROUTE;
-        nlmsg->nlmsg_flags = NLM_F_REQUEST;
-        transact(request, ESRCH);
+        if (hdr && table_of(&msg, hdr) == TABLE) {
+            struct ofpbuf *request = ofpbuf_clone(&msg);
+            struct nlmsghdr *nlmsg = ofpbuf_at_assert(request, 0,
+                                                      sizeof *nlmsg);
+
+            nlmsg->nlmsg_type = RTM_DELROUTE;
+            nlmsg->nlmsg_flags = NLM_F_REQUEST;
+            route_request_transact(request, ESRCH);
+        }
     }
+    route_dump_done(&dump);
 }
 
 static int
 source_rule(uint16_t type)
 {
     bool new = type == RTM_NEWRULE;
-    struct ofpbuf *request = request_new(type,
-                                         new ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    struct ofpbuf *request = route_request_new(
+        type, new ? NLM_F_CREATE | NLM_F_EXCL : 0);
     struct fib_rule_hdr *hdr = nl_msg_put_uninit(request, sizeof *hdr);
 
     memset(hdr, 0, sizeof *hdr);
@@ -312,7 +269,7 @@ source_rule(uint16_t type)
     nl_msg_put_u32(request, FRA_PRIORITY, PREFERENCE_SOURCE);
     nl_msg_put_be32(request, FRA_SRC, htonl(INADDR_ANY));
     nl_msg_put_u32(request, FRA_TABLE, TABLE);
-    return transact(request, new ? EEXIST : ENOENT);
+    return route_request_transact(request, new ? EEXIST : ENOENT);
 }
 
 /* The whole. */
@@ -321,12 +278,12 @@ int
 own_address_lend(const struct own_address *own,
                  const struct in6_addr *temporary)
 {
-    bool v4 = family_of(temporary) == AF_INET;
+    bool v4 = address_family(temporary) == AF_INET;
     int error = change_address(RTM_NEWADDR, own, temporary, FOREVER);
 
     if (!error && v4) {
         promote_secondaries(own->ifname);
-        dump(RTM_GETROUTE, AF_INET, sizeof(struct rtmsg), take_flush, NULL);
+        flush_table();
         error = copy_routes(own, RT_TABLE_MAIN, TABLE, temporary);
         if (!error) {
             error = source_rule(RTM_NEWRULE);
@@ -341,10 +298,10 @@ int
 own_address_prefer(const struct own_address *own,
                    const struct in6_addr *temporary)
 {
-    if (family_of(temporary) == AF_INET) {
+    if (address_family(temporary) == AF_INET) {
         int error = source_rule(RTM_DELRULE);
 
-        dump(RTM_GETROUTE, AF_INET, sizeof(struct rtmsg), take_flush, NULL);
+        flush_table();
         return error;
     }
     /* Deprecated instead of the other. */
@@ -370,7 +327,7 @@ own_address_put_back(const struct own_address *own,
 {
     int error = change_address(RTM_NEWADDR, own, &own->address, FOREVER);
 
-    if (!error && temporary && family_of(&own->address) == AF_INET) {
+    if (!error && temporary && address_family(&own->address) == AF_INET) {
         /* Those that went with the address. */
         copy_routes(own, TABLE, RT_TABLE_MAIN, &own->address);
     }
@@ -439,7 +396,7 @@ own_address_announce(const struct own_address *own)
         error = errno;
     } else {
         memcpy(&mac, ifr.ifr_hwaddr.sa_data, sizeof mac);
-        error = family_of(&own->address) == AF_INET
+        error = address_family(&own->address) == AF_INET
                     ? announce_arp(own, fd, mac)
                     : announce_nd(own, fd, mac);
     }

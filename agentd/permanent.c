@@ -245,8 +245,7 @@ permanent_find_home(struct agent *agent, int family)
     struct permanent *p;
 
     LIST_FOR_EACH(p, node, &agent->permanents->own) {
-        if ((IN6_IS_ADDR_V4MAPPED(&p->r.own.address) ? AF_INET : AF_INET6)
-                == family
+        if (address_family(&p->r.own.address) == family
             && p->state == PERMANENT_HOME) {
             return session_find(&agent->sessions, &p->r.session);
         }

@@ -34,6 +34,11 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
 
 /* With more flows than that a switch is asked for them slice by slice. */
 #define SLICED_MIN 2000
+/* Between two slices the switch is left alone for as long as the first took,
+ * and a millisecond more.  It answers up to 50 messages before it looks at its
+ * packets again: if the next question is there when it has answered, and this
+ * process may well be the faster one, its packets wait for all of them. */
+#define MAX_PAUSE 50 /* ms */
 
 /* Sent with a barrier that is not answered yet. */
 struct batch {
@@ -89,6 +94,9 @@ struct bridge_sync {
     size_t n_told;    /* That the switch has told. */
     unsigned int dump_gen;      /* Number of the last dump. */
     long long int dump_time;    /* Of the last sign of it. */
+    long long int asked_time;   /* When the last part was asked for. */
+    long long int ask_time;     /* When the next is; LLONG_MAX: it is not known
+                                 * yet. */
     bool unanswered;            /* The connection before this one was lost
                                  * with flow-mods on their way. */
     long long int recheck_time; /* When to dump once more; LLONG_MAX: not. */
@@ -320,6 +328,7 @@ start_dump(struct bridge_sync *sync)
     sync->dump_gen++;
     sync->dump_time = time_msec();
     sync->n_parts = sync->n_counted = sync->n_told = 0;
+    sync->ask_time = LLONG_MAX;
     sync->dump_xid = send_msg(
         sync, ofpraw_alloc(OFPRAW_OFPST_TABLE_REQUEST, sync->version, 0));
     openflow_link_flush(sync->link);
@@ -330,6 +339,7 @@ ask_for_all(struct bridge_sync *sync)
 {
     sync->n_parts = 0;
     sync->n_counted = SIZE_MAX;
+    sync->ask_time = LLONG_MAX;
     sync->dump_xid = send_msg(
         sync, flow_message_dump(sync->cookie, sync->cookie_mask, OFPTT_ALL,
                                 sync->version));
@@ -357,6 +367,8 @@ ask_for_part(struct bridge_sync *sync)
 {
     const struct dump_part *part = &sync->parts[--sync->n_parts];
 
+    sync->asked_time = time_msec();
+    sync->ask_time = LLONG_MAX;
     sync->dump_xid = send_msg(
         sync, flow_message_dump(part->cookie, part->cookie_mask,
                                 part->table_id, sync->version));
@@ -514,7 +526,9 @@ handle_flow_stats(struct bridge_sync *sync, const struct ofp_header *oh)
     } else if (ofpmp_more(oh)) {
         return;
     } else if (sync->n_parts) {
-        ask_for_part(sync);
+        long long int took = time_msec() - sync->asked_time;
+
+        sync->ask_time = time_msec() + MIN(took + 1, MAX_PAUSE);
     } else if (sync->n_counted != SIZE_MAX
                && sync->n_told != sync->n_counted) {
         VLOG_INFO("%s: %" PRIuSIZE " of the %" PRIuSIZE " flows in our tables "
@@ -676,6 +690,10 @@ bridge_sync_run(struct bridge_sync *sync)
         return;
     } else if (time_msec() >= answer_deadline(sync)) {
         openflow_link_drop(sync->link, "no answer from the switch");
+    } else if (sync->state == SYNC_DUMPING) {
+        if (time_msec() >= sync->ask_time) {
+            ask_for_part(sync);
+        }
     } else if (sync->state == SYNC_RUNNING) {
         if (sync->ledger.n_refused && time_msec() >= sync->retry_time) {
             retry_refused(sync);
@@ -692,7 +710,9 @@ bridge_sync_wait(const struct bridge_sync *sync)
 {
     long long int deadline = answer_deadline(sync);
 
-    if (sync->state == SYNC_RUNNING) {
+    if (sync->state == SYNC_DUMPING) {
+        deadline = MIN(deadline, sync->ask_time);
+    } else if (sync->state == SYNC_RUNNING) {
         deadline = MIN(deadline, sync->recheck_time);
         if (sync->ledger.n_refused) {
             deadline = MIN(deadline, sync->retry_time);

@@ -24,6 +24,7 @@
 #include "hash.h"
 #include "identity.h"
 #include "jsonrpc.h"
+#include "lan.h"
 #include "late-packets.h"
 #include "lease-request.h"
 #include "link.h"
@@ -195,6 +196,7 @@ agent_settle_address(struct agent *agent, struct session *s)
         address_wait(ifname, &s->address);
         address_del("lo", &s->address);
         ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
+        lan_bound(agent->lan, &s->address);
     }
 }
 
@@ -374,6 +376,15 @@ run_interface(struct agent *agent)
             free(error);
         }
     }
+    if (attached) {
+        const struct json *r = controller_link_get_registration(
+            agent->controller);
+
+        lan_set_interface(agent->lan,
+                          controller_link_is_on_lan(agent->controller) ? ifname
+                                                                       : NULL,
+                          shash_find_data(json_object(r), "pools"));
+    }
     if (attached && !agent->attached) {
         /* What came while it was not known. */
         HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
@@ -544,6 +555,7 @@ agent_create(const struct agent_config *config, struct agent **agentp,
     closing_init();
     agent->boot_id = read_boot_id();
     agent->blocks = block_create();
+    agent->lan = lan_create();
 
     agent->identity = identity_load(config->private_key, config->certificate,
                                     config->ca_cert, errorp);
@@ -623,6 +635,7 @@ agent_destroy(struct agent *agent)
     }
     app_server_close(agent->apps);
     block_destroy(agent->blocks);
+    lan_destroy(agent->lan);
     identity_destroy(agent->identity);
     agent_forget_epochs(agent);
     foreign_routes_forget();
@@ -658,6 +671,7 @@ agent_run(struct agent *agent)
     late_packets_run(agent->taps);
     handover_run(agent);
     block_run(agent->blocks);
+    lan_run(agent);
     lease_request_run(agent);
     app_requests_run(agent);
     whole_run(agent);
@@ -677,6 +691,7 @@ agent_wait(struct agent *agent)
     late_packets_wait(agent->taps);
     handover_wait(agent);
     block_wait(agent->blocks);
+    lan_wait(agent->lan);
     lease_request_wait(agent);
     app_requests_wait(agent);
     whole_wait(agent);

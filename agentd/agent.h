@@ -27,6 +27,7 @@ struct controller_link;
 struct held_addresses;
 struct identity;
 struct json;
+struct lan;
 struct late_packets;
 struct peers;
 struct permanents;
@@ -39,6 +40,7 @@ struct agent {
     struct peers *peers;
     struct app_server *apps;
     struct late_packets *taps;
+    struct lan *lan; /* See lan.h. */
     struct blocks *blocks;
     struct permanents *permanents;
     struct held_addresses *held; /* See held-address.h. */

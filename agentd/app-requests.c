@@ -18,6 +18,7 @@
 #include "controller-link.h"
 #include "events.h"
 #include "handover.h"
+#include "lan.h"
 #include "message.h"
 #include "note.h"
 #include "openvswitch/poll-loop.h"
@@ -111,6 +112,7 @@ try_open(struct agent *agent, struct open_request *r)
         return true;
     }
     address_wait(ifname, &address);
+    lan_bound(agent->lan, &address);
     uuid_generate(&id);
     s = session_create(&agent->sessions, &id, &address, 0);
     s->conn = r->conn;

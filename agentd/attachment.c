@@ -179,6 +179,13 @@ attachment_close(struct attachment *at)
     }
 }
 
+const char *const *
+attachment_ifnames(const struct attachment *at, size_t *n)
+{
+    *n = at->ifnames.n;
+    return (const char *const *) at->ifnames.names;
+}
+
 /* Answers. */
 
 static int

@@ -20,6 +20,9 @@ void attachment_close(struct attachment *);
 void attachment_run(struct attachment *);
 void attachment_wait(struct attachment *);
 
+/* The given names, of which there may be none. */
+const char *const *attachment_ifnames(const struct attachment *, size_t *n);
+
 /* Answers a challenge from each interface. */
 void attachment_answer(struct attachment *, uint64_t sa_id,
                        const uint8_t sa_key[SEAL_KEY_LEN],

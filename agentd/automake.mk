@@ -6,6 +6,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/address.c agentd/address.h \
 	agentd/agent.c agentd/agent.h \
 	agentd/agent-show.c agentd/agent-show.h \
+	agentd/announcement.c agentd/announcement.h \
 	agentd/app-check.c agentd/app-check.h \
 	agentd/app-link.c agentd/app-link.h \
 	agentd/app-listen.c agentd/app-listen.h \
@@ -32,6 +33,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/handover-run.c \
 	agentd/held-address.c agentd/held-address.h \
 	agentd/host-settings.c agentd/host-settings.h \
+	agentd/lan.c agentd/lan.h \
 	agentd/late-filter.c agentd/late-filter.h \
 	agentd/late-packet.c agentd/late-packet.h \
 	agentd/late-packets.c agentd/late-packets.h \

@@ -10,6 +10,7 @@
 #include "attachment.h"
 #include "identity.h"
 #include "jsonrpc.h"
+#include "lan.h"
 #include "link.h"
 #include "message.h"
 #include "openvswitch/json.h"
@@ -38,6 +39,7 @@ struct controller_link {
 
     char probe_ifname[16]; /* Where the last probe frame came in. */
     char ifname[16];       /* The same, once the controller believes. */
+    bool on_lan;           /* That is a plain LAN. */
 };
 
 struct controller_link *
@@ -183,6 +185,12 @@ controller_link_get_ifname(const struct controller_link *cl)
     return cl->ifname;
 }
 
+bool
+controller_link_is_on_lan(const struct controller_link *cl)
+{
+    return cl->ifname[0] && cl->on_lan;
+}
+
 uint64_t
 controller_link_get_sa_id(const struct controller_link *cl)
 {
@@ -283,14 +291,46 @@ handle_sa(struct controller_link *cl, const struct json *params)
     seal_wipe(key, sizeof key);
 }
 
+/* The controller takes us for a device on a plain LAN. */
+static void
+handle_lan(struct controller_link *cl, const struct json *params)
+{
+    struct message m = MESSAGE_INITIALIZER(params);
+    const char *name = message_get_name(&m, "lan");
+    const struct json *subnets = (params ? shash_find_data(json_object(params),
+                                                           "subnets")
+                                         : NULL);
+    char *error = message_finish(&m);
+    struct eth_addr mac;
+    size_t n;
+
+    if (error) {
+        VLOG_WARN("attach-lan: %s", error);
+        free(error);
+    } else if (cl->registered
+               && lan_find_interface(subnets,
+                                     attachment_ifnames(cl->attachment, &n), n,
+                                     cl->probe_ifname, &mac)) {
+        struct json *answer = json_object_create();
+
+        message_put_string(answer, "lan", name);
+        message_put_eth(answer, "mac", mac);
+        link_notify(cl->link, "attach-lan", answer);
+    }
+}
+
 static void
 handle_attached(struct controller_link *cl, const struct json *params)
 {
     struct message m = MESSAGE_INITIALIZER(params);
     const char *bridge = message_get_string(&m, "bridge", 256);
 
+    cl->on_lan = (params && shash_find(json_object(params), "lan")
+                  && message_get_boolean(&m, "lan"));
     if (strcmp(cl->ifname, cl->probe_ifname)) {
-        VLOG_INFO("attached to bridge %s by %s", bridge, cl->probe_ifname);
+        VLOG_INFO("attached to %s %s by %s",
+                  cl->on_lan ? "plain lan" : "bridge", bridge,
+                  cl->probe_ifname);
         ovs_strlcpy(cl->ifname, cl->probe_ifname, sizeof cl->ifname);
     }
     free(message_finish(&m));
@@ -307,6 +347,8 @@ handle_own(struct controller_link *cl, const struct jsonrpc_msg *msg)
         return false;
     } else if (!strcmp(msg->method, "attach-challenge")) {
         handle_challenge(cl, link_msg_params(msg));
+    } else if (!strcmp(msg->method, "attach-lan")) {
+        handle_lan(cl, link_msg_params(msg));
     } else if (!strcmp(msg->method, "attached")) {
         handle_attached(cl, link_msg_params(msg));
     } else if (!strcmp(msg->method, "sa")) {

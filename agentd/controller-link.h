@@ -59,6 +59,9 @@ controller_link_get_registration(const struct controller_link *);
 /* Where the controller has proof that we are.  Empty string: nowhere. */
 const char *controller_link_get_ifname(const struct controller_link *);
 
+/* Is that a plain LAN, without a bridge of the controller's? */
+bool controller_link_is_on_lan(const struct controller_link *);
+
 /* The security association; valid while registered. */
 uint64_t controller_link_get_sa_id(const struct controller_link *);
 const uint8_t *controller_link_get_sa_key(const struct controller_link *);

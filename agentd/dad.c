@@ -314,7 +314,7 @@ dad_listen(struct dad *dad, const struct in6_addr *address, bool join)
 /* The address that an ARP packet claims: its sender's, or, when that is a
  * probe, its target's. */
 static bool
-read_arp(const uint8_t *p, size_t n, struct in6_addr *address)
+read_arp(const uint8_t *p, size_t n, struct dad_claim *claim)
 {
     ovs_be32 spa, tpa;
 
@@ -328,14 +328,15 @@ read_arp(const uint8_t *p, size_t n, struct in6_addr *address)
     if (!spa && p[7] != ARP_OP_REQUEST) {
         return false;
     }
-    in6_addr_set_mapped_ipv4(address, spa ? spa : tpa);
+    in6_addr_set_mapped_ipv4(&claim->address, spa ? spa : tpa);
+    claim->probe = !spa;
     return true;
 }
 
 /* The address that an advertisement claims, or a probe asks for.  Those who
  * ask for an address in order to talk to it claim nothing. */
 static bool
-read_nd(const uint8_t *p, size_t n, struct in6_addr *address)
+read_nd(const uint8_t *p, size_t n, struct dad_claim *claim)
 {
     static const struct in6_addr none;
 
@@ -346,7 +347,8 @@ read_nd(const uint8_t *p, size_t n, struct in6_addr *address)
                 || memcmp(p + 8, &none, sizeof none)))) {
         return false;
     }
-    memcpy(address, p + ND_TARGET, sizeof *address);
+    memcpy(&claim->address, p + ND_TARGET, sizeof claim->address);
+    claim->probe = p[ND_TYPE] == ND_NEIGHBOR_SOLICIT;
     return true;
 }
 
@@ -372,8 +374,8 @@ read_socket(struct dad *dad, int fd)
         memcpy(&claim->mac, sll.sll_addr, sizeof claim->mac);
         /* Our own, come back through a loop, are no claim. */
         if (!eth_addr_equals(claim->mac, mac)
-            && (fd == dad->arp ? read_arp(packet, n, &claim->address)
-                               : read_nd(packet, n, &claim->address))) {
+            && (fd == dad->arp ? read_arp(packet, n, claim)
+                               : read_nd(packet, n, claim))) {
             dad->n_claims++;
         }
     }

@@ -33,6 +33,7 @@ struct dad_prefix {
 struct dad_claim {
     struct in6_addr address;
     struct eth_addr mac;
+    bool probe; /* It only asks whether it may take it. */
 };
 
 struct dad *dad_open(const char *ifname, char **errorp);

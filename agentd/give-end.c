@@ -13,6 +13,7 @@
 #include "app-send.h"
 #include "events.h"
 #include "foreign-route.h"
+#include "lan.h"
 #include "next-hops.h"
 #include "openvswitch/vlog.h"
 #include "permanent.h"
@@ -30,6 +31,9 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
 
     s->epoch = epoch;
     handover_collect(h);
+    if (lan_is_plain(h->agent->lan)) {
+        agent_settle_address(h->agent, s);
+    }
     /* First, so that the sockets' first words are heard. */
     address_open_output(&h->address);
     for (size_t i = 0; i < s->n_sockets; i++) {
@@ -65,8 +69,8 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
 /* While it waits for late packets the address stays, but says nothing of
  * itself any more: neither ARP nor neighbour discovery speak of what is on the
  * loopback. */
-static void
-hide_address(struct agent *agent, const struct session *s)
+void
+give_hide_address(struct agent *agent, const struct session *s)
 {
     int error;
 
@@ -78,6 +82,7 @@ hide_address(struct agent *agent, const struct session *s)
         VLOG_WARN("%s: cannot hide an address that was given away: %s",
                   s->ifname, ovs_strerror(error));
     } else {
+        address_wait("lo", &s->address);
         address_del(s->ifname, &s->address);
         permanent_hide(agent, &s->address);
     }
@@ -105,7 +110,7 @@ give_released(struct handover *h, uint64_t epoch)
     events_add(h->agent, &h->session_id, s->uid, "moved to %s, epoch %" PRIu64,
                h->other, epoch);
     give_tell_asker(h, 0, "moved");
-    hide_address(h->agent, s);
+    give_hide_address(h->agent, s);
 
     h->sockets = s->sockets;
     h->n_sockets = s->n_sockets;
@@ -117,7 +122,9 @@ give_released(struct handover *h, uint64_t epoch)
     agent_drop_session(h->agent, s);
     handover_stop_asking(h);
     h->last_late = time_msec();
-    handover_set_state(h, GIVE_DRAINING, HANDOVER_DRAIN_TIMEOUT);
+    handover_set_state(h, GIVE_DRAINING,
+                       lan_is_plain(h->agent->lan) ? HANDOVER_DRAIN_TIMEOUT_LAN
+                                                   : HANDOVER_DRAIN_TIMEOUT);
 }
 
 /* The switch has gone quiet, or must have: lets go of everything. */

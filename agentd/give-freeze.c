@@ -14,6 +14,7 @@
 #include "agent.h"
 #include "attachment.h"
 #include "controller-link.h"
+#include "lan.h"
 #include "link.h"
 #include "message.h"
 #include "openvswitch/vlog.h"
@@ -119,6 +120,22 @@ send_state(struct handover *h, const uint8_t *state, size_t n)
     state_sealer_destroy(sealer);
 }
 
+/* No bridge keeps this host from answering for what may be another's soon:
+ * from now on the address is on the loopback, of which neither ARP nor
+ * neighbour discovery speak, whatever becomes of this agent.  What comes by
+ * others' memory still arrives. */
+static void
+hide_on_lan(struct handover *h)
+{
+    struct session *s = h->session;
+
+    if (!s->permanent) {
+        give_hide_address(h->agent, s);
+        ovs_strlcpy(s->ifname, "lo", sizeof s->ifname);
+        lan_unbound(h->agent->lan, &h->address);
+    }
+}
+
 void
 give_freeze(struct handover *h)
 {
@@ -130,10 +147,15 @@ give_freeze(struct handover *h)
     handover_set_state(h, GIVE_FROZEN, HANDOVER_LOST_TIMEOUT);
     handover_start_asking(h);
     retval = address_close_output(&h->address);
-    /* Nothing of ours follows it.  First, since the switch takes its time. */
-    attachment_flush(h->agent->attachment,
-                     controller_link_get_ifname(h->agent->controller),
-                     h->sa_id, h->sa_key, &h->transfer);
+    if (lan_is_plain(h->agent->lan)) {
+        hide_on_lan(h);
+    } else {
+        /* Nothing of ours follows it.  First, since the switch takes its
+         * time. */
+        attachment_flush(h->agent->attachment,
+                         controller_link_get_ifname(h->agent->controller),
+                         h->sa_id, h->sa_key, &h->transfer);
+    }
     if (retval) {
         error = xasprintf("cannot close output: %s", ovs_strerror(retval));
     } else if ((error = check_closing(h))) {

@@ -42,6 +42,7 @@
 #include "events.h"
 #include "identity.h"
 #include "jsonrpc.h"
+#include "lan.h"
 #include "link.h"
 #include "message.h"
 #include "next-hops.h"
@@ -52,8 +53,11 @@
 
 VLOG_DEFINE_THIS_MODULE(give);
 
-/* Milliseconds without a late packet after which draining may end. */
+/* Milliseconds without a late packet after which draining may end; on a plain
+ * LAN, where somebody may have missed the first announcement, after the
+ * second. */
 #define DRAIN_QUIET 250
+#define DRAIN_QUIET_LAN 2500
 /* Milliseconds during which a target that does not expect us yet is offered
  * the session again. */
 #define OFFER_AGAIN 1000
@@ -560,7 +564,10 @@ give_run(struct handover *h)
         handover_collect(h);
         handover_relay_collected(h);
         if (h->state == GIVE_DRAINING
-            && time_msec() >= h->last_late + DRAIN_QUIET) {
+            && time_msec() >= h->last_late
+                                  + (lan_is_plain(h->agent->lan)
+                                         ? DRAIN_QUIET_LAN
+                                         : DRAIN_QUIET)) {
             give_finish_draining(h);
         }
     }

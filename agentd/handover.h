@@ -71,6 +71,9 @@ enum handover_state {
 #define HANDOVER_ASK_MAX 5000
 #define HANDOVER_LOST_TIMEOUT (15 * 60 * 1000)
 #define HANDOVER_DRAIN_TIMEOUT 1000
+/* On a plain LAN: longer than anybody believes an entry that is wrong, as far
+ * as we know (RFC 4861's REACHABLE_TIME, at most 45 s). */
+#define HANDOVER_DRAIN_TIMEOUT_LAN 60000
 #define HANDOVER_EXPECT_TIMEOUT 30000
 #define HANDOVER_STATE_TIMEOUT 5000
 #define HANDOVER_READY_TIMEOUT 1000
@@ -251,6 +254,7 @@ void give_freeze(struct handover *);
 bool give_is_settled(struct handover *);
 void give_fail(struct handover *, int error, const char *reason);
 void give_hold_new_connections(struct session *, bool hold);
+void give_hide_address(struct agent *, const struct session *);
 
 /* give-later.c: a move asked for while the session is coming. */
 bool give_later(struct handover *, const char *target, const char *service,

@@ -9,16 +9,12 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netinet/icmp6.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
-#include <linux/if_packet.h>
 
 #include "address.h"
-#include "dp-packet.h"
+#include "announcement.h"
 #include "netlink.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vlog.h"
@@ -336,70 +332,16 @@ own_address_put_back(const struct own_address *own,
 
 /* Announcement. */
 
-static int
-announce_arp(const struct own_address *own, int fd, struct eth_addr mac)
-{
-    ovs_be32 ip = in6_addr_get_mapped_ipv4(&own->address);
-    uint64_t stub[128 / 8];
-    struct dp_packet packet;
-    int error = 0;
-
-    dp_packet_use_stub(&packet, stub, sizeof stub);
-    compose_arp(&packet, ARP_OP_REQUEST, mac, eth_addr_zero, true, ip, ip);
-    if (send(fd, dp_packet_data(&packet), dp_packet_size(&packet), 0) < 0) {
-        error = errno;
-    }
-    dp_packet_uninit(&packet);
-    return error;
-}
-
-static int
-announce_nd(const struct own_address *own, int fd, struct eth_addr mac)
-{
-    static const struct in6_addr all_nodes = {
-        { { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 } }
-    };
-    struct eth_addr to = { { { 0x33, 0x33, 0, 0, 0, 1 } } };
-    uint64_t stub[256 / 8];
-    struct dp_packet packet;
-    int error = 0;
-
-    dp_packet_use_stub(&packet, stub, sizeof stub);
-    compose_nd_na(&packet, mac, to, &own->address, &all_nodes,
-                  htonl(ND_RSO_OVERRIDE));
-    if (send(fd, dp_packet_data(&packet), dp_packet_size(&packet), 0) < 0) {
-        error = errno;
-    }
-    dp_packet_uninit(&packet);
-    return error;
-}
-
 int
 own_address_announce(const struct own_address *own)
 {
-    struct sockaddr_ll sll = {
-        .sll_family = AF_PACKET,
-        .sll_ifindex = (int) if_nametoindex(own->ifname),
-    };
-    struct ifreq ifr;
-    struct eth_addr mac;
-    int error, fd;
+    int fd = announcement_open();
+    int error;
 
-    fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (fd < 0) {
-        return errno;
+        return -fd;
     }
-    memset(&ifr, 0, sizeof ifr);
-    ovs_strlcpy(ifr.ifr_name, own->ifname, sizeof ifr.ifr_name);
-    if (bind(fd, (struct sockaddr *) &sll, sizeof sll)
-        || ioctl(fd, SIOCGIFHWADDR, &ifr)) {
-        error = errno;
-    } else {
-        memcpy(&mac, ifr.ifr_hwaddr.sa_data, sizeof mac);
-        error = address_family(&own->address) == AF_INET
-                    ? announce_arp(own, fd, mac)
-                    : announce_nd(own, fd, mac);
-    }
+    error = announcement_send(fd, own->ifname, &own->address);
     close(fd);
     return error;
 }

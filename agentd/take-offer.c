@@ -12,6 +12,7 @@
 #include "app-link.h"
 #include "controller-link.h"
 #include "identity.h"
+#include "lan.h"
 #include "message.h"
 #include "packets.h"
 #include "service.h"
@@ -23,6 +24,8 @@
 /* Milliseconds for which an offer waits for our own draining, and for the
  * start of an application. */
 #define POSTPONE_TIMEOUT 10000
+/* Milliseconds that our own draining gets at least on a plain LAN. */
+#define DRAIN_LAN 200
 /* Bytes of one transfer's state that this device takes. */
 #define SIZE_MAX_ACCEPTED (UINT64_C(1) << 30)
 
@@ -237,6 +240,17 @@ take_accept(struct handover *h)
     handover_set_state(h, TAKE_WAITING, HANDOVER_STATE_TIMEOUT);
 }
 
+/* Our own draining of the same address must end first.  The bridge has gone
+ * quiet soon; on a plain LAN somebody may go on for long to send to us, but
+ * then he already does what is wanted. */
+static bool
+may_end_draining(const struct handover *h, const struct handover *draining)
+{
+    return (time_msec() >= draining->last_late + HANDOVER_QUIET
+            || (lan_is_plain(h->agent->lan)
+                && time_msec() >= h->deadline - POSTPONE_TIMEOUT + DRAIN_LAN));
+}
+
 /* Puts everything in place that catches what will come. */
 void
 take_reserve(struct handover *h)
@@ -250,7 +264,7 @@ take_reserve(struct handover *h)
         return;
     }
     if (draining) {
-        if (time_msec() < draining->last_late + HANDOVER_QUIET) {
+        if (!may_end_draining(h, draining)) {
             return;
         }
         if (handover_is_giving(draining)) {

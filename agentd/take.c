@@ -35,6 +35,7 @@
 #include "app-send.h"
 #include "controller-link.h"
 #include "events.h"
+#include "lan.h"
 #include "link.h"
 #include "message.h"
 #include "openvswitch/vlog.h"
@@ -48,8 +49,10 @@ VLOG_DEFINE_THIS_MODULE(take);
 
 /* Expectations and offers at once: what a controller gone mad costs us. */
 #define MAX_EXPECTED 256
-/* Milliseconds for which late packets are taken after `owned'. */
-#define OWNED_TIMEOUT 2000
+/* Milliseconds for which late packets are taken after `owned': longer than
+ * they are sent. */
+#define OWNED_TIMEOUT (HANDOVER_DRAIN_TIMEOUT + 1000)
+#define OWNED_TIMEOUT_LAN (HANDOVER_DRAIN_TIMEOUT_LAN + 1000)
 /* Milliseconds without a late packet after which RETURNING may end. */
 #define RETURN_QUIET 250
 /* Milliseconds for which late packets are kept for a transferring device whose
@@ -314,6 +317,7 @@ take_handle_late(struct handover *h, const struct peer_frame *frame)
     }
     if (h->state == TAKE_OWNED) {
         handover_deliver(h);
+        lan_remind(h->agent, &h->address); /* Somebody has not heard. */
     }
 }
 
@@ -436,6 +440,7 @@ take_owned(struct handover *h, uint64_t epoch)
     h->packets = own;
 
     address_open_output(&h->address);
+    lan_bound(h->agent->lan, &h->address);
     for (size_t i = 0; i < s->n_sockets; i++) {
         const struct socket_state *state = i < h->handoff.n_sockets
                                                ? h->handoff.sockets[i]
@@ -462,7 +467,13 @@ take_owned(struct handover *h, uint64_t epoch)
     handover_close_sockets(h);
     s->handover = NULL;
     h->session = NULL;
-    handover_set_state(h, TAKE_OWNED, OWNED_TIMEOUT);
+    handover_set_state(h, TAKE_OWNED,
+                       lan_is_plain(h->agent->lan) ? OWNED_TIMEOUT_LAN
+                                                   : OWNED_TIMEOUT);
+    if (lan_is_plain(h->agent->lan)) {
+        /* Nobody else answers those who ask for it. */
+        agent_settle_address(h->agent, s);
+    }
     agent_announce(h->agent, s);
     if (!s->conn) {
         agent_end_session(h->agent, s);

@@ -161,7 +161,11 @@ attachment_run(struct device *device, struct network *network,
 
     case ATTACHMENT_CHALLENGED:
         if (now >= a->deadline) {
-            miss(device, "no answer frame came to any bridge", now);
+            miss(device,
+                 network_is_lan(network, device->attachment.candidate.bridge)
+                     ? "it has no interface there"
+                     : "no answer frame came to any bridge",
+                 now);
         }
         break;
 
@@ -346,13 +350,35 @@ attachment_handle_frame(struct devices *devices, struct network *network,
 }
 
 static void
-tell_attached(struct device *device)
+tell_attached(struct device *device, bool lan)
 {
     struct json *params = json_object_create();
 
     message_put_string(params, "bridge", device->place.bridge);
     message_put_eth(params, "mac", device->place.mac);
+    if (lan) {
+        message_put_boolean(params, "lan", true);
+    }
     link_notify(device->link, "attached", params);
+}
+
+void
+attachment_ask(struct device *device, const char *lan, long long int now)
+{
+    struct attachment *a = &device->attachment;
+
+    memset(&a->candidate, 0, sizeof a->candidate);
+    ovs_strlcpy(a->candidate.bridge, lan, sizeof a->candidate.bridge);
+    seal_random(a->nonce, sizeof a->nonce); /* No frame is an answer. */
+    a->state = ATTACHMENT_CHALLENGED;
+    a->deadline = now + ATTACHMENT_TIMEOUT;
+}
+
+bool
+attachment_is_due(const struct device *device, long long int now)
+{
+    return (device->link && device->attachment.state == ATTACHMENT_IDLE
+            && now >= device->attachment.next_at);
 }
 
 bool
@@ -361,13 +387,22 @@ attachment_handle_echo(struct device *device,
                        long long int now)
 {
     struct attachment *a = &device->attachment;
-    bool changed;
 
     if (a->state != ATTACHMENT_PROBED || now >= a->deadline
         || !seal_equal(nonce, a->probe_nonce, sizeof a->probe_nonce)) {
         VLOG_DBG("%s: late or wrong attach-echo", device->name);
         return false;
     }
+    return attachment_prove(device, false, frozen, now);
+}
+
+bool
+attachment_prove(struct device *device, bool lan, bool frozen,
+                 long long int now)
+{
+    struct attachment *a = &device->attachment;
+    bool changed;
+
     a->state = ATTACHMENT_IDLE;
     a->backoff = ATTACHMENT_BACKOFF_MIN;
     a->misses = 0;
@@ -379,13 +414,14 @@ attachment_handle_echo(struct device *device,
     a->next_at = now + ATTACHMENT_PERIOD;
     if (changed) {
         device->place = a->candidate;
-        VLOG_INFO("%s: attached to port %s of %s, MAC address " ETH_ADDR_FMT,
-                  device->name, device->place.port_name, device->place.bridge,
-                  ETH_ADDR_ARGS(device->place.mac));
+        VLOG_INFO("%s: attached to %s%s%s%s, MAC address " ETH_ADDR_FMT,
+                  device->name, lan ? "plain lan " : "port ",
+                  device->place.port_name, lan ? "" : " of ",
+                  device->place.bridge, ETH_ADDR_ARGS(device->place.mac));
     }
     if (changed || !a->told) {
         a->told = true;
-        tell_attached(device);
+        tell_attached(device, lan);
     }
     return changed;
 }
@@ -412,6 +448,9 @@ device_is_attached(const struct device *device, const struct network *network)
 
     if (!device->place.known) {
         return false;
+    }
+    if (network_is_lan(network, device->place.bridge)) {
+        return true;
     }
     bridge = network_find(network, device->place.bridge);
     return bridge && bridge_port_to_name(bridge, device->place.port);

@@ -53,12 +53,20 @@ bool attachment_handle_echo(struct device *,
                             const uint8_t nonce[ATTACHMENT_NONCE_LEN],
                             bool frozen, long long int now);
 
+/* For lan.c, where there is no bridge by which a nonce could come: is a proof
+ * due?  One was asked for, and is waited for.  'device->attachment.candidate'
+ * is proved: true if device->place has changed. */
+bool attachment_is_due(const struct device *, long long int now);
+void attachment_ask(struct device *, const char *lan, long long int now);
+bool attachment_prove(struct device *, bool lan, bool frozen,
+                      long long int now);
+
 /* After a reload of 'policy': true if the device may no longer be where it
  * is, so that device->place was cleared. */
 bool attachment_recheck(struct device *, const struct policy *,
                         long long int now);
 
-/* Known, and the port is there. */
+/* Known, and the port is there, or it is a plain LAN. */
 bool device_is_attached(const struct device *, const struct network *);
 
 #endif /* controller/attachment.h */

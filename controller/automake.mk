@@ -28,6 +28,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/holder.c controller/holder.h \
 	controller/introduce-methods.c \
 	controller/introduction.c controller/introduction.h \
+	controller/lan.c controller/lan.h \
 	controller/lease.c controller/lease.h \
 	controller/mediator.c controller/mediator.h \
 	controller/methods.c controller/methods.h \

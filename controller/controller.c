@@ -18,6 +18,7 @@
 #include "identity.h"
 #include "introduction.h"
 #include "jsonrpc.h"
+#include "lan.h"
 #include "lease.h"
 #include "link.h"
 #include "mediator.h"
@@ -367,7 +368,9 @@ run_devices(struct controller *c)
             device_renew_sa(&c->devices, device, lifetime, now);
             methods_send_sa(c, device);
         }
-        attachment_run(device, c->network, now);
+        if (!lan_challenge(c, device, now)) {
+            attachment_run(device, c->network, now);
+        }
     }
 }
 

@@ -188,6 +188,8 @@ show_path(const struct controller *c, struct json *object, const char *owner,
 
         message_put_string(object, "path", path);
         free(path);
+    } else if (network_is_lan(c->network, home)) {
+        message_put_string(object, "path", "by its announcements");
     } else {
         char *path = xasprintf("direct, port %s", device->place.port_name);
 

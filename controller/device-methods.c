@@ -13,6 +13,7 @@
 #include "holder.h"
 #include "identity.h"
 #include "jsonrpc.h"
+#include "lan.h"
 #include "lease.h"
 #include "link.h"
 #include "mediator.h"
@@ -274,7 +275,9 @@ method_register(struct controller *c, struct device_conn *conn,
     announcements_end(c, device);
     reply_registered(c, device, msg, epochs);
     attachment_restart(device, time_msec());
-    attachment_run(device, c->network, time_msec());
+    if (!lan_challenge(c, device, time_msec())) {
+        attachment_run(device, c->network, time_msec());
+    }
     mediator_act(c);
 }
 

@@ -27,6 +27,7 @@ static const struct method methods[] = {
     { "ended", false, method_ended },
     { "left", false, method_left },
     { "attach-echo", false, method_attach_echo },
+    { "attach-lan", false, method_attach_lan },
     { "lease", true, method_lease },
     { "renew", true, method_renew },
     { "wake", true, method_wake },

@@ -38,6 +38,9 @@ method_function method_lease, method_devices;
 /* Sends the device's security association, which was renewed. */
 void methods_send_sa(struct controller *, struct device *);
 
+/* In lan.c. */
+method_function method_attach_lan;
+
 /* In introduce-methods.c. */
 method_function method_introduce, method_withdraw, method_decline;
 

@@ -11,6 +11,7 @@
 #include "fail-mode.h"
 #include "packets.h"
 #include "policy.h"
+#include "sset.h"
 #include "timeval.h"
 #include "util.h"
 #include "uuid.h"
@@ -69,6 +70,7 @@ struct network {
     struct ovs_list sites;     /* struct site */
     struct ovs_list listeners; /* struct listener */
     struct ovs_list events;    /* struct queued_event */
+    struct sset lans;          /* Names of plain LANs. */
 };
 
 struct network *
@@ -79,6 +81,7 @@ network_create(void)
     ovs_list_init(&network->sites);
     ovs_list_init(&network->listeners);
     ovs_list_init(&network->events);
+    sset_init(&network->lans);
     return network;
 }
 
@@ -123,6 +126,7 @@ network_destroy(struct network *network, bool detach)
         LIST_FOR_EACH_POP(event, node, &network->events) {
             free(event);
         }
+        sset_destroy(&network->lans);
         free(network);
     }
 }
@@ -339,8 +343,13 @@ network_configure(struct network *network, const struct policy *policy)
     LIST_FOR_EACH(listener, node, &network->listeners) {
         listener->keep = false;
     }
+    sset_clear(&network->lans);
     SHASH_FOR_EACH(node, &policy->bridges) {
-        configure_bridge(network, node->data, policy);
+        if (policy_find_lan(policy, node->name)) {
+            sset_add(&network->lans, node->name);
+        } else {
+            configure_bridge(network, node->data, policy);
+        }
     }
     SSET_FOR_EACH(target, &policy->bridges_listen) {
         configure_listener(network, target);
@@ -514,6 +523,12 @@ network_find(const struct network *network, const char *name)
     return site ? site->bridge : NULL;
 }
 
+bool
+network_is_lan(const struct network *network, const char *name)
+{
+    return sset_contains(&network->lans, name);
+}
+
 const struct flow_layout *
 network_layout(const struct network *network, const char *name)
 {
@@ -637,7 +652,9 @@ find_tunnel_site(const struct network *network, const char *name, char **whyp)
     const struct site *site = find_site(network, name);
 
     if (!site || site->tunnel.type == POLICY_TUNNEL_NONE) {
-        *whyp = xasprintf("policy gives bridge %s no tunnel", name);
+        *whyp = xasprintf("policy gives %s %s no tunnel",
+                          network_is_lan(network, name) ? "lan" : "bridge",
+                          name);
         return NULL;
     } else if (!flow_layout_has_tunnel(&site->layout)) {
         *whyp = xasprintf("bridge %s has no port %s: `baton-ctl bridge "

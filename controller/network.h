@@ -53,6 +53,9 @@ bool network_next_packet(struct network *, struct bridge **,
 
 /* NULL if there is none of that name. */
 struct bridge *network_find(const struct network *, const char *name);
+/* Does policy have a plain LAN of that name, which has no bridge of ours?  All
+ * that is set there is nothing, and done at once. */
+bool network_is_lan(const struct network *, const char *name);
 const struct flow_layout *network_layout(const struct network *,
                                          const char *name);
 /* A walk; NULL gives the first. */

@@ -144,7 +144,8 @@ transfer_bridge_is_ready(const struct controller *c, const char *name)
 {
     const struct bridge *bridge = network_find(c->network, name);
 
-    return bridge && bridge_is_synchronised(bridge);
+    return (bridge ? bridge_is_synchronised(bridge)
+                   : network_is_lan(c->network, name));
 }
 
 const struct device *

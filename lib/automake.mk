@@ -13,6 +13,7 @@ lib_libcommon_la_SOURCES = \
 	lib/link.c lib/link.h \
 	lib/message.c lib/message.h \
 	lib/onward.c lib/onward.h \
+	lib/policy-parse-lan.c \
 	lib/policy-parse-network.c \
 	lib/policy-parse-rights.c \
 	lib/policy-parse-values.c \

@@ -65,9 +65,9 @@ find_subnet(const struct policy *policy, const struct policy_prefix *prefix,
     return NULL;
 }
 
-static bool
-read_subnets(struct policy_parser *p, const struct yaml_item *list,
-             struct policy_bridge *bridge)
+bool
+policy_parse_subnets(struct policy_parser *p, const struct yaml_item *list,
+                     struct policy_bridge *bridge)
 {
     if (!list) {
         return true;
@@ -90,9 +90,10 @@ read_subnets(struct policy_parser *p, const struct yaml_item *list,
         if (other) {
             char *s = policy_prefix_to_string(other);
             yaml_reader_fail(p->reader, list->items[i],
-                             "subnet \"%s\" overlaps %s of bridge %s; "
+                             "subnet \"%s\" overlaps %s of %s %s; "
                              "expected subnets that do not overlap",
-                             list->items[i]->text, s, owner->name);
+                             list->items[i]->text, s,
+                             owner->lan ? "lan" : "bridge", owner->name);
             free(s);
             return false;
         }
@@ -207,12 +208,8 @@ read_tunnel_address(struct policy_parser *p, const struct yaml_item *item,
 static bool
 is_on_link(const struct policy_bridge *bridge, const struct in6_addr *address)
 {
-    for (size_t i = 0; i < bridge->n_subnets; i++) {
-        if (policy_prefix_contains(&bridge->subnets[i], address)) {
-            return true;
-        }
-    }
-    return IN6_IS_ADDR_LINKLOCAL(address);
+    return (policy_bridge_contains(bridge, address)
+            || IN6_IS_ADDR_LINKLOCAL(address));
 }
 
 static bool
@@ -350,7 +347,7 @@ policy_parse_bridge(struct policy_parser *p, const char *name,
     bridge->ovsdb = nullable_xstrdup(ovsdb);
     bridge->target = nullable_xstrdup(target);
     shash_add(&p->policy->bridges, name, bridge);
-    if (!read_subnets(p, yaml_item_find(item, "subnets"), bridge)
+    if (!policy_parse_subnets(p, yaml_item_find(item, "subnets"), bridge)
         || !yaml_reader_get_uint(
             p->reader, yaml_item_find(item, "first-table"), "first-table", 0,
             254 - POLICY_BRIDGE_TABLES, &first_table)
@@ -405,9 +402,9 @@ check_pool_place(struct policy_parser *p, const struct yaml_item *item,
         }
     }
     yaml_reader_fail(p->reader, item,
-                     "prefix \"%s\" is in none of bridge "
+                     "prefix \"%s\" is in none of %s "
                      "%s's subnets; expected a part of one",
-                     item->text, bridge->name);
+                     item->text, bridge->lan ? "lan" : "bridge", bridge->name);
     return false;
 }
 
@@ -415,27 +412,29 @@ bool
 policy_parse_pool(struct policy_parser *p, const char *name,
                   const struct yaml_item *item)
 {
-    static const char *const keys[] = { "bridge", "prefix", "block",
-                                        "lease",  "rest",   NULL };
+    static const char *const keys[] = { "bridge", "lan",  "prefix", "block",
+                                        "lease",  "rest", NULL };
     const char *const what = "a pool";
     struct yaml_reader *r = p->reader;
 
     if (!yaml_reader_check_keys(r, item, what, keys)) {
         return false;
     }
-    const struct yaml_item *bridge_item = yaml_reader_require(r, item, what,
-                                                              "bridge");
     const struct yaml_item *prefix_item = yaml_reader_require(r, item, what,
                                                               "prefix");
-    if (!bridge_item || !prefix_item) {
+    struct policy_pool pool = { .lease_s = 3600, .rest_s = 60 };
+
+    if (!prefix_item || !policy_parse_home(p, item, what, &pool.bridge)) {
         return false;
     }
-
-    struct policy_pool pool = { .lease_s = 3600, .rest_s = 60 };
-    pool.bridge = policy_parse_reference(p, bridge_item, "bridge", "bridges",
-                                         &p->policy->bridges);
-    if (!pool.bridge
-        || !policy_parse_prefix(p, prefix_item, "prefix", &pool.prefix)
+    if (!pool.bridge) {
+        yaml_reader_fail(r, item,
+                         "%s has neither bridge nor lan; expected one of "
+                         "them",
+                         what);
+        return false;
+    }
+    if (!policy_parse_prefix(p, prefix_item, "prefix", &pool.prefix)
         || !check_pool_place(p, prefix_item, pool.bridge, &pool.prefix)) {
         return false;
     }

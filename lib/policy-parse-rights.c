@@ -40,18 +40,16 @@ static bool
 read_place(struct policy_parser *p, const struct yaml_item *item,
            struct policy_device *device)
 {
-    const struct yaml_item *bridge_item = yaml_item_find(item, "bridge");
     const struct yaml_item *port_item = yaml_item_find(item, "port");
+    const struct policy_bridge *bridge;
 
-    if (bridge_item) {
-        const struct policy_bridge *bridge = policy_parse_reference(
-            p, bridge_item, "bridge", "bridges", &p->policy->bridges);
-        if (!bridge) {
-            return false;
-        }
+    if (!policy_parse_home(p, item, "a device", &bridge)) {
+        return false;
+    }
+    if (bridge) {
         device->bridge = xstrdup(bridge->name);
     }
-    if (port_item && !bridge_item) {
+    if (port_item && (!bridge || bridge->lan)) {
         yaml_reader_fail(p->reader, port_item,
                          "port without a bridge; "
                          "expected \"bridge\" beside it");
@@ -91,10 +89,8 @@ find_bridge(const struct policy *policy, const struct in6_addr *addr)
     SHASH_FOR_EACH(node, &policy->bridges) {
         const struct policy_bridge *bridge = node->data;
 
-        for (size_t i = 0; i < bridge->n_subnets; i++) {
-            if (policy_prefix_contains(&bridge->subnets[i], addr)) {
-                return bridge;
-            }
+        if (policy_bridge_contains(bridge, addr)) {
+            return bridge;
         }
     }
     return NULL;
@@ -147,6 +143,14 @@ read_permanent_address(struct policy_parser *p, const struct yaml_item *item,
                          s);
         return false;
     }
+    if (permanent->bridge->lan && device->permanent_moves) {
+        yaml_reader_fail(p->reader, item,
+                         "address \"%s\" is on lan %s, and cannot be taken "
+                         "back there from a device that keeps it; expected "
+                         "\"move: false\"",
+                         s, permanent->bridge->name);
+        return false;
+    }
     device->n_permanent++;
     return true;
 }
@@ -191,8 +195,8 @@ bool
 policy_parse_device(struct policy_parser *p, const char *name,
                     const struct yaml_item *item)
 {
-    static const char *const keys[] = { "groups", "bridge", "port",
-                                        "permanent", NULL };
+    static const char *const keys[] = { "groups", "bridge",    "lan",
+                                        "port",   "permanent", NULL };
 
     if (!yaml_reader_check_keys(p->reader, item, "a device", keys)) {
         return false;

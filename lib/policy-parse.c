@@ -170,8 +170,9 @@ void
 policy_parse(struct policy *policy, struct yaml_reader *reader)
 {
     static const char *const sections[] = {
-        "controller", "bridges", "pools",     "devices",      "services",
-        "moves",      "limits",  "detection", "associations", NULL
+        "controller", "bridges",      "lans",  "pools",
+        "devices",    "services",     "moves", "limits",
+        "detection",  "associations", NULL
     };
     struct policy_parser p = { .policy = policy, .reader = reader };
 
@@ -182,6 +183,7 @@ policy_parse(struct policy *policy, struct yaml_reader *reader)
     sset_init(&p.groups);
     if (read_controller(&p)
         && read_section(&p, "bridges", "bridge", policy_parse_bridge)
+        && read_section(&p, "lans", "lan", policy_parse_lan)
         && read_section(&p, "pools", "pool", policy_parse_pool)
         && read_section(&p, "devices", "device", policy_parse_device)
         && read_section(&p, "services", "service", policy_parse_service)

@@ -7,6 +7,7 @@
  *
  *     policy-parse.c           the file as a whole, small sections
  *     policy-parse-network.c   bridges and pools
+ *     policy-parse-lan.c       plain LANs, and which network is meant
  *     policy-parse-rights.c    devices, services and moves
  *     policy-parse-values.c    what several sections are made of
  *
@@ -17,6 +18,7 @@
 #include "sset.h"
 
 struct policy;
+struct policy_bridge;
 struct policy_prefix;
 struct shash;
 struct yaml_item;
@@ -38,10 +40,18 @@ struct policy_parser {
 typedef bool policy_parse_entry(struct policy_parser *, const char *name,
                                 const struct yaml_item *);
 policy_parse_entry policy_parse_bridge;
+policy_parse_entry policy_parse_lan;
 policy_parse_entry policy_parse_pool;
 policy_parse_entry policy_parse_device;
 policy_parse_entry policy_parse_service;
 bool policy_parse_moves(struct policy_parser *);
+/* In policy-parse-network.c: of a network that is in the policy already. */
+bool policy_parse_subnets(struct policy_parser *, const struct yaml_item *,
+                          struct policy_bridge *);
+/* In policy-parse-lan.c: the network that 'item' ("a pool") names by "bridge"
+ * or by "lan"; stores null if it names none. */
+bool policy_parse_home(struct policy_parser *, const struct yaml_item *item,
+                       const char *what, const struct policy_bridge **);
 
 /* Values.  'what' names the item for the person who reads an error. */
 bool policy_parse_name(struct policy_parser *, const struct yaml_item *,

@@ -174,7 +174,29 @@ policy_tunnel_payload(const struct policy_tunnel *tunnel)
     return tunnel->mtu - outer_ip - header - ETH_HEADER_LEN;
 }
 
+/* Plain LANs. */
+
+const struct policy_bridge *
+policy_find_lan(const struct policy *policy, const char *name)
+{
+    const struct policy_bridge *pb = shash_find_data(&policy->bridges, name);
+
+    return pb && pb->lan ? pb : NULL;
+}
+
 /* Prefixes and addresses. */
+
+bool
+policy_bridge_contains(const struct policy_bridge *pb,
+                       const struct in6_addr *addr)
+{
+    for (size_t i = 0; i < pb->n_subnets; i++) {
+        if (policy_prefix_contains(&pb->subnets[i], addr)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 bool
 policy_prefix_contains(const struct policy_prefix *prefix,

@@ -53,8 +53,13 @@ unsigned int policy_tunnel_payload(const struct policy_tunnel *);
 /* "vxlan": as in the policy, and as Open vSwitch calls the interface. */
 const char *policy_tunnel_type_to_string(enum policy_tunnel_type);
 
+/* A network on which devices are: a bridge of ours, or a plain LAN. */
 struct policy_bridge {
     char *name;
+    bool lan;           /* Plain LAN: no switch of ours.  Of what follows only
+                           * 'lan_by_policy' and 'subnets' count. */
+    bool lan_by_policy; /* A device is on it if 'bridge' says so; otherwise,
+                           * if it talks to us from one of the subnets. */
     uint64_t datapath_id;
     char *target; /* "unix:..." to connect to; NULL: it comes. */
     struct policy_prefix *subnets;
@@ -87,7 +92,7 @@ struct policy_permanent {
 struct policy_device {
     char *name;
     struct sset groups;
-    char *bridge; /* Pinned place, or NULL. */
+    char *bridge; /* Pinned place (bridge or LAN), or NULL. */
     char *port;   /* Pinned port name, or NULL. */
     struct policy_permanent *permanent;
     size_t n_permanent;
@@ -123,7 +128,7 @@ struct policy {
     char *file_name;
     struct sset devices_listen; /* "pssl:6654:ADDR" for agents. */
     struct sset bridges_listen; /* "pssl:6653", "ptcp:", "punix:". */
-    struct shash bridges;       /* struct policy_bridge */
+    struct shash bridges;       /* struct policy_bridge, LANs too */
     struct shash pools;         /* struct policy_pool */
     struct shash devices;       /* struct policy_device */
     struct shash services;      /* struct policy_service */
@@ -144,6 +149,13 @@ void policy_destroy(struct policy *);
 /* Is 'name' fit for a device, group, bridge, pool or service: 1 to 63 of
  * A-Z a-z 0-9 . _ -, not beginning with '.' or '-'? */
 bool policy_name_is_valid(const char *name);
+
+/* The plain LAN of that name, or NULL. */
+const struct policy_bridge *policy_find_lan(const struct policy *,
+                                            const char *name);
+/* Is 'addr' in one of the network's subnets? */
+bool policy_bridge_contains(const struct policy_bridge *,
+                            const struct in6_addr *addr);
 
 bool policy_prefix_contains(const struct policy_prefix *,
                             const struct in6_addr *);

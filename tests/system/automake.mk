@@ -44,6 +44,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/onward-denied.sh \
 	tests/system/tests/permanent-goes-on.sh \
 	tests/system/tests/proxy-arp-bridge.sh \
+	tests/system/tests/proxy-arp-plain-lan.sh \
 	tests/system/tests/proxy-nd.sh \
 	tests/system/tests/release-reuse.sh \
 	tests/system/tests/sandbox.sh \

@@ -23,6 +23,7 @@
 #include "events.h"
 #include "identity.h"
 #include "jsonrpc.h"
+#include "lan.h"
 #include "late-packets.h"
 #include "link.h"
 #include "openvswitch/json.h"
@@ -791,6 +792,7 @@ end_begin(struct world_end *end, const char *name)
     calls_init(agent);
     agent->boot_id = xstrdup("boot");
     agent->blocks = block_create();
+    agent->lan = lan_create();
     agent->identity = (struct identity *) end;
     agent->controller = (struct controller_link *) end;
     agent->peers = (struct peers *) end;
@@ -832,6 +834,7 @@ end_end(struct world_end *end)
     events_destroy(agent);
     sessions_destroy(&agent->sessions);
     block_destroy(agent->blocks);
+    lan_destroy(agent->lan);
     agent_forget_epochs(agent);
     hmap_destroy(&agent->handovers);
     free(agent->boot_id);

@@ -450,13 +450,85 @@ test_size(void)
     ds_destroy(&s);
 }
 
+#define LANS                                                        \
+    CONTROLLER "bridges: {b: {datapath-id: \"0000000000000001\",\n" \
+               "  subnets: [10.2.0.0/24]}}\n"                       \
+               "lans: {l: {subnets: [10.1.0.0/24, \"fd00:1::/64\"]}}\n"
+
+static void
+test_lan(void)
+{
+    struct policy *policy = load(
+        LANS "pools: {p: {lan: l, prefix: 10.1.0.128/25},\n"
+             "  q: {bridge: b, prefix: 10.2.0.128/25}}\n"
+             "devices: {tv: {lan: l, permanent: {addresses: [10.1.0.2]}}}\n");
+    const struct policy_bridge *lan = policy_find_lan(policy, "l");
+    const struct policy_pool *pool = shash_find_data(&policy->pools, "p");
+    const struct policy_device *tv = shash_find_data(&policy->devices, "tv");
+    struct in6_addr in = addr("10.1.0.7"), out = addr("10.2.0.7");
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(lan);
+    CU_ASSERT_FALSE(lan->lan_by_policy);
+    CU_ASSERT_EQUAL(lan->n_subnets, 2);
+    CU_ASSERT_TRUE(policy_bridge_contains(lan, &in));
+    CU_ASSERT_FALSE(policy_bridge_contains(lan, &out));
+    CU_ASSERT_PTR_EQUAL(pool->bridge, lan);
+    CU_ASSERT_STRING_EQUAL(tv->bridge, "l");
+    CU_ASSERT_PTR_NULL(policy_find_lan(policy, "b"));
+    CU_ASSERT_PTR_NULL(policy_find_lan(policy, "x"));
+    policy_destroy(policy);
+
+    policy = load(CONTROLLER "lans: {l: {subnets: [10.1.0.0/24], "
+                             "proof: policy}}\n");
+    CU_ASSERT_TRUE(policy_find_lan(policy, "l")->lan_by_policy);
+    policy_destroy(policy);
+}
+
+static void
+test_lan_errors(void)
+{
+    refuse(CONTROLLER "lans: {l: {}}\n", "2:11",
+           "a lan has no \"subnets\"; expected one");
+    refuse(CONTROLLER "lans: {l: {subnets: [10.1.0.0/24], proof: x}}\n",
+           "2:43", "\"x\" is no proof; expected subnet or policy");
+    refuse(LANS "pools: {p: {prefix: 10.1.0.128/25}}\n", "5:12",
+           "a pool has neither bridge nor lan; expected one of them");
+    refuse(LANS "pools: {p: {bridge: l, prefix: 10.1.0.128/25}}\n", "5:21",
+           "\"l\" is a lan; expected \"lan: l\"");
+    refuse(LANS "pools: {p: {lan: b, prefix: 10.2.0.128/25}}\n", "5:18",
+           "\"b\" is a bridge; expected \"bridge: b\"");
+    refuse(LANS "pools: {p: {lan: x, prefix: 10.2.0.128/25}}\n", "5:18",
+           "no lan is named \"x\"; expected a name from \"lans\"");
+    refuse(LANS "devices: {tv: {lan: l, bridge: b}}\n", "5:21",
+           "a device has both bridge and lan; expected one of them");
+    refuse(LANS "devices: {tv: {lan: l, port: p}}\n", "5:30",
+           "port without a bridge; expected \"bridge\" beside it");
+    refuse(LANS "pools: {p: {lan: l, prefix: 10.2.0.0/25}}\n", "5:29",
+           "prefix \"10.2.0.0/25\" is in none of lan l's subnets; expected a "
+           "part of one");
+    refuse(LANS "devices: {tv: {permanent: {move: true, "
+                "addresses: [10.1.0.2]}}}\n",
+           "5:52",
+           "address \"10.1.0.2\" is on lan l, and cannot be taken back there "
+           "from a device that keeps it; expected \"move: false\"");
+    refuse(CONTROLLER "bridges: {b: {datapath-id: \"0000000000000001\"}}\n"
+                      "lans: {b: {subnets: [10.1.0.0/24]}}\n",
+           "3:11", "\"b\" is a bridge; expected another name");
+    refuse(CONTROLLER "lans: {l: {subnets: [10.1.0.0/24]},\n"
+                      "  m: {subnets: [10.1.0.0/16]}}\n",
+           "3:17",
+           "subnet \"10.1.0.0/16\" overlaps 10.1.0.0/24 of lan l; expected "
+           "subnets that do not overlap");
+}
+
 static void
 test_keys(void)
 {
-    refuse(CONTROLLER "colour: red\n", "2:1",
-           "unknown key \"colour\" in the "
-           "policy; expected controller, bridges, pools, devices, services, "
-           "moves, limits, detection or associations");
+    refuse(
+        CONTROLLER "colour: red\n", "2:1",
+        "unknown key \"colour\" in the "
+        "policy; expected controller, bridges, lans, pools, devices, services, "
+        "moves, limits, detection or associations");
     refuse("controller: {devices: [\"pssl:1\"], devises: []}\n", "1:35",
            "unknown key \"devises\" in controller; expected devices or "
            "bridges");
@@ -482,12 +554,12 @@ test_keys(void)
            "first-table, forward-table, ovsdb, gateways or tunnel");
     refuse(CONTROLLER "pools:\n  p:\n    size: 3\n", "4:5",
            "unknown key "
-           "\"size\" in a pool; expected bridge, prefix, block, lease or "
+           "\"size\" in a pool; expected bridge, lan, prefix, block, lease or "
            "rest");
-    refuse(
-        CONTROLLER "devices: {tv: {group: x}}\n", "2:16",
-        "unknown key "
-        "\"group\" in a device; expected groups, bridge, port or permanent");
+    refuse(CONTROLLER "devices: {tv: {group: x}}\n", "2:16",
+           "unknown key "
+           "\"group\" in a device; expected groups, bridge, lan, port or "
+           "permanent");
     refuse(CONTROLLER "services: {s: {users: x}}\n", "2:16",
            "unknown key "
            "\"users\" in a service; expected devices, user or command");
@@ -524,7 +596,7 @@ test_keys(void)
     refuse(CONTROLLER BRIDGE "pools: {p: {bridge: br-home}}\n", "6:12",
            "a pool has no \"prefix\"; expected one");
     refuse(CONTROLLER BRIDGE "pools: {p: {prefix: 10.1.0.0/25}}\n", "6:12",
-           "a pool has no \"bridge\"; expected one");
+           "a pool has neither bridge nor lan; expected one of them");
     refuse(CONTROLLER "services: {s: {user: any}}\n", "2:15",
            "a service has no \"devices\"; expected one");
     refuse(CONTROLLER "services: {s: {devices: []}}\n", "2:15",
@@ -886,6 +958,8 @@ main(void)
         { "may_move", test_may_move },
         { "prefix", test_prefix },
         { "tunnel", test_tunnel },
+        { "lan", test_lan },
+        { "lan errors", test_lan_errors },
         { "yaml", test_yaml },
         { "anchors", test_anchors },
         { "size", test_size },

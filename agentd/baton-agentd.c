@@ -213,6 +213,7 @@ main(int argc, char *argv[])
         agent_run(agent);
         unixctl_server_run(unixctl);
 
+        latency_wait();
         agent_wait(agent);
         unixctl_server_wait(unixctl);
         poll_block();

@@ -15,6 +15,7 @@
 #include "attachment.h"
 #include "controller-link.h"
 #include "lan.h"
+#include "latency.h"
 #include "link.h"
 #include "message.h"
 #include "openvswitch/vlog.h"
@@ -74,6 +75,7 @@ give_prepare(struct handover *h)
     handover_set_state(h, GIVE_PREPARING, HANDOVER_PREPARE_TIMEOUT);
     handover_step(h, "prepare");
     h->prepare_id = link_request(link, "prepare", params);
+    latency_alert();
 }
 
 static int

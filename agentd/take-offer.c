@@ -13,6 +13,7 @@
 #include "controller-link.h"
 #include "identity.h"
 #include "lan.h"
+#include "latency.h"
 #include "message.h"
 #include "packets.h"
 #include "service.h"
@@ -236,6 +237,7 @@ take_accept(struct handover *h)
     message_put_bytes(json, "signature", sig, sig_len);
     free(sig);
     handover_send_message(h, json);
+    latency_alert();
     handover_step(h, "accepted");
     handover_set_state(h, TAKE_WAITING, HANDOVER_STATE_TIMEOUT);
 }

@@ -217,6 +217,7 @@ main_loop(struct controller *controller, struct database_server *database,
 
         poll_fd_wait(signal_fds[0], POLLIN);
         database_server_wait(database);
+        latency_wait();
         controller_wait(controller);
         unixctl_server_wait(unixctl);
         if (ending->exiting) {

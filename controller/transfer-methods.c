@@ -11,6 +11,7 @@
 #include "controller.h"
 #include "jsonrpc.h"
 #include "lease.h"
+#include "latency.h"
 #include "link.h"
 #include "mediator.h"
 #include "message.h"
@@ -157,6 +158,7 @@ prepare(struct controller *c, struct device *device,
             /* There is no guard that T's last packets have to pass. */
             transfer_flushed(c->transfers, t);
         }
+        latency_alert();
     }
     seal_wipe(&secret, sizeof secret);
     mediator_act(c);

@@ -4,6 +4,7 @@
 #include "latency.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
@@ -42,6 +44,9 @@ static long long int again = LLONG_MAX; /* time_msec(), or LLONG_MAX. */
 /* Of what it uses as a real-time thread, since 'window' (time_msec()). */
 static long long int window;
 static long long int window_used; /* Microseconds, as used_us() was then. */
+/* PM QoS. */
+static int sleep_fd = -1; /* Asks for nothing until it is written to. */
+static long long int alert_until; /* time_msec(), or 0: not on the alert. */
 
 static void
 ask_for_short_slices(void)
@@ -132,6 +137,17 @@ look_at_share(void)
     }
 }
 
+/* Asks that processors wake up in 'usec' at most; INT32_MAX is no wish. */
+static void
+limit_sleep(int32_t usec)
+{
+    if (write(sleep_fd, &usec, sizeof usec) != sizeof usec) {
+        VLOG_INFO("/dev/cpu_dma_latency: %s", ovs_strerror(errno));
+        close(sleep_fd);
+        sleep_fd = -1;
+    }
+}
+
 void
 latency_init(bool realtime)
 {
@@ -149,6 +165,21 @@ latency_init(bool realtime)
     if (error) {
         VLOG_INFO("no real-time priority (%s): moves may take longer",
                   ovs_strerror(error));
+    }
+    sleep_fd = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);
+    if (sleep_fd < 0) {
+        VLOG_DBG("/dev/cpu_dma_latency: %s", ovs_strerror(errno));
+    }
+}
+
+void
+latency_alert(void)
+{
+    if (sleep_fd >= 0) {
+        if (!alert_until) {
+            limit_sleep(0);
+        }
+        alert_until = time_msec() + LATENCY_ALERT;
     }
 }
 
@@ -177,6 +208,20 @@ latency_run(void)
     if (OVS_UNLIKELY(time_msec() >= again)) {
         again = LLONG_MAX;
         wanted = !go_realtime();
+    }
+    if (alert_until && time_msec() >= alert_until) {
+        alert_until = 0;
+        if (sleep_fd >= 0) {
+            limit_sleep(INT32_MAX);
+        }
+    }
+}
+
+void
+latency_wait(void)
+{
+    if (alert_until) {
+        poll_timer_wait_until(alert_until);
     }
 }
 

@@ -22,13 +22,21 @@
 #define LATENCY_PENANCE 1000 /* Milliseconds. */
 #define LATENCY_WINDOW 1000  /* Milliseconds. */
 #define LATENCY_SHARE 75     /* Per cent. */
+#define LATENCY_ALERT 10     /* Milliseconds. */
 
 void latency_init(bool realtime);
 /* For a child process, before it executes another program that such a daemon
  * waits for: short slices and a raised priority, as far as permitted. */
 void latency_init_child(void);
+/* What follows is waited for: for LATENCY_ALERT from now on the host's idle
+ * processors do not go to sleep (PM QoS, /dev/cpu_dma_latency, Linux's
+ * Documentation/power/pm_qos_interface.rst), from which each of the dozen turns
+ * of a transfer would have to wake one.  Nothing without 'realtime', or where
+ * that is not permitted. */
+void latency_alert(void);
 /* Each time around the main loop. */
 void latency_run(void);
+void latency_wait(void);
 /* Is the thread a real-time one now? */
 bool latency_is_realtime(void);
 

@@ -46,8 +46,11 @@ VLOG_DEFINE_THIS_MODULE(link);
 static void
 hold_jsonrpc_level(void)
 {
-    struct vlog_module *jsonrpc = vlog_module_from_name("jsonrpc");
+    static struct vlog_module *jsonrpc;
 
+    if (!jsonrpc) {
+        jsonrpc = vlog_module_from_name("jsonrpc");
+    }
     if (!jsonrpc || !vlog_is_enabled(jsonrpc, VLL_DBG)) {
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "latency.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -149,12 +150,51 @@ test_children(void)
     CU_ASSERT_EQUAL(status, 0);
 }
 
+/* Microseconds that a sleeping processor of the host may take to wake up. */
+static int32_t
+sleep_limit(void)
+{
+    int fd = open("/dev/cpu_dma_latency", O_RDONLY);
+    int32_t usec = -1;
+
+    CU_ASSERT_EQUAL(read(fd, &usec, sizeof usec), sizeof usec);
+    close(fd);
+    return usec;
+}
+
+/* Processors stay awake on the alert, and only then. */
+static void
+test_alert(void)
+{
+    time_t deadline = time(NULL) + 30;
+
+    if (access("/dev/cpu_dma_latency", W_OK)) {
+        return;
+    }
+    latency_alert();
+    CU_ASSERT_EQUAL(sleep_limit(), 0);
+    now += LATENCY_ALERT - 1;
+    latency_alert();
+    now += LATENCY_ALERT - 1;
+    latency_run();
+    CU_ASSERT_EQUAL(sleep_limit(), 0);
+    now++;
+    latency_run();
+    while (!sleep_limit()) {
+        /* Others on this host may be on the alert too, for a moment. */
+        CU_ASSERT_FATAL(time(NULL) < deadline);
+    }
+}
+
 int
 main(void)
 {
     static const struct unit_test tests[] = {
-        { "children", test_children },           { "hogging", test_hogging },
-        { "hogging again", test_hogging_again }, { "share", test_share },
+        { "children", test_children },
+        { "hogging", test_hogging },
+        { "hogging again", test_hogging_again },
+        { "share", test_share },
+        { "alert", test_alert },
         { "unprivileged", test_unprivileged }, /* It stays so. */
     };
 

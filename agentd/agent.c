@@ -36,6 +36,7 @@
 #include "peer-link.h"
 #include "permanent.h"
 #include "timeval.h"
+#include "tunnel-ends.h"
 #include "util.h"
 #include "uuid.h"
 #include "whole.h"
@@ -186,7 +187,7 @@ agent_drop_session(struct agent *agent, struct session *s)
 void
 agent_settle_address(struct agent *agent, struct session *s)
 {
-    const char *ifname = controller_link_get_ifname(agent->controller);
+    const char *ifname = tunnel_ends_interface_of(agent, &s->address);
 
     if (s->permanent && permanent_settle(agent, s)) {
         return;
@@ -345,7 +346,8 @@ handle_controller_message(struct agent *agent, const struct jsonrpc_msg *msg)
     if (handover_handle_controller(agent, msg)
         || permanents_handle_controller(agent, msg)
         || calls_handle_controller(agent, msg)
-        || lease_request_handle(agent, msg)) {
+        || lease_request_handle(agent, msg)
+        || tunnel_ends_handle_controller(agent, msg)) {
         return;
     }
     if (msg->type == JSONRPC_NOTIFY && !strcmp(msg->method, "epoch")) {
@@ -606,6 +608,7 @@ agent_create(const struct agent_config *config, struct agent **agentp,
         return error;
     }
     find_leftovers(agent);
+    tunnel_ends_open(agent);
     endpoint = peers_get_endpoint(agent->peers);
     agent->controller = controller_link_open(
         config->controller, agent->identity, endpoint, agent->attachment);
@@ -625,6 +628,7 @@ agent_destroy(struct agent *agent)
     events_destroy(agent);
     whole_close(agent);
     permanents_close(agent);
+    tunnel_ends_close(agent);
     sessions_destroy(&agent->sessions);
     controller_link_close(agent->controller);
     peers_close(agent->peers);
@@ -673,6 +677,7 @@ agent_run(struct agent *agent)
     block_run(agent->blocks);
     lan_run(agent);
     lease_request_run(agent);
+    tunnel_ends_run(agent);
     app_requests_run(agent);
     whole_run(agent);
     permanents_run(agent);
@@ -693,6 +698,7 @@ agent_wait(struct agent *agent)
     block_wait(agent->blocks);
     lan_wait(agent->lan);
     lease_request_wait(agent);
+    tunnel_ends_wait(agent);
     app_requests_wait(agent);
     whole_wait(agent);
     permanents_wait(agent);

@@ -31,6 +31,7 @@ struct lan;
 struct late_packets;
 struct peers;
 struct permanents;
+struct tunnel_ends;
 struct whole;
 
 struct agent {
@@ -44,6 +45,7 @@ struct agent {
     struct blocks *blocks;
     struct permanents *permanents;
     struct held_addresses *held; /* See held-address.h. */
+    struct tunnel_ends *tunnels;
     struct whole *whole;
     uint8_t note_key[SEAL_KEY_LEN];
     char *boot_id; /* Times of one boot compare. */

@@ -20,6 +20,7 @@
 #include "packets.h"
 #include "socket-util.h"
 #include "svec.h"
+#include "tunnel-interface.h"
 #include "unaligned.h"
 #include "util.h"
 
@@ -36,6 +37,7 @@ struct port {
     char ifname[IF_NAMESIZE];
     int ifindex;
     int fd; /* AF_PACKET, nonblocking. */
+    bool tunnel;
 };
 
 struct probe {
@@ -112,7 +114,8 @@ interface_fits(const char *ifname)
 {
     struct ifreq ifr;
 
-    return !af_inet_ifreq_ioctl(ifname, &ifr, SIOCGIFFLAGS, "SIOCGIFFLAGS")
+    return strncmp(ifname, TUNNEL_NAME_PREFIX, strlen(TUNNEL_NAME_PREFIX))
+           && !af_inet_ifreq_ioctl(ifname, &ifr, SIOCGIFFLAGS, "SIOCGIFFLAGS")
            && (ifr.ifr_flags & IFF_UP) && !(ifr.ifr_flags & IFF_LOOPBACK)
            && !af_inet_ifreq_ioctl(ifname, &ifr, SIOCGIFHWADDR,
                                    "SIOCGIFHWADDR")
@@ -186,7 +189,57 @@ attachment_ifnames(const struct attachment *at, size_t *n)
     return (const char *const *) at->ifnames.names;
 }
 
+/* Tunnels. */
+
+static struct port *
+find_port(const struct attachment *at, const char *ifname)
+{
+    struct port *port;
+
+    LIST_FOR_EACH(port, node, &at->ports) {
+        if (!strcmp(port->ifname, ifname)) {
+            return port;
+        }
+    }
+    return NULL;
+}
+
+int
+attachment_add_tunnel(struct attachment *at, const char *ifname)
+{
+    int error = port_open(at, ifname);
+
+    if (!error) {
+        find_port(at, ifname)->tunnel = true;
+    }
+    return error;
+}
+
+void
+attachment_remove_tunnel(struct attachment *at, const char *ifname)
+{
+    struct port *port = find_port(at, ifname);
+
+    if (port) {
+        port_destroy(port);
+    }
+}
+
 /* Answers. */
+
+/* As large as a frame of 'kind' has to be. */
+static size_t
+frame_size(const struct port *port, enum attachment_kind kind)
+{
+    struct ifreq ifr;
+
+    if (kind != ATTACHMENT_TUNNEL_ANSWER
+        || af_inet_ifreq_ioctl(port->ifname, &ifr, SIOCGIFMTU, "SIOCGIFMTU")) {
+        return ATTACHMENT_FRAME_LEN;
+    }
+    return MIN(MAX(ATTACHMENT_FRAME_LEN, ETH_HEADER_LEN + ifr.ifr_mtu),
+               UINT16_MAX);
+}
 
 static int
 port_send(struct port *port, enum attachment_kind kind, uint64_t sa_id,
@@ -194,7 +247,7 @@ port_send(struct port *port, enum attachment_kind kind, uint64_t sa_id,
           const uint8_t nonce[ATTACHMENT_NONCE_LEN])
 {
     struct attachment_frame f = { .kind = kind, .sa_id = sa_id };
-    uint8_t bytes[ATTACHMENT_FRAME_LEN];
+    static uint8_t bytes[UINT16_MAX]; /* Behind the frame there are zeros. */
     struct ifreq ifr;
     int error;
 
@@ -206,7 +259,7 @@ port_send(struct port *port, enum attachment_kind kind, uint64_t sa_id,
     memcpy(&f.src, ifr.ifr_hwaddr.sa_data, sizeof f.src);
     memcpy(f.nonce, nonce, sizeof f.nonce);
     attachment_frame_compose(&f, sa_key, bytes);
-    return send(port->fd, bytes, sizeof bytes, 0) < 0 ? errno : 0;
+    return send(port->fd, bytes, frame_size(port, kind), 0) < 0 ? errno : 0;
 }
 
 void
@@ -225,7 +278,9 @@ attachment_answer(struct attachment *at, uint64_t sa_id,
         port_open(at, ifname); /* In case it was made anew. */
     }
     LIST_FOR_EACH(port, node, &at->ports) {
-        int error = port_send(port, ATTACHMENT_ANSWER, sa_id, sa_key, nonce);
+        int error = port->tunnel ? 0
+                                 : port_send(port, ATTACHMENT_ANSWER, sa_id,
+                                             sa_key, nonce);
 
         if (error) {
             VLOG_INFO_RL(&rl, "%s: no attachment frame sent (%s)",
@@ -297,7 +352,9 @@ port_recv(struct attachment *at, struct port *port)
     }
     if (sll.sll_pkttype == PACKET_HOST
         && attachment_frame_parse(bytes, n, &frame)
-        && frame.kind == ATTACHMENT_PROBE) {
+        && frame.kind
+               == (port->tunnel ? ATTACHMENT_TUNNEL_PROBE
+                                : ATTACHMENT_PROBE)) {
         add_probe(at, port, &frame);
     }
     return true;
@@ -335,8 +392,17 @@ attachment_next_probe(struct attachment *at, uint64_t sa_id,
 
         memmove(at->probes, at->probes + 1,
                 --at->n_probes * sizeof *at->probes);
-        if (probe.frame.sa_id == sa_id
-            && attachment_frame_verify(&probe.frame, sa_key)) {
+        if (probe.frame.sa_id != sa_id
+            || !attachment_frame_verify(&probe.frame, sa_key)) {
+            continue;
+        } else if (probe.frame.kind == ATTACHMENT_TUNNEL_PROBE) {
+            struct port *port = find_port(at, probe.ifname);
+
+            if (port) {
+                port_send(port, ATTACHMENT_TUNNEL_ANSWER, sa_id, sa_key,
+                          probe.frame.nonce);
+            }
+        } else {
             memcpy(nonce, probe.frame.nonce, ATTACHMENT_NONCE_LEN);
             ovs_strlcpy(ifname, probe.ifname, IF_NAMESIZE);
             return true;

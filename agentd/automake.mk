@@ -52,6 +52,9 @@ agentd_libagentd_la_SOURCES = \
 	agentd/take.c \
 	agentd/take-offer.c \
 	agentd/take-restore.c \
+	agentd/tunnel-ends.c agentd/tunnel-ends.h \
+	agentd/tunnel-filter.c agentd/tunnel-filter.h \
+	agentd/tunnel-interface.c agentd/tunnel-interface.h \
 	agentd/whole.c agentd/whole.h \
 	agentd/whole-state.c agentd/whole-state.h
 agentd_libagentd_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd

@@ -23,8 +23,11 @@
 
 VLOG_DEFINE_THIS_MODULE(foreign_route);
 
-/* A table's number is this and the MTU, so that a rule tells all. */
+/* A table's number is this and the MTU, or the key of a tunnel of this host's
+ * own, so that a rule tells all. */
 #define TABLE_BASE 0xba700000u
+#define TUNNEL_TABLE_BASE 0xb7000000u
+#define TUNNEL_TABLE_MASK 0xff000000u
 
 /* Around those of address.c. */
 #define PREFERENCE_MARKED 6999
@@ -100,7 +103,7 @@ change_rule(bool add, const struct in6_addr *address, uint32_t table,
 }
 
 static int
-add_route(int family, uint32_t table, unsigned int ifindex)
+add_route(int family, uint32_t table, unsigned int ifindex, uint32_t mtu)
 {
     struct ofpbuf *request = route_request_new(RTM_NEWROUTE,
                                                NLM_F_CREATE | NLM_F_REPLACE);
@@ -117,7 +120,7 @@ add_route(int family, uint32_t table, unsigned int ifindex)
     nl_msg_put_u32(request, RTA_OIF, ifindex);
     put_gateway(request, RTA_GATEWAY, family);
     metrics = nl_msg_start_nested(request, RTA_METRICS);
-    nl_msg_put_u32(request, RTAX_MTU, table - TABLE_BASE);
+    nl_msg_put_u32(request, RTAX_MTU, mtu);
     nl_msg_end_nested(request, metrics);
     return route_request_transact(request, 0);
 }
@@ -188,7 +191,8 @@ int
 foreign_route_set(const char *ifname, const struct in6_addr *address,
                   const struct foreign_route *route)
 {
-    uint32_t table = TABLE_BASE + route->mtu;
+    uint32_t table = route->key ? TUNNEL_TABLE_BASE | route->key
+                                : TABLE_BASE + route->mtu;
     unsigned int ifindex = if_nametoindex(ifname);
     struct visitor *v = find_visitor(address);
     int error;
@@ -206,7 +210,7 @@ foreign_route_set(const char *ifname, const struct in6_addr *address,
     error = change_neighbour(address_family(address), ifindex,
                              &route->gateway);
     if (!error) {
-        error = add_route(address_family(address), table, ifindex);
+        error = add_route(address_family(address), table, ifindex, route->mtu);
     }
     for (int marked = 0; marked < 2 && !error; marked++) {
         error = change_rule(true, address, table, marked);
@@ -242,11 +246,42 @@ foreign_route_has(const struct in6_addr *address)
     return find_visitor(address) != NULL;
 }
 
+static uint32_t
+table_key(uint32_t table)
+{
+    return (table & TUNNEL_TABLE_MASK) == TUNNEL_TABLE_BASE
+               ? table & ~TUNNEL_TABLE_MASK
+               : 0;
+}
+
+uint32_t
+foreign_route_get_key(const struct in6_addr *address)
+{
+    const struct visitor *v = find_visitor(address);
+
+    return v ? table_key(v->table) : 0;
+}
+
+bool
+foreign_route_find_key(uint32_t key, struct in6_addr *address)
+{
+    const struct visitor *v;
+
+    HMAP_FOR_EACH(v, node, &visitors) {
+        if (table_key(v->table) == key) {
+            *address = v->address;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
 foreign_route_is_table(uint32_t table)
 {
-    return (table >= TABLE_BASE + FOREIGN_ROUTE_MTU_MIN
-            && table <= TABLE_BASE + FOREIGN_ROUTE_MTU_MAX);
+    return (table_key(table)
+            || (table >= TABLE_BASE + FOREIGN_ROUTE_MTU_MIN
+                && table <= TABLE_BASE + FOREIGN_ROUTE_MTU_MAX));
 }
 
 void

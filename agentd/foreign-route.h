@@ -15,6 +15,10 @@
  *     7001  from ADDRESS blackhole, while closed  /
  *     7002  from ADDRESS lookup TABLE
  *
+ * A host that is behind no bridge has its end of the tunnel itself, an
+ * interface for each bridge (tunnel-ends.h); such an interface has a table of
+ * its own, whose number tells the tunnel's key.
+ *
  * Rules and routes carry Baton's protocol number, so that the agent that
  * starts after one that was killed finds them (foreign_route_adopt()).  The
  * table goes with the last address that uses it. */
@@ -29,6 +33,7 @@
 struct foreign_route {
     struct eth_addr gateway; /* The bridge's. */
     uint32_t mtu;            /* Bytes; 0: the address is at home. */
+    uint32_t key;            /* Of this host's own tunnel; 0: by a bridge. */
 };
 
 /* MTUs that a tunnel can leave: IPv6's least, and what an IP packet can be. */
@@ -43,6 +48,11 @@ int foreign_route_set(const char *ifname, const struct in6_addr *address,
 void foreign_route_del(const struct in6_addr *address);
 
 bool foreign_route_has(const struct in6_addr *address);
+/* The key of the tunnel of this host's own by which 'address' leaves; 0 if it
+ * does not. */
+uint32_t foreign_route_get_key(const struct in6_addr *address);
+/* Stores in '*address' one that leaves by that tunnel; false if none does. */
+bool foreign_route_find_key(uint32_t key, struct in6_addr *address);
 
 /* A former agent's rule gives 'address' that table. */
 void foreign_route_adopt(const struct in6_addr *address, uint32_t table);

@@ -20,6 +20,7 @@
 #include "message.h"
 #include "openvswitch/vlog.h"
 #include "socket-state.h"
+#include "tunnel-ends.h"
 #include "util.h"
 #include "uuid.h"
 
@@ -155,7 +156,7 @@ give_freeze(struct handover *h)
         /* Nothing of ours follows it.  First, since the switch takes its
          * time. */
         attachment_flush(h->agent->attachment,
-                         controller_link_get_ifname(h->agent->controller),
+                         tunnel_ends_interface_of(h->agent, &h->address),
                          h->sa_id, h->sa_key, &h->transfer);
     }
     if (retval) {

@@ -96,6 +96,8 @@ struct handover {
     struct uuid session_id;
     struct in6_addr address;
     struct foreign_route visit; /* Taking: how it leaves here. */
+    char tunnel[64];            /* The same, by a tunnel of our own: to that
+                                 * bridge; else empty. */
     uint64_t epoch;             /* At which it began. */
     char *other;                /* The other device. */
     char *other_certificate;    /* PEM. */

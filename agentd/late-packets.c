@@ -165,6 +165,18 @@ late_packets_add_interface(struct late_packets *lp, const char *ifname,
     return 0;
 }
 
+void
+late_packets_remove_interface(struct late_packets *lp, const char *ifname)
+{
+    struct tapped *tapped, *next;
+
+    LIST_FOR_EACH_SAFE(tapped, next, node, &lp->taps) {
+        if (!strcmp(late_tap_get_ifname(tapped->tap), ifname)) {
+            untap(tapped);
+        }
+    }
+}
+
 /* The whole. */
 
 static int

@@ -49,6 +49,8 @@ struct late_stats {
 struct late_packets *late_packets_open(char **errorp);
 int late_packets_add_interface(struct late_packets *, const char *ifname,
                                char **errorp);
+/* It is going, or has gone. */
+void late_packets_remove_interface(struct late_packets *, const char *ifname);
 void late_packets_close(struct late_packets *);
 
 /* Reads the taps. */

@@ -18,6 +18,7 @@
 #include "packets.h"
 #include "service.h"
 #include "socket-state.h"
+#include "tunnel-ends.h"
 #include "uuid.h"
 #include "whole.h"
 #include "whole-state.h"
@@ -258,6 +259,7 @@ void
 take_reserve(struct handover *h)
 {
     struct handover *draining = handover_find_draining(h->agent, &h->address);
+    const char *ifname;
     char *error = NULL;
     int retval;
 
@@ -275,6 +277,12 @@ take_reserve(struct handover *h)
             take_finish_returning(draining);
         }
     }
+    ifname = h->tunnel[0] ? tunnel_end_of(h->agent, h->tunnel, &h->visit.key)
+                          : controller_link_get_ifname(h->agent->controller);
+    if (!ifname) {
+        take_refuse(h, "tunnel", "the tunnel that it comes by is not there");
+        return;
+    }
     agent_reclaim_leftover(h->agent, &h->address);
     if (address_is_local(&h->address)) {
         take_refuse(h, "address", "the address is in use on this device");
@@ -285,9 +293,7 @@ take_reserve(struct handover *h)
     handover_catch(h);
     retval = address_close_output(&h->address);
     if (!retval) {
-        retval = foreign_route_set(
-            controller_link_get_ifname(h->agent->controller), &h->address,
-            &h->visit);
+        retval = foreign_route_set(ifname, &h->address, &h->visit);
     }
     if (!retval) {
         retval = address_add("lo", &h->address);

@@ -78,6 +78,7 @@ take_expect(struct agent *agent, const struct json *params)
     const char *name = message_get_string(&m, "name", APP_NAME_LEN - 1);
     const char *service = message_get_string(&m, "service", APP_NAME_LEN - 1);
     struct foreign_route visit = { .mtu = 0 };
+    const char *tunnel = "";
     unsigned int permanent = 0;
 
     if (params && shash_find(json_object(params), "permanent")) {
@@ -87,6 +88,9 @@ take_expect(struct agent *agent, const struct json *params)
         message_get_eth(&m, "gateway", &visit.gateway);
         visit.mtu = message_get_integer(&m, "mtu", FOREIGN_ROUTE_MTU_MIN,
                                         FOREIGN_ROUTE_MTU_MAX);
+        if (shash_find(json_object(params), "tunnel")) {
+            tunnel = message_get_name(&m, "tunnel");
+        }
     }
     uint64_t state_bytes = handover_get_state_bytes(&m);
     char *error = message_finish(&m);
@@ -106,6 +110,7 @@ take_expect(struct agent *agent, const struct json *params)
     h->session_id = session;
     h->address = address;
     h->visit = visit;
+    ovs_strlcpy(h->tunnel, tunnel, sizeof h->tunnel);
     h->state_bytes = state_bytes;
     h->epoch = epoch;
     h->other = xstrdup(from);

@@ -16,7 +16,6 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "policy.h"
-#include "unaligned.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(attachment);
@@ -274,10 +273,7 @@ attachment_parse_flush(struct devices *devices, struct bridge *bridge,
         || strcmp(device->place.bridge, bridge_get_name(bridge))) {
         return NULL;
     }
-    for (int i = 0; i < 4; i++) {
-        transfer->parts[i] = ntohl(
-            get_unaligned_be32((ovs_be32 *) (frame.nonce + 4 * i)));
-    }
+    *transfer = attachment_frame_transfer(&frame);
     return device;
 }
 

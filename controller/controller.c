@@ -12,6 +12,7 @@
 #include "ctl-bridge.h"
 #include "database.h"
 #include "device-link.h"
+#include "device-tunnel.h"
 #include "guard.h"
 #include "holder.h"
 #include "permanent.h"
@@ -98,6 +99,9 @@ configure(struct controller *c)
     network_configure(c->network, c->policy);
     next_hops_configure(c);
     device_links_configure(c->links, c->policy);
+    HMAP_FOR_EACH(device, node, &c->devices.devices) {
+        device_tunnels_recheck(c, device);
+    }
     for (const struct bridge *bridge = network_next(c->network, NULL); bridge;
          bridge = network_next(c->network, bridge)) {
         mediator_refresh_bridge(c, bridge_get_name(bridge));
@@ -269,23 +273,31 @@ controller_reload(struct controller *c)
     return NULL;
 }
 
+/* All that 'device' sent for the transfer has passed. */
+static void
+handle_flush(struct controller *c, const struct device *device,
+             const struct uuid *transfer)
+{
+    struct transfer *t = transfers_find(c->transfers, transfer);
+
+    if (t && !strcmp(t->from, device->name)) {
+        transfer_flushed(c->transfers, t);
+        mediator_act(c);
+    }
+}
+
 static void
 handle_packet(struct controller *c, struct bridge *bridge,
               const struct bridge_packet *packet)
 {
-    if (packet->kind == BATON_FLOW_ATTACHMENT) {
-        struct device *device, *loser;
-        struct uuid transfer;
+    struct device *device, *loser;
+    struct uuid transfer;
 
+    if (packet->kind == BATON_FLOW_ATTACHMENT) {
         device = attachment_parse_flush(&c->devices, bridge, packet,
                                         time_msec(), &transfer);
         if (device) {
-            struct transfer *t = transfers_find(c->transfers, &transfer);
-
-            if (t && !strcmp(t->from, device->name)) {
-                transfer_flushed(c->transfers, t);
-                mediator_act(c);
-            }
+            handle_flush(c, device, &transfer);
             return;
         }
         loser = attachment_handle_frame(&c->devices, c->network, c->policy,
@@ -294,6 +306,13 @@ handle_packet(struct controller *c, struct bridge *bridge,
             mediator_place_changed(c, loser);
         }
     } else if (packet->kind == BATON_FLOW_PROBE) {
+        if (device_tunnels_handle_packet(c, bridge, packet, &device,
+                                         &transfer)) {
+            if (device) {
+                handle_flush(c, device, &transfer);
+            }
+            return;
+        }
         tunnel_paths_handle_packet(c->tunnel_paths, c->network, bridge, packet,
                                    time_msec());
     } else if (packet->kind == BATON_FLOW_TOO_BIG) {
@@ -371,6 +390,7 @@ run_devices(struct controller *c)
         if (!lan_challenge(c, device, now)) {
             attachment_run(device, c->network, now);
         }
+        device_tunnels_run(c, device);
     }
 }
 
@@ -415,6 +435,7 @@ controller_wait(struct controller *c)
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {
             deadline = MIN(deadline, attachment_next_deadline(device));
+            deadline = MIN(deadline, device_tunnels_next_deadline(device));
             deadline = MIN(deadline, device->sa.expires
                                          - c->policy->sa_lifetime_s * 250LL);
             if (device->reclaim_at) {

@@ -8,6 +8,7 @@
 
 #include "bridge.h"
 #include "controller.h"
+#include "device-tunnel.h"
 #include "ctl-bridge.h"
 #include "identity.h"
 #include "lease.h"
@@ -132,6 +133,7 @@ show_device(const struct controller *c, const struct policy_device *pd)
     const char **names = sset_sort(&pd->groups);
     bool connected = device && device->link;
     bool known = device && device->place.known;
+    char *tunnel;
 
     for (size_t i = 0; i < sset_count(&pd->groups); i++) {
         json_array_add(groups, json_string_create(names[i]));
@@ -148,6 +150,9 @@ show_device(const struct controller *c, const struct policy_device *pd)
     } else {
         message_put_string(object, "mac", "");
     }
+    tunnel = device ? device_tunnels_describe(c, device) : xstrdup("");
+    message_put_string(object, "tunnel", tunnel);
+    free(tunnel);
     json_object_put(object, "groups", groups);
     message_put_integer(object, "sessions",
                         session_count_of(&c->sessions, pd->name));
@@ -180,7 +185,15 @@ show_path(const struct controller *c, struct json *object, const char *owner,
 {
     const struct device *device = device_find(&c->devices, owner);
 
-    if (!home || !device || !device->place.known) {
+    if (home && device && session_path_tunnel(device, home)) {
+        const struct device_tunnel *t = session_path_tunnel(device, home);
+        char address[INET6_ADDRSTRLEN];
+        char *path = xasprintf("tunnel to the device at %s",
+                               ipv6_string_mapped(address, &t->address));
+
+        message_put_string(object, "path", path);
+        free(path);
+    } else if (!home || !device || !device->place.known) {
         message_put_string(object, "path", "");
     } else if (session_path_is_foreign(device, home)) {
         char *path = xasprintf("tunnel to %s, port %s", device->place.bridge,

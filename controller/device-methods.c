@@ -10,6 +10,7 @@
 #include "attachment.h"
 #include "controller.h"
 #include "device-link.h"
+#include "device-tunnel.h"
 #include "holder.h"
 #include "identity.h"
 #include "jsonrpc.h"
@@ -274,6 +275,7 @@ method_register(struct controller *c, struct device_conn *conn,
     }
     announcements_end(c, device);
     reply_registered(c, device, msg, epochs);
+    device_tunnels_registered(c, device);
     attachment_restart(device, time_msec());
     if (!lan_challenge(c, device, time_msec())) {
         attachment_run(device, c->network, time_msec());
@@ -603,6 +605,7 @@ method_devices(struct controller *c, struct device *device,
         struct json *object = json_object_create();
         struct json *groups = json_array_create_empty();
         const char **names = sset_sort(&pd->groups);
+        char *tunnel;
 
         message_put_string(object, "name", pd->name);
         message_put_boolean(object, "connected", other && other->link);
@@ -615,6 +618,9 @@ method_devices(struct controller *c, struct device *device,
             message_put_string(object, "port", "");
             message_put_string(object, "mac", "");
         }
+        tunnel = other ? device_tunnels_describe(c, other) : xstrdup("");
+        message_put_string(object, "tunnel", tunnel);
+        free(tunnel);
         for (size_t j = 0; j < sset_count(&pd->groups); j++) {
             json_array_add(groups, json_string_create(names[j]));
         }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device-tunnel.h"
 #include "hash.h"
 #include "jsonrpc.h"
 #include "timeval.h"
@@ -67,6 +68,7 @@ device_add(struct devices *devices, const char *name)
 
     device->name = xstrdup(name);
     device->place.port = OFPP_NONE;
+    ovs_list_init(&device->tunnels);
     token_bucket_init(&device->aborts, 1, DEVICE_ABORTS_MAX);
     hmap_insert(&devices->devices, &device->node, hash_string(name, 0));
     return device;
@@ -99,6 +101,7 @@ void
 device_remove(struct devices *devices, struct device *device)
 {
     device_disconnected(device);
+    device_tunnels_destroy(device);
     hmap_remove(&devices->devices, &device->node);
     free(device->name);
     free(device);

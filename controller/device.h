@@ -14,6 +14,7 @@
 
 #include "attachment-frame.h"
 #include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
 #include "openvswitch/token-bucket.h"
 #include "openvswitch/types.h"
 #include "seal.h"
@@ -81,6 +82,7 @@ struct device {
     /* Stays. */
     struct device_place place;
     struct attachment attachment;
+    struct ovs_list tunnels;  /* struct device_tunnel: of its own. */
     long long int reclaim_at; /* Milliseconds; 0: not due.  When sessions
                                  * that it does not announce are over. */
     unsigned int n_registrations;

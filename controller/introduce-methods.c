@@ -7,6 +7,7 @@
 
 #include "announcement.h"
 #include "controller.h"
+#include "device-tunnel.h"
 #include "holder.h"
 #include "introduction.h"
 #include "jsonrpc.h"
@@ -102,7 +103,12 @@ put_visit(const struct controller *c, const struct device *target,
 {
     const struct flow_layout *layout;
 
-    if (session_path_is_foreign(target, t->bridge)) {
+    if (device_tunnel_serves(c, target, t->bridge, NULL)) {
+        layout = network_layout(c->network, t->bridge);
+        message_put_eth(params, "gateway", layout->mac);
+        message_put_integer(params, "mtu", layout->tunnel_mtu);
+        message_put_string(params, "tunnel", t->bridge);
+    } else if (session_path_is_foreign(target, t->bridge)) {
         layout = network_layout(c->network, target->place.bridge);
         message_put_eth(params, "gateway", layout->mac);
         message_put_integer(params, "mtu", layout->tunnel_mtu);
@@ -204,6 +210,7 @@ method_introduce(struct controller *c, struct device *device,
     other = device_find(&c->devices, target);
     holders_add(c->holders, &t->address, target, &t->id, time_msec());
     session_path_open(c, t);
+    introduction_prepare(c, t);
     send_expect(c, other, device, t);
     introduction_answer(c, t, msg, right);
     mediator_act(c);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller.h"
+#include "device-tunnel.h"
 #include "jsonrpc.h"
 #include "link.h"
 #include "mediator.h"
@@ -51,16 +52,96 @@ answer(struct controller *c, const struct transfer *t, struct json *id,
     link_reply(device->link, &request, result);
 }
 
-/* Is the way to the target's bridge there? */
+/* The parties of 't' that are, or are to be, reached by a tunnel of their own:
+ * a walk; NULL is the first and the end. */
+static struct device *
+next_tunnelled(const struct controller *c, const struct transfer *t,
+               const struct device *device)
+{
+    struct device *from = device_find(&c->devices, t->from);
+    struct device *to = device_find(&c->devices, t->to);
+
+    if (!device && from && device_tunnel_serves(c, from, t->bridge, NULL)) {
+        return from;
+    } else if (device != to && to
+               && device_tunnel_serves(c, to, t->bridge, NULL)) {
+        return to;
+    }
+    return NULL;
+}
+
+/* The first of them whose tunnel does not bring anything. */
+static struct device *
+find_unready(const struct controller *c, const struct transfer *t)
+{
+    struct device *device = NULL;
+
+    while ((device = next_tunnelled(c, t, device))) {
+        if (!device_tunnel_is_good(device, t->bridge, time_msec())) {
+            return device;
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_foreign(const struct controller *c, const struct transfer *t)
+{
+    return session_path_is_foreign(device_find(&c->devices, t->to), t->bridge)
+           && strcmp(t->to_bridge, t->bridge);
+}
+
+/* Is the way to the target, or its bridge, there? */
 static bool
 is_ready(const struct controller *c, const struct transfer *t)
 {
     long long int now = time_msec();
 
-    return (
-        session_path_is_open(c, t)
-        && tunnel_path_is_good(c->tunnel_paths, t->bridge, t->to_bridge, now)
-        && tunnel_path_is_good(c->tunnel_paths, t->to_bridge, t->bridge, now));
+    return (!find_unready(c, t)
+            && (!is_foreign(c, t)
+                || (session_path_is_open(c, t)
+                    && tunnel_path_is_good(c->tunnel_paths, t->bridge,
+                                           t->to_bridge, now)
+                    && tunnel_path_is_good(c->tunnel_paths, t->to_bridge,
+                                           t->bridge, now))));
+}
+
+/* A sentence, which the caller frees. */
+static char *
+why_not_ready(const struct controller *c, const struct transfer *t)
+{
+    const struct device *device = find_unready(c, t);
+    const struct device_tunnel *tunnel = device ? device_tunnel_find(device,
+                                                                     t->bridge)
+                                                : NULL;
+
+    if (tunnel && tunnel->error) {
+        return xasprintf("%s has no tunnel to %s: %s", device->name, t->bridge,
+                         tunnel->error);
+    }
+    return device ? xasprintf("nothing comes through the tunnel between "
+                              "bridge %s and device %s",
+                              t->bridge, device->name)
+                  : xasprintf("nothing comes through the tunnel between "
+                              "bridges %s and %s",
+                              t->bridge, t->to_bridge);
+}
+
+void
+introduction_prepare(struct controller *c, const struct transfer *t)
+{
+    long long int now = time_msec();
+    struct device *device = NULL;
+
+    while ((device = next_tunnelled(c, t, device))) {
+        device_tunnel_want(c, device, t->bridge);
+        device_tunnels_run(c, device);
+    }
+    if (is_foreign(c, t)) {
+        tunnel_paths_want(c->tunnel_paths, t->bridge, t->to_bridge, now);
+        tunnel_paths_want(c->tunnel_paths, t->to_bridge, t->bridge, now);
+        tunnel_paths_run(c->tunnel_paths, c->network, now);
+    }
 }
 
 void
@@ -68,22 +149,18 @@ introduction_answer(struct controller *c, struct transfer *t,
                     const struct jsonrpc_msg *request,
                     struct onward_right right)
 {
-    long long int now = time_msec();
     struct introduction *i;
 
-    if (!session_path_is_foreign(device_find(&c->devices, t->to), t->bridge)) {
+    if (!is_foreign(c, t) && !next_tunnelled(c, t, NULL)) {
         answer(c, t, request->id, right);
         return;
     }
-    tunnel_paths_want(c->tunnel_paths, t->bridge, t->to_bridge, now);
-    tunnel_paths_want(c->tunnel_paths, t->to_bridge, t->bridge, now);
-    tunnel_paths_run(c->tunnel_paths, c->network, now);
 
     i = xzalloc(sizeof *i);
     i->transfer = t->id;
     i->id = json_clone(request->id);
     i->right = right;
-    i->deadline = now + INTRODUCTION_PATIENCE;
+    i->deadline = time_msec() + INTRODUCTION_PATIENCE;
     ovs_list_push_back(&c->introductions, &i->node);
 }
 
@@ -121,9 +198,7 @@ introductions_run(struct controller *c)
             if (time_msec() < i->deadline) {
                 continue;
             }
-            reason = xasprintf("nothing comes through the tunnel between "
-                               "bridges %s and %s",
-                               t->bridge, t->to_bridge);
+            reason = why_not_ready(c, t);
             transfer_withdraw(c->transfers, t, reason);
             free(reason);
             mediator_act(c);

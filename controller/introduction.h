@@ -4,7 +4,8 @@
 
 /* Introductions that wait until the way to a target on another subnet is
  * there: its bridge has acknowledged the flows that will deliver, and the
- * tunnel has brought something both ways.  All of this is before `prepare', so
+ * tunnel, to the bridge or to the target itself, has brought something both
+ * ways.  All of this is before `prepare', so
  * that nothing is lost in a tunnel that does not work, or not yet. */
 
 #include "ticket.h"
@@ -15,6 +16,10 @@ struct transfer;
 
 /* Milliseconds after which an introduction is refused. */
 #define INTRODUCTION_PATIENCE 3000
+
+/* Begins what the answer waits for: tunnels to the parties' bridges, or to
+ * themselves. */
+void introduction_prepare(struct controller *, const struct transfer *t);
 
 /* Answers 'request' about 't' as soon as the way is there: at once if the
  * target is at the session's home. */

@@ -28,6 +28,8 @@ static const struct method methods[] = {
     { "left", false, method_left },
     { "attach-echo", false, method_attach_echo },
     { "attach-lan", false, method_attach_lan },
+    { "tunnel-ready", false, method_tunnel_ready },
+    { "tunnel-idle", false, method_tunnel_idle },
     { "lease", true, method_lease },
     { "renew", true, method_renew },
     { "wake", true, method_wake },

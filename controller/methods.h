@@ -41,6 +41,9 @@ void methods_send_sa(struct controller *, struct device *);
 /* In lan.c. */
 method_function method_attach_lan;
 
+/* In device-tunnel.c. */
+method_function method_tunnel_ready, method_tunnel_idle;
+
 /* In introduce-methods.c. */
 method_function method_introduce, method_withdraw, method_decline;
 

@@ -289,7 +289,11 @@ look_for_activity(struct controller *c)
         const char *home = leases_home_bridge(c->leases, &record.address);
         const struct device *owner = device_find(&c->devices, record.owner);
 
-        if (!record.ended && home && session_path_is_foreign(owner, home)) {
+        if (!record.ended && home && owner
+            && session_path_tunnel(owner, home)) {
+            sset_add(&active, home); /* The tunnel keeps itself fresh. */
+        } else if (!record.ended && home
+                   && session_path_is_foreign(owner, home)) {
             sset_add(&active, home);
             tunnel_paths_want(c->tunnel_paths, home, owner->place.bridge,
                               time_msec());

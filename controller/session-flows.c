@@ -7,6 +7,7 @@
 #include "byte-order.h"
 #include "flow-builder.h"
 #include "flow.h"
+#include "hash.h"
 #include "packets.h"
 #include "util.h"
 
@@ -69,12 +70,14 @@ place_tci(const struct flow_place *place)
                            : 0;
 }
 
-/* What comes out of a tunnel is told by its key. */
+/* What comes out of a tunnel is told by its key, of 24 bits, and its end. */
 static uint64_t
 place_mac_reg(const struct flow_place *place)
 {
     return place->key
-               ? (uint64_t) place->key << 16
+               ? (uint64_t) hash_bytes(&place->peer, sizeof place->peer, 0)
+                         << 40
+                     | (uint64_t) place->key << 16
                : eth_addr_to_uint64(place->mac) << 16 | place_tci(place);
 }
 
@@ -201,10 +204,14 @@ act_set_in_port(struct flow_builder *b, ofp_port_t port)
             &(union mf_value){ .be16 = htons(ofp_to_u16(port)) });
 }
 
-/* Into the tunnel, to the bridge of 'place'. */
+/* Into the tunnel, to the bridge of 'place', or to the device itself. */
 static void
 act_tunnel(struct flow_builder *b, const struct flow_place *place)
 {
+    if (!eth_addr_is_zero(place->mac)) {
+        act_set_mac(b, MFF_ETH_SRC, b->layout->mac);
+        act_set_mac(b, MFF_ETH_DST, place->mac);
+    }
     if (IN6_IS_ADDR_V4MAPPED(&place->peer)) {
         act_set_be32(b, MFF_TUN_DST, in6_addr_get_mapped_ipv4(&place->peer));
     } else {

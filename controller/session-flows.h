@@ -38,6 +38,10 @@
  * bridge with its key goes to its owner, and what its owner sends from it goes
  * home, so that no filter of the foreign site ever sees the address.
  *
+ * A device that is behind no bridge has its own end of a tunnel, and what is
+ * at home for it goes there with its MAC address; otherwise that is the same,
+ * without a foreign bridge.
+ *
  * The registers reg11 to reg15 are the pipeline's own, between ATTACHMENT and
  * FORWARD; it does not care what was in them.
  *
@@ -100,7 +104,9 @@ struct flow_place {
     uint16_t vlan_tci; /* 0: untagged.  Otherwise its VLAN's id. */
 
     /* On another bridge: 'port' is the tunnel port, 'peer' that bridge's end
-     * of the tunnel, 'key' the session's.  0: on this one. */
+     * of the tunnel, 'key' the session's, 'mac' zero.  Behind none, with a
+     * tunnel of its own: the same of the device's end, 'key' its tunnel's.
+     * 0: on this one. */
     uint32_t key;
     struct in6_addr peer;
 };

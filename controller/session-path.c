@@ -8,6 +8,7 @@
 #include "bridge.h"
 #include "controller.h"
 #include "device.h"
+#include "device-tunnel.h"
 #include "hash.h"
 #include "mediator.h"
 #include "network.h"
@@ -35,10 +36,19 @@ session_path_key(const struct uuid *session)
     return key ? key : 1;
 }
 
+const struct device_tunnel *
+session_path_tunnel(const struct device *device, const char *home)
+{
+    const struct device_tunnel *t = device_tunnel_find(device, home);
+
+    return t && t->proved ? t : NULL;
+}
+
 bool
 session_path_is_foreign(const struct device *device, const char *home)
 {
-    return device && device->place.known && strcmp(device->place.bridge, home);
+    return (device && device->place.known && strcmp(device->place.bridge, home)
+            && !session_path_tunnel(device, home));
 }
 
 /* The bridge to which 'device' is attached, if that is not 'home'; or NULL. */
@@ -72,11 +82,15 @@ struct flow_place
 session_path_place(const struct controller *c, const char *name,
                    const char *bridge, const struct uuid *session)
 {
+    const struct device *device = name ? device_find(&c->devices, name) : NULL;
+    const struct device_tunnel *t = device
+                                        ? session_path_tunnel(device, bridge)
+                                        : NULL;
     const char *other = foreign_bridge(c, name, bridge);
 
-    return other ? tunnel_place(c, bridge, other, session)
-                 : device_flow_place(
-                     name ? device_find(&c->devices, name) : NULL, bridge);
+    return t       ? device_tunnel_place(c, t)
+           : other ? tunnel_place(c, bridge, other, session)
+                   : device_flow_place(device, bridge);
 }
 
 static void
@@ -177,7 +191,7 @@ session_path_open(struct controller *c, struct transfer *t)
     const char *from = foreign_bridge(c, t->from, t->bridge);
     const char *to = foreign_bridge(c, t->to, t->bridge);
 
-    if (to && (!from || strcmp(from, to))) {
+    if (to && strcmp(t->to_bridge, t->bridge) && (!from || strcmp(from, to))) {
         set_visitor(c, to, t->bridge, &t->session, &t->address, NULL, t->to);
         t->flush_to = network_flush(c->network, to);
     }

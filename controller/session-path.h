@@ -7,7 +7,9 @@
  *
  * A session whose owner is on its home bridge needs that one only.  An owner
  * elsewhere is a visitor on its own bridge, and the home bridge tunnels there:
- * straight, wherever the session was before.
+ * straight, wherever the session was before.  To an owner behind no bridge the
+ * home bridge tunnels itself (device-tunnel.h), and no other has to do with
+ * it.
  *
  * After a transfer the bridge that the session left goes on for a while to
  * bring what is still in the tunnel to the former owner, who relays it:
@@ -20,6 +22,7 @@
 
 struct controller;
 struct device;
+struct device_tunnel;
 struct in6_addr;
 struct transfer;
 struct uuid;
@@ -36,7 +39,12 @@ struct flow_place session_path_place(const struct controller *,
                                      const char *device, const char *bridge,
                                      const struct uuid *session);
 
-/* Is 'device' attached to another bridge than 'home'? */
+/* The proved tunnel from 'home' to 'device' itself, or NULL. */
+const struct device_tunnel *session_path_tunnel(const struct device *,
+                                                const char *home);
+
+/* Is 'device' attached to another bridge than 'home', so that sessions go
+ * there? */
 bool session_path_is_foreign(const struct device *, const char *home);
 
 /* Sets the flows of a session on its home bridge, and on those of 'owner' and

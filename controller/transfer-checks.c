@@ -7,6 +7,7 @@
 
 #include "attachment.h"
 #include "controller.h"
+#include "device-tunnel.h"
 #include "jsonrpc.h"
 #include "lease.h"
 #include "link.h"
@@ -16,6 +17,7 @@
 #include "policy.h"
 #include "record.h"
 #include "ticket.h"
+#include "timeval.h"
 #include "transfer.h"
 #include "util.h"
 
@@ -162,6 +164,12 @@ transfer_check_device(const struct controller *c, const char *name,
     } else if (!device->link) {
         refusal_set(r, "not-connected",
                     "%s is not connected to the controller", name);
+    } else if (device_tunnel_serves(c, device, bridge, &why)) {
+        /* It need not be attached to anything. */
+    } else if (why) {
+        refusal_set(r, "not-attached", "%s is behind no bridge, and %s", name,
+                    why);
+        free(why);
     } else if (!device_is_attached(device, c->network)) {
         refusal_set(r, "not-attached",
                     "%s has not proved where it is attached", name);
@@ -181,11 +189,15 @@ transfer_check_device(const struct controller *c, const char *name,
     return device;
 }
 
+/* The bridge to which sessions of 'home' go that are at the device. */
 static const char *
-bridge_of(const struct controller *c, const char *name)
+bridge_of(const struct controller *c, const char *name, const char *home)
 {
     const struct device *device = name ? device_find(&c->devices, name) : NULL;
 
+    if (device && home && device_tunnel_serves(c, device, home, NULL)) {
+        return home;
+    }
     return device && device->place.known ? device->place.bridge : NULL;
 }
 
@@ -198,11 +210,29 @@ transfer_check_bridges(const struct controller *c, const struct transfer *t,
     } sides[] = { { t->from, t->from_bridge }, { t->to, t->to_bridge } };
 
     for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
-        const char *now = bridge_of(c, sides[i].device);
+        const char *now = bridge_of(c, sides[i].device, t->bridge);
 
         if (now && strcmp(now, sides[i].before)) {
             refusal_set(r, "not-attached", "%s has moved to bridge %s",
                         sides[i].device, now);
+        }
+    }
+}
+
+void
+transfer_check_tunnels(const struct controller *c, const struct transfer *t,
+                       struct refusal *r)
+{
+    const char *names[] = { t->from, t->to };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        const struct device *device = device_find(&c->devices, names[i]);
+
+        if (device && device_tunnel_serves(c, device, t->bridge, NULL)
+            && !device_tunnel_is_good(device, t->bridge, time_msec())) {
+            refusal_set(r, "tunnel",
+                        "nothing comes through the tunnel between %s and %s",
+                        t->bridge, device->name);
         }
     }
 }
@@ -216,8 +246,8 @@ transfer_spec_fill(const struct controller *c, struct transfer_spec *spec)
 
     spec->home = record ? record->home : spec->from;
     spec->bridge = leases_home_bridge(c->leases, &spec->address);
-    spec->from_bridge = bridge_of(c, spec->from);
-    spec->to_bridge = bridge_of(c, spec->to);
+    spec->from_bridge = bridge_of(c, spec->from, spec->bridge);
+    spec->to_bridge = bridge_of(c, spec->to, spec->bridge);
 }
 
 struct transfer *

@@ -39,8 +39,9 @@ struct onward_right transfer_onward_limit(const struct controller *,
                                           const char *service);
 void transfer_check_given(struct onward_right asked, struct onward_right limit,
                           const char *from, struct refusal *);
-/* Is 'name' there to take part, on the session's home bridge, 'bridge', or on
- * one to which that has a tunnel? */
+/* Is 'name' there to take part, on the session's home bridge, 'bridge', on one
+ * to which that has a tunnel, or behind no bridge, with a tunnel of its own or
+ * the right to one? */
 const struct device *transfer_check_device(const struct controller *,
                                            const char *name,
                                            const char *bridge,
@@ -49,6 +50,9 @@ const struct device *transfer_check_device(const struct controller *,
 void transfer_check_database(const struct controller *, struct refusal *);
 /* Are the devices still on the bridges where they were introduced? */
 void transfer_check_bridges(const struct controller *, const struct transfer *,
+                            struct refusal *);
+/* Do the tunnels of devices that are behind no bridge bring packets? */
+void transfer_check_tunnels(const struct controller *, const struct transfer *,
                             struct refusal *);
 bool transfer_bridge_is_ready(const struct controller *, const char *bridge);
 

@@ -83,6 +83,7 @@ check_prepare(struct controller *c, struct device *device,
     transfer_check_device(c, t->to, t->bridge, &away);
     transfer_check_device(c, t->from, t->bridge, &away);
     transfer_check_bridges(c, t, &away);
+    transfer_check_tunnels(c, t, &away);
     if (away.code) {
         refusal_set(r, "target-away", "%s", away.reason);
         free(away.reason);

@@ -14,13 +14,31 @@
 
 static const struct eth_addr group = ETH_ADDR_C(03, 00, 00, ba, 70, 00);
 
+static const char *
+label_of(enum attachment_kind kind)
+{
+    switch (kind) {
+    case ATTACHMENT_ANSWER: return "baton attach v1";
+    case ATTACHMENT_PROBE: return "baton probe v1";
+    case ATTACHMENT_FLUSH: return "baton flush v1";
+    case ATTACHMENT_TUNNEL_PROBE: return "baton tunnel probe v1";
+    case ATTACHMENT_TUNNEL_ANSWER: return "baton tunnel answer v1";
+    }
+    OVS_NOT_REACHED();
+}
+
+/* Is it addressed to one device? */
+static bool
+is_to_device(enum attachment_kind kind)
+{
+    return kind == ATTACHMENT_PROBE || kind == ATTACHMENT_TUNNEL_PROBE;
+}
+
 static void
 compute_mac(const struct attachment_frame *f,
             const uint8_t sa_key[SEAL_KEY_LEN], uint8_t mac[SEAL_HASH_LEN])
 {
-    const char *label = (f->kind == ATTACHMENT_ANSWER  ? "baton attach v1"
-                         : f->kind == ATTACHMENT_PROBE ? "baton probe v1"
-                                                       : "baton flush v1");
+    const char *label = label_of(f->kind);
     uint8_t buf[32 + 8 + ATTACHMENT_NONCE_LEN + ETH_ADDR_LEN];
     uint8_t *p = wire_put_bytes(buf, label, strlen(label));
     struct iovec iov;
@@ -38,8 +56,7 @@ attachment_frame_compose(const struct attachment_frame *f,
                          const uint8_t sa_key[SEAL_KEY_LEN],
                          uint8_t frame[ATTACHMENT_FRAME_LEN])
 {
-    const struct eth_addr *dst = f->kind == ATTACHMENT_PROBE ? &f->dst
-                                                             : &group;
+    const struct eth_addr *dst = is_to_device(f->kind) ? &f->dst : &group;
     uint8_t *p = frame;
 
     p = wire_put_bytes(p, dst, ETH_ADDR_LEN);
@@ -58,10 +75,10 @@ attachment_frame_parse(const void *frame, size_t n, struct attachment_frame *f)
 {
     const uint8_t *p = frame;
 
-    if (n != ATTACHMENT_FRAME_LEN
-        || wire_get_u16(p + 12) != ATTACHMENT_ETH_TYPE
+    if (n < ATTACHMENT_FRAME_LEN || wire_get_u16(p + 12) != ATTACHMENT_ETH_TYPE
         || memcmp(p + 14, FRAME_MAGIC, 4) || p[18] != FRAME_VERSION
-        || p[19] < ATTACHMENT_ANSWER || p[19] > ATTACHMENT_FLUSH) {
+        || p[19] < ATTACHMENT_ANSWER || p[19] > ATTACHMENT_TUNNEL_ANSWER
+        || (n != ATTACHMENT_FRAME_LEN && p[19] < ATTACHMENT_TUNNEL_PROBE)) {
         return false;
     }
     memcpy(&f->dst, p, ETH_ADDR_LEN);
@@ -72,8 +89,17 @@ attachment_frame_parse(const void *frame, size_t n, struct attachment_frame *f)
     memcpy(f->mac, p + 28 + ATTACHMENT_NONCE_LEN, SEAL_HASH_LEN);
 
     return !eth_addr_is_multicast(f->src) && !eth_addr_is_zero(f->src)
-           && (f->kind == ATTACHMENT_PROBE ? !eth_addr_is_multicast(f->dst)
-                                           : eth_addr_equals(f->dst, group));
+           && (is_to_device(f->kind) ? !eth_addr_is_multicast(f->dst)
+                                     : eth_addr_equals(f->dst, group));
+}
+
+struct uuid
+attachment_frame_transfer(const struct attachment_frame *f)
+{
+    struct uuid transfer;
+
+    wire_get_uuid(f->nonce, &transfer);
+    return transfer;
 }
 
 bool

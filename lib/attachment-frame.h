@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "openvswitch/types.h"
+#include "openvswitch/uuid.h"
 #include "seal.h"
 
 #define ATTACHMENT_ETH_TYPE 0x88b5
@@ -22,6 +23,9 @@ enum attachment_kind {
     ATTACHMENT_PROBE = 2,  /* Controller to device: really? */
     ATTACHMENT_FLUSH = 3,  /* Device to controller, nonce = transfer: what
                                  * the session sent has gone before this. */
+    /* Through a tunnel that ends at the device, both as large as fits. */
+    ATTACHMENT_TUNNEL_PROBE = 4,  /* Controller to device: are you there? */
+    ATTACHMENT_TUNNEL_ANSWER = 5, /* Device to controller, same nonce. */
 };
 
 struct attachment_frame {
@@ -32,14 +36,17 @@ struct attachment_frame {
     uint8_t mac[SEAL_HASH_LEN]; /* The HMAC. */
 };
 
-/* Writes ATTACHMENT_FRAME_LEN bytes, with its HMAC made with 'sa_key'.  For an
- * answer 'dst' is ignored: the group address. */
+/* Writes ATTACHMENT_FRAME_LEN bytes, with its HMAC made with 'sa_key'.  To the
+ * controller 'dst' is ignored: the group address. */
 void attachment_frame_compose(const struct attachment_frame *,
                               const uint8_t sa_key[SEAL_KEY_LEN],
                               uint8_t frame[ATTACHMENT_FRAME_LEN]);
-/* False if the form is wrong.  Does not look at the HMAC. */
+/* False if the form is wrong.  Does not look at the HMAC.  Behind a frame that
+ * went through a tunnel anything may follow; it need not be there. */
 bool attachment_frame_parse(const void *frame, size_t n,
                             struct attachment_frame *);
+/* Of ATTACHMENT_FLUSH, which has it for a nonce. */
+struct uuid attachment_frame_transfer(const struct attachment_frame *);
 bool attachment_frame_verify(const struct attachment_frame *,
                              const uint8_t sa_key[SEAL_KEY_LEN]);
 

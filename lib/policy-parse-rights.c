@@ -191,12 +191,55 @@ read_permanent(struct policy_parser *p, const struct yaml_item *item,
     return true;
 }
 
+/* Where its own end of a tunnel may be. */
+static bool
+read_device_tunnel(struct policy_parser *p, const struct yaml_item *item,
+                   struct policy_device *device)
+{
+    static const char *const keys[] = { "addresses", NULL };
+    const char *const what = "a device's tunnel";
+    const struct yaml_item *list;
+
+    if (!item) {
+        return true;
+    }
+    if (!yaml_reader_check_keys(p->reader, item, what, keys)) {
+        return false;
+    }
+    list = yaml_reader_require(p->reader, item, what, "addresses");
+    if (!list || !yaml_reader_is_list(p->reader, list, "addresses")) {
+        return false;
+    }
+    device->tunnel = xcalloc(list->n + 1, sizeof *device->tunnel);
+    for (size_t i = 0; i < list->n; i++) {
+        struct policy_prefix *prefix = &device->tunnel[i];
+        const struct shash_node *node;
+
+        if (!policy_parse_prefix(p, list->items[i], "addresses", prefix)) {
+            return false;
+        }
+        SHASH_FOR_EACH(node, &p->policy->pools) {
+            const struct policy_pool *pool = node->data;
+
+            if (policy_prefix_overlaps(&pool->prefix, prefix)) {
+                yaml_reader_fail(p->reader, list->items[i],
+                                 "addresses \"%s\" overlap pool %s; expected "
+                                 "addresses that no session gets",
+                                 list->items[i]->text, pool->name);
+                return false;
+            }
+        }
+        device->n_tunnel++;
+    }
+    return true;
+}
+
 bool
 policy_parse_device(struct policy_parser *p, const char *name,
                     const struct yaml_item *item)
 {
-    static const char *const keys[] = { "groups", "bridge",    "lan",
-                                        "port",   "permanent", NULL };
+    static const char *const keys[] = { "groups",    "bridge", "lan", "port",
+                                        "permanent", "tunnel", NULL };
 
     if (!yaml_reader_check_keys(p->reader, item, "a device", keys)) {
         return false;
@@ -208,7 +251,8 @@ policy_parse_device(struct policy_parser *p, const char *name,
     shash_add(&p->policy->devices, name, device);
     return read_groups(p, yaml_item_find(item, "groups"), &device->groups)
            && read_place(p, item, device)
-           && read_permanent(p, yaml_item_find(item, "permanent"), device);
+           && read_permanent(p, yaml_item_find(item, "permanent"), device)
+           && read_device_tunnel(p, yaml_item_find(item, "tunnel"), device);
 }
 
 /* services: */

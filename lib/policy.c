@@ -107,6 +107,7 @@ policy_destroy(struct policy *policy)
         struct policy_device *device = node->data;
         sset_destroy(&device->groups);
         free(device->permanent);
+        free(device->tunnel);
         free(device->bridge);
         free(device->port);
         free(device->name);
@@ -343,6 +344,21 @@ policy_onward(const struct policy *policy, const char *from, const char *to,
 
     return rule && rule->allow ? rule->onward
                                : (struct onward_right){ ONWARD_NONE, 0 };
+}
+
+bool
+policy_may_tunnel(const struct policy *policy, const char *name,
+                  const struct in6_addr *addr)
+{
+    const struct policy_device *device = shash_find_data(&policy->devices,
+                                                         name);
+
+    for (size_t i = 0; device && i < device->n_tunnel; i++) {
+        if (policy_prefix_contains(&device->tunnel[i], addr)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool

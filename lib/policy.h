@@ -99,6 +99,10 @@ struct policy_device {
     bool permanent_moves;         /* May they be transferred? */
     unsigned int permanent_lease; /* Seconds that a target has one for, unless
                                    * it renews it. */
+    /* Where its own end of a tunnel may be, while it is behind no bridge.
+     * None: it cannot be reached so. */
+    struct policy_prefix *tunnel;
+    size_t n_tunnel;
 };
 
 struct policy_rule { /* Who may move what to whom: first match. */
@@ -172,6 +176,9 @@ bool policy_may_move(const struct policy *, const char *from, const char *to,
  * the move is not allowed. */
 struct onward_right policy_onward(const struct policy *, const char *from,
                                   const char *to, const char *service);
+/* May the device's own end of a tunnel be at 'addr'? */
+bool policy_may_tunnel(const struct policy *, const char *device,
+                       const struct in6_addr *addr);
 /* Are both in one group? */
 bool policy_share_group(const struct policy *, const char *device,
                         const char *other);

@@ -175,8 +175,8 @@ static void
 cmd_devices(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
     static const char *const columns[] = {
-        "name",   "connected", "attached",      "bridge",   "port", "mac",
-        "groups", "sessions",  "registrations", "endpoint", NULL
+        "name",   "connected", "attached", "bridge",        "port",     "mac",
+        "tunnel", "groups",    "sessions", "registrations", "endpoint", NULL
     };
 
     static const char *const places[] = { "name", "bridge", "port", "mac",

@@ -133,7 +133,9 @@ cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
 static void
 cmd_devices(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
-    static const char *const columns[] = { "name", "connected", "can_move_to",
+    static const char *const columns[] = { "name",   "connected",
+                                           "bridge", "port",
+                                           "tunnel", "can_move_to",
                                            "groups", NULL };
 
     show("devices", columns);

@@ -27,6 +27,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-whole-address.sh \
 	tests/system/tests/fault-wrong-certificate.sh \
 	tests/system/tests/foreign-datagrams.sh \
+	tests/system/tests/foreign-device.sh \
 	tests/system/tests/foreign-faults.sh \
 	tests/system/tests/foreign-size.sh \
 	tests/system/tests/foreign-tunnels.sh \

@@ -558,8 +558,8 @@ test_keys(void)
            "rest");
     refuse(CONTROLLER "devices: {tv: {group: x}}\n", "2:16",
            "unknown key "
-           "\"group\" in a device; expected groups, bridge, lan, port or "
-           "permanent");
+           "\"group\" in a device; expected groups, bridge, lan, port, "
+           "permanent or tunnel");
     refuse(CONTROLLER "services: {s: {users: x}}\n", "2:16",
            "unknown key "
            "\"users\" in a service; expected devices, user or command");

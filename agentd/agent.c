@@ -28,6 +28,7 @@
 #include "late-packets.h"
 #include "lease-request.h"
 #include "link.h"
+#include "mapped.h"
 #include "message.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
@@ -127,6 +128,9 @@ agent_announcement(const struct session *s)
     message_put_string(json, "name", s->name);
     message_put_string(json, "service", s->service);
     message_put_string(json, "state", "owner");
+    if (s->mapped) {
+        message_put_address(json, "permanent", &s->permanent_address);
+    }
     return json;
 }
 
@@ -148,9 +152,11 @@ agent_end_session(struct agent *agent, struct session *s)
         return;
     }
     session_close_sockets(s);
-    s->conn = NULL;
     s->ending = time_msec() + END_LINGER;
-    events_add(agent, &s->id, s->uid, "ended");
+    if (s->conn || !s->mapped) {
+        events_add(agent, &s->id, s->uid, "ended");
+    }
+    s->conn = NULL;
 }
 
 /* The connections have closed: the address goes back. */
@@ -323,6 +329,7 @@ handle_registration(struct agent *agent)
     }
     handover_registered(agent);
     permanents_registered(agent);
+    mapped_registered(agent);
 }
 
 static void
@@ -345,6 +352,7 @@ handle_controller_message(struct agent *agent, const struct jsonrpc_msg *msg)
 {
     if (handover_handle_controller(agent, msg)
         || permanents_handle_controller(agent, msg)
+        || mapped_handle_controller(agent, msg)
         || calls_handle_controller(agent, msg)
         || lease_request_handle(agent, msg)
         || tunnel_ends_handle_controller(agent, msg)) {

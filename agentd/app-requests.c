@@ -19,6 +19,7 @@
 #include "events.h"
 #include "handover.h"
 #include "lan.h"
+#include "mapped.h"
 #include "message.h"
 #include "note.h"
 #include "openvswitch/poll-loop.h"
@@ -50,8 +51,9 @@ struct open_request {
 
 /* Opening. */
 
-static void
-send_opened(struct agent *agent, const struct session *s, uint64_t number)
+void
+app_requests_send_opened(struct agent *agent, const struct session *s,
+                         uint64_t number)
 {
     struct note note;
 
@@ -121,7 +123,7 @@ try_open(struct agent *agent, struct open_request *r)
     ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
     ovs_strlcpy(s->name, r->name, sizeof s->name);
     ovs_strlcpy(s->service, app_conn_service(r->conn), sizeof s->service);
-    send_opened(agent, s, r->number);
+    app_requests_send_opened(agent, s, r->number);
     events_add(agent, &s->id, s->uid, "opened as \"%s\"", s->name);
     agent_announce(agent, s);
     return true;
@@ -134,6 +136,10 @@ handle_open(struct agent *agent, const struct app_event *event)
 
     if (event->msg.flags & APP_FLAG_PERMANENT) {
         whole_handle_open(agent, event);
+        return;
+    }
+    if (event->msg.flags & APP_FLAG_MAPPED) {
+        mapped_handle_open(agent, event);
         return;
     }
     r = xzalloc(sizeof *r);

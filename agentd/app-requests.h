@@ -6,13 +6,19 @@
  * adding sockets, moving, ending; and what they show after the agent was
  * started again.  Only the user that opened a session, or root, is obeyed. */
 
+#include <stdint.h>
+
 struct agent;
 struct app_conn;
 struct app_event;
+struct session;
 
 /* Takes over the event's descriptors. */
 void app_requests_handle(struct agent *, struct app_event *);
 void app_requests_conn_closed(struct agent *, struct app_conn *);
+/* Answers OPEN number 'number' with the session, whose application is known. */
+void app_requests_send_opened(struct agent *, const struct session *,
+                              uint64_t number);
 /* Applications that wait for an address. */
 void app_requests_run(struct agent *);
 void app_requests_wait(struct agent *);

@@ -39,6 +39,8 @@ agentd_libagentd_la_SOURCES = \
 	agentd/late-packets.c agentd/late-packets.h \
 	agentd/late-tap.c agentd/late-tap.h \
 	agentd/lease-request.c agentd/lease-request.h \
+	agentd/listening.c agentd/listening.h \
+	agentd/mapped.c agentd/mapped.h \
 	agentd/next-hops.c agentd/next-hops.h \
 	agentd/note.c agentd/note.h \
 	agentd/own-address.c agentd/own-address.h \

@@ -27,6 +27,8 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
  * at the most. */
 #define READY_MIN 8
 #define READY_MAX 256
+/* The same when so many are asked for. */
+#define EXPECT_MAX 4096
 
 /* RFC 5227, section 1.1: after so many conflicts, one probe a minute. */
 #define MAX_CONFLICTS 10
@@ -472,6 +474,31 @@ block_refused(struct blocks *bs, int family)
 
 /* Taking and giving back. */
 
+void
+block_expect(struct blocks *bs, int family, size_t n)
+{
+    struct family *f = family_get(bs, family);
+
+    if (n > f->target) {
+        f->target = MIN(n, EXPECT_MAX);
+        wake_at(bs, time_msec());
+    }
+}
+
+bool
+block_peek(const struct blocks *bs, int family, struct in6_addr *address)
+{
+    const struct family *f = family_get(bs, family);
+
+    if (!f->n_ready) {
+        return false;
+    }
+    *address = CONTAINER_OF(ovs_list_front(&f->ready), struct entry,
+                            ready_node)
+                   ->address;
+    return true;
+}
+
 int
 block_take(struct blocks *bs, int family, struct in6_addr *address)
 {
@@ -479,7 +506,7 @@ block_take(struct blocks *bs, int family, struct in6_addr *address)
     struct entry *e;
 
     if (!f->n_ready) {
-        f->target = MIN(f->target * 2, READY_MAX);
+        f->target = MAX(f->target, MIN(f->target * 2, READY_MAX));
         wake_at(bs, time_msec());
         return EAGAIN;
     }

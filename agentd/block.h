@@ -76,6 +76,10 @@ void block_refused(struct blocks *, int family);
 /* Is 'address' inside a block that is leased now? */
 bool block_contains(const struct blocks *, const struct in6_addr *address);
 
+/* Keeps 'n' addresses of the family ready, if that is more than now. */
+void block_expect(struct blocks *, int family, size_t n);
+/* The address that block_take() would give; false if none is ready. */
+bool block_peek(const struct blocks *, int family, struct in6_addr *);
 /* Gives a ready address of the family, or returns EAGAIN. */
 int block_take(struct blocks *, int family, struct in6_addr *);
 /* The session of 'address' has ended here.  Nothing happens if it was not of a

@@ -105,6 +105,27 @@ get_command(const struct json *service)
 }
 
 bool
+service_is_for(struct agent *agent, const char *name, uid_t uid,
+               char **reasonp)
+{
+    const struct json *service = *name ? find_service(agent, name) : NULL;
+    uid_t owner;
+
+    *reasonp = NULL;
+    if (!service) {
+        *reasonp = xasprintf("no service \"%s\" runs on this device", name);
+        return false;
+    } else if (!get_uid(service, &owner, reasonp)) {
+        return false;
+    }
+    if (uid && owner != (uid_t) -1 && owner != uid) {
+        *reasonp = xasprintf("service \"%s\" is another user's", name);
+        return false;
+    }
+    return true;
+}
+
+bool
 service_find_application(struct agent *agent, const char *name,
                          const char *from, struct app_conn **connp,
                          char **reasonp)

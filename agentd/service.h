@@ -7,6 +7,7 @@
  * registration allows. */
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct agent;
 struct app_conn;
@@ -15,5 +16,8 @@ struct app_conn;
 bool service_find_application(struct agent *, const char *service,
                               const char *from, struct app_conn **,
                               char **reasonp);
+/* May programs of 'uid' have the sessions of a service? */
+bool service_is_for(struct agent *, const char *service, uid_t uid,
+                    char **reasonp);
 
 #endif /* agentd/service.h */

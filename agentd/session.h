@@ -52,8 +52,11 @@ struct session {
     /* What is to be given along.  Empty: all that may be. */
     char give_onward[ONWARD_STRING_LEN];
 
-    bool introduced;           /* Another device may have the address. */
-    bool permanent;            /* Its address is a device's own. */
+    bool introduced; /* Another device may have the address. */
+    bool permanent;  /* Its address is a device's own. */
+    bool mapped;     /* It began on the permanent address: see
+                                * mapped.h. */
+    struct in6_addr permanent_address; /* Which, then. */
     bool from_block;           /* Its address is of a block leased to us. */
     char ifname[16];           /* Where the address is bound, or empty. */
     struct handover *handover; /* While it moves; else NULL. */

@@ -8,6 +8,7 @@
 #include "controller.h"
 #include "holder.h"
 #include "lease.h"
+#include "mapping.h"
 #include "mediator.h"
 #include "message.h"
 #include "openvswitch/vlog.h"
@@ -53,6 +54,7 @@ announcement_read(struct message *m, struct announcement *a)
     if (!m->error && strcmp(state, "owner")) {
         m->error = xstrdup("member \"state\": not \"owner\"");
     }
+    a->mapped = message_get_optional_string(m, "permanent", INET6_ADDRSTRLEN);
 }
 
 static bool
@@ -130,6 +132,7 @@ announcement_take(struct controller *c, struct device *device,
     }
     session_announce(&c->sessions, &a->session, &a->address, a->known_epoch,
                      device->name, a->name, a->service);
+    mapping_announced(c, device, &a->session, &a->address, a->mapped);
     return good;
 }
 

@@ -26,6 +26,7 @@ struct announcement {
     uint64_t epoch;
     const char *name;
     const char *service; /* May be empty. */
+    bool mapped;         /* It has it because we asked: see mapping.h. */
 
     /* What we know, from announcement_check(). */
     uint64_t known_epoch;

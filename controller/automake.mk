@@ -24,6 +24,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/flow-builder.c controller/flow-builder.h \
 	controller/flow-ledger.c controller/flow-ledger.h \
 	controller/flow-message.c controller/flow-message.h \
+	controller/flow-news.c controller/flow-news.h \
 	controller/flow-set.c controller/flow-set.h \
 	controller/guard.c controller/guard.h \
 	controller/holder.c controller/holder.h \
@@ -31,6 +32,11 @@ controller_libcontroller_la_SOURCES = \
 	controller/introduction.c controller/introduction.h \
 	controller/lan.c controller/lan.h \
 	controller/lease.c controller/lease.h \
+	controller/mapping.c controller/mapping.h \
+	controller/mapping-methods.c \
+	controller/mapping-packet.c controller/mapping-packet.h \
+	controller/mapping-service.c controller/mapping-service.h \
+	controller/mapping-flows.c controller/mapping-flows.h \
 	controller/mediator.c controller/mediator.h \
 	controller/methods.c controller/methods.h \
 	controller/neighbour.c controller/neighbour.h \

@@ -7,6 +7,7 @@
 #include "byte-order.h"
 #include "flow-ledger.h"
 #include "flow-message.h"
+#include "flow-news.h"
 #include "openflow-link.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofp-errors.h"
@@ -68,6 +69,9 @@ struct bridge_sync {
     char *name;
     uint64_t cookie, cookie_mask;
     struct flow_ledger ledger; /* 'changed' are those not flushed. */
+    struct flow_news news;     /* Of mappings. */
+    long long int adopt_until; /* time_msec(). */
+    bool spared;               /* Something was left alone. */
     struct ovs_list backlog;   /* Entries that are flushed, not sent. */
     struct ovs_list batches;   /* Sent, not answered, oldest first. */
     size_t n_outstanding;      /* Flow-mods in 'batches'. */
@@ -116,6 +120,8 @@ bridge_sync_create(const char *name, uint64_t cookie, uint64_t cookie_mask)
     sync->cookie = cookie;
     sync->cookie_mask = cookie_mask;
     flow_ledger_init(&sync->ledger);
+    flow_news_init(&sync->news);
+    sync->adopt_until = time_msec() + BRIDGE_SYNC_ADOPT;
     ovs_list_init(&sync->backlog);
     ovs_list_init(&sync->batches);
     sync->retry_interval = MIN_RETRY;
@@ -128,6 +134,7 @@ bridge_sync_destroy(struct bridge_sync *sync)
     if (sync) {
         bridge_sync_stop(sync);
         flow_ledger_destroy(&sync->ledger);
+        flow_news_destroy(&sync->news);
         free(sync->parts);
         free(sync->name);
         free(sync);
@@ -451,7 +458,11 @@ note_flow(struct bridge_sync *sync, const struct ofputil_flow_stats *stats)
     minimatch_init(&match, &stats->match);
     struct ledger_entry *entry = flow_ledger_find(
         &sync->ledger, stats->table_id, stats->priority, &match);
-    if (!entry) {
+    if (!entry && flow_news_concerns(ntohll(stats->cookie))
+        && time_msec() < sync->adopt_until) {
+        flow_news_found(&sync->news, stats);
+        sync->spared = true;
+    } else if (!entry) {
         flow_ledger_add_stray(&sync->ledger, stats->table_id, stats->priority,
                               &match);
     } else if (entry->n_refs
@@ -502,6 +513,10 @@ finish_dump(struct bridge_sync *sync)
     sync->recheck_time = sync->unanswered ? time_msec() + RECHECK_DELAY
                                           : LLONG_MAX;
     sync->unanswered = false;
+    if (sync->spared) {
+        sync->recheck_time = MIN(sync->recheck_time, sync->adopt_until);
+        sync->spared = false;
+    }
     pump(sync);
 }
 
@@ -629,6 +644,51 @@ handle_error(struct bridge_sync *sync, const struct ofp_header *oh)
     return false;
 }
 
+/* A flow is gone that was idle.  If it should be there, the next flush puts it
+ * there again. */
+static void
+handle_flow_removed(struct bridge_sync *sync, const struct ofp_header *oh)
+{
+    struct ledger_entry *entry;
+    struct minimatch match;
+    uint16_t priority;
+    uint8_t table_id;
+
+    if (!flow_news_handle_removed(&sync->news, oh, &table_id, &priority,
+                                  &match)) {
+        return;
+    }
+    entry = flow_ledger_find(&sync->ledger, table_id, priority, &match);
+    if (entry && entry->n_refs) {
+        entry->seen = 0;
+        flow_ledger_lost(&sync->ledger, entry);
+    }
+    minimatch_destroy(&match);
+}
+
+struct flow_news *
+bridge_sync_news(struct bridge_sync *sync)
+{
+    return &sync->news;
+}
+
+uint32_t
+bridge_sync_ask_counters(struct bridge_sync *sync,
+                         const struct flow_mapping *mapping)
+{
+    struct ofpbuf *msgs[2];
+    uint32_t xid;
+
+    if (sync->state == SYNC_STOPPED) {
+        return 0;
+    }
+    flow_news_ask(mapping, sync->version, msgs);
+    send_msg(sync, msgs[0]);
+    xid = send_msg(sync, msgs[1]);
+    openflow_link_flush(sync->link);
+    return xid;
+}
+
 bool
 bridge_sync_handle(struct bridge_sync *sync, const struct ofp_header *oh,
                    enum ofptype type)
@@ -641,9 +701,14 @@ bridge_sync_handle(struct bridge_sync *sync, const struct ofp_header *oh,
         }
         return true;
     } else if (type == OFPTYPE_FLOW_STATS_REPLY) {
-        if (sync->state == SYNC_DUMPING && ntohl(oh->xid) == sync->dump_xid) {
+        if (ntohl(oh->xid) != sync->dump_xid) {
+            flow_news_handle_stats(&sync->news, oh);
+        } else if (sync->state == SYNC_DUMPING) {
             handle_flow_stats(sync, oh);
         }
+        return true;
+    } else if (type == OFPTYPE_FLOW_REMOVED) {
+        handle_flow_removed(sync, oh);
         return true;
     } else if (type == OFPTYPE_BARRIER_REPLY) {
         return handle_barrier(sync, ntohl(oh->xid));

@@ -24,6 +24,8 @@
 #include "openvswitch/uuid.h"
 
 struct bridge_sync;
+struct flow_mapping;
+struct flow_news;
 struct openflow_link;
 
 #define BRIDGE_SYNC_BUNDLE 1000
@@ -44,6 +46,17 @@ uint64_t bridge_sync_acked(const struct bridge_sync *);
 /* A connection began (the link is used until the next stop) or ended. */
 void bridge_sync_start(struct bridge_sync *, struct openflow_link *);
 void bridge_sync_stop(struct bridge_sync *);
+
+/* What the switch says of the flows of mappings (see flow-news.h), for the
+ * caller to take out.  Those that it has and that should not be there are
+ * FOUND until BRIDGE_SYNC_ADOPT ms after creation, and left alone for so long,
+ * unless bridge_sync_set() has them and then has not. */
+#define BRIDGE_SYNC_ADOPT 30000
+struct flow_news *bridge_sync_news(struct bridge_sync *);
+/* Asks for the counters of one mapping's flows, or of all (NULL).  Returns the
+ * number of the FLOW_ALL that ends the answer; 0: no connection. */
+uint32_t bridge_sync_ask_counters(struct bridge_sync *,
+                                  const struct flow_mapping *);
 
 /* The switch has no meters: the flows do without. */
 void bridge_sync_forgo_meters(struct bridge_sync *);

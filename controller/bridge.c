@@ -10,6 +10,7 @@
 #include "byte-order.h"
 #include "flow.h"
 #include "flow-message.h"
+#include "flow-news.h"
 #include "openflow-link.h"
 #include "openvswitch/list.h"
 #include "openvswitch/meta-flow.h"
@@ -73,7 +74,7 @@ struct bridge {
     enum bridge_state state;
     enum ofp_version version;
     bool features_ok;       /* GREETING: the datapath id is right. */
-    uint32_t meter_xids[3]; /* Of the meters' additions; 0: none. */
+    uint32_t meter_xids[4]; /* Of the meters' additions; 0: none. */
 
     struct bridge_sync *sync;
     bool synchronised; /* When last looked at. */
@@ -128,7 +129,8 @@ meter_id(const struct bridge *br, size_t i)
 {
     const uint32_t ids[] = { br->layout.meter_id,
                              br->layout.attachment_meter_id,
-                             br->layout.size_meter_id };
+                             br->layout.size_meter_id,
+                             br->layout.mapping_meter_id };
 
     BUILD_ASSERT_DECL(ARRAY_SIZE(ids) == ARRAY_SIZE(br->meter_xids));
     return ids[i];
@@ -371,13 +373,13 @@ handle_features(struct bridge *br, const struct ofp_header *oh)
     }
 }
 
-/* Packet-ins and port changes are wanted, nothing else. */
+/* Packet-ins, port changes and idle flows are wanted, nothing else. */
 static void
 send_async_config(struct bridge *br)
 {
     struct ofputil_async_cfg config = ofputil_async_cfg_default(br->version);
 
-    config.primary[OAM_FLOW_REMOVED] = 0;
+    config.primary[OAM_FLOW_REMOVED] = 1u << OFPRR_IDLE_TIMEOUT;
     config.secondary[OAM_FLOW_REMOVED] = 0;
     send_msg(br, ofputil_encode_set_async_config(&config,
                                                  1u << OAM_PACKET_IN
@@ -595,6 +597,13 @@ bridge_send_past_guard(struct bridge *br, ofp_port_t in_port, const void *data,
 }
 
 void
+bridge_send_past_mapping(struct bridge *br, ofp_port_t in_port,
+                         const void *data, size_t size)
+{
+    send_to_table(br, BATON_TABLE_REDIRECT, in_port, data, size);
+}
+
+void
 bridge_send_forward(struct bridge *br, const void *data, size_t size)
 {
     send_to_table(br, BATON_TABLE_FORWARD, OFPP_CONTROLLER, data, size);
@@ -743,7 +752,9 @@ bridge_wait(struct bridge *br)
         openflow_link_wait(br->link);
         bridge_sync_wait(br->sync);
     }
-    if (br->n_packets) {
+    if (br->n_packets
+        || !flow_news_is_empty(
+            bridge_get_news(CONST_CAST(struct bridge *, br)))) {
         poll_immediate_wake();
     }
 }
@@ -766,6 +777,18 @@ uint64_t
 bridge_acked(const struct bridge *br)
 {
     return bridge_sync_acked(br->sync);
+}
+
+struct flow_news *
+bridge_get_news(struct bridge *br)
+{
+    return bridge_sync_news(br->sync);
+}
+
+uint32_t
+bridge_ask_counters(struct bridge *br, const struct flow_mapping *mapping)
+{
+    return bridge_sync_ask_counters(br->sync, mapping);
 }
 
 void

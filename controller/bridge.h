@@ -35,6 +35,8 @@
 #include "session-flows.h"
 
 struct bridge;
+struct flow_mapping;
+struct flow_news;
 struct openflow_link;
 
 /* 'name' for logs and as the policy's name.  'target': "unix:...", "tcp:..."
@@ -70,6 +72,10 @@ void bridge_set(struct bridge *, const struct uuid *key, struct flow_set *);
 uint64_t bridge_flush(struct bridge *);
 uint64_t bridge_acked(const struct bridge *);
 
+/* What the switch says of the flows of mappings: see bridge-sync.h. */
+struct flow_news *bridge_get_news(struct bridge *);
+uint32_t bridge_ask_counters(struct bridge *, const struct flow_mapping *);
+
 /* Ports. */
 ofp_port_t bridge_port_from_name(const struct bridge *, const char *name);
 /* NULL if there is none. */
@@ -96,6 +102,10 @@ void bridge_send_through(struct bridge *, ofp_port_t in_port, const void *,
 /* As if it came in at 'in_port' and had passed the guard. */
 void bridge_send_past_guard(struct bridge *, ofp_port_t in_port, const void *,
                             size_t);
+
+/* The same, and had been translated, or not, as it is. */
+void bridge_send_past_mapping(struct bridge *, ofp_port_t in_port,
+                              const void *, size_t);
 
 /* Where the bridge's own forwarding takes it. */
 void bridge_send_forward(struct bridge *, const void *, size_t);

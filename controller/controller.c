@@ -22,6 +22,7 @@
 #include "lan.h"
 #include "lease.h"
 #include "link.h"
+#include "mapping.h"
 #include "mediator.h"
 #include "methods.h"
 #include "neighbour.h"
@@ -97,6 +98,7 @@ configure(struct controller *c)
     }
     leases_configure(c->leases, c->policy, time_msec());
     network_configure(c->network, c->policy);
+    mappings_configure(c);
     next_hops_configure(c);
     device_links_configure(c->links, c->policy);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
@@ -118,6 +120,7 @@ create_modules(struct controller *c)
     c->leases = leases_create();
     c->holders = holders_create();
     c->permanents = permanents_create();
+    c->mappings = mappings_create();
     leases_write_changes(c->leases);
     c->records = record_store_create(c->database);
     c->upkeep = upkeep_create(c->database);
@@ -143,6 +146,7 @@ destroy_modules(struct controller *c, bool detach)
     record_store_destroy(c->records);
     holders_destroy(c->holders);
     permanents_destroy(c->permanents);
+    mappings_destroy(c->mappings);
     leases_destroy(c->leases);
     session_cache_destroy(&c->sessions);
     device_links_destroy(c->links);
@@ -322,6 +326,8 @@ handle_packet(struct controller *c, struct bridge *bridge,
         next_hops_handle_packet(c, bridge, packet);
     } else if (packet->kind == BATON_FLOW_GUARD_VIOLATION) {
         guard_handle_packet(c, bridge, packet);
+    } else {
+        mapping_handle_packet(c, bridge, packet);
     }
 }
 
@@ -407,6 +413,7 @@ controller_run(struct controller *c)
     run_devices(c);
     announcements_run(c);
     permanents_run(c);
+    mappings_run(c);
     mediator_run(c);
     methods_run(c);
     next_hops_run(c);
@@ -431,6 +438,7 @@ controller_wait(struct controller *c)
     next_hops_wait(c);
     introductions_wait(c);
     permanents_wait(c);
+    mappings_wait(c);
     ctl_bridge_wait(c);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {

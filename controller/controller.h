@@ -27,6 +27,7 @@ struct device_links;
 struct holders;
 struct identity;
 struct leases;
+struct mappings;
 struct neighbours;
 struct network;
 struct permanents;
@@ -55,6 +56,7 @@ struct controller {
     struct record_store *records;
     struct transfers *transfers;
     struct permanents *permanents;
+    struct mappings *mappings;
     struct ovs_list lingering;      /* See session-path.h. */
     struct hmap lingering_sessions; /* The same. */
     struct neighbours *neighbours;

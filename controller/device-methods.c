@@ -17,6 +17,7 @@
 #include "lan.h"
 #include "lease.h"
 #include "link.h"
+#include "mapping.h"
 #include "mediator.h"
 #include "message.h"
 #include "network.h"
@@ -216,6 +217,7 @@ reply_registered(struct controller *c, struct device *device,
     json_object_put(result, "pools", pools_of(c));
     json_object_put(result, "services", services_of(c, device->name));
     json_object_put(result, "permanent", permanents_of(c, device->name));
+    message_put_integer(result, "ready", mapping_ready(c, device->name));
     link_reply(device->link, msg, result);
 }
 
@@ -276,6 +278,7 @@ method_register(struct controller *c, struct device_conn *conn,
     announcements_end(c, device);
     reply_registered(c, device, msg, epochs);
     device_tunnels_registered(c, device);
+    mapping_registered(c, device);
     attachment_restart(device, time_msec());
     if (!lan_challenge(c, device, time_msec())) {
         attachment_run(device, c->network, time_msec());

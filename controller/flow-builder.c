@@ -14,6 +14,7 @@ flow_builder_init(struct flow_builder *b, const struct flow_layout *layout,
     b->set = set;
     ofpbuf_use_stub(&b->ofpacts, b->stub, sizeof b->stub);
     match_init_catchall(&b->match);
+    b->idle_timeout = 0;
 }
 
 void
@@ -39,9 +40,11 @@ void
 flow_builder_add(struct flow_builder *b, enum baton_table table,
                  uint16_t priority, enum baton_flow_kind kind)
 {
-    flow_set_add(b->set, absolute_table(b, table), priority,
-                 BATON_COOKIE | kind, &b->match, b->ofpacts.data,
-                 b->ofpacts.size);
+    struct baton_flow *flow = flow_set_add(
+        b->set, absolute_table(b, table), priority, BATON_COOKIE | kind,
+        &b->match, b->ofpacts.data, b->ofpacts.size);
+
+    flow->idle_timeout = b->idle_timeout;
 }
 
 void
@@ -94,6 +97,18 @@ act_controller(struct flow_builder *b, uint32_t meter_id)
     struct ofpact_output *output = ofpact_put_OUTPUT(&b->ofpacts);
     output->port = OFPP_CONTROLLER;
     output->max_len = UINT16_MAX; /* All of it, and no buffer. */
+}
+
+void
+act_report(struct flow_builder *b, uint32_t meter_id)
+{
+    struct ofpact_controller *report = ofpact_put_CONTROLLER(&b->ofpacts);
+
+    report->max_len = UINT16_MAX;
+    report->reason = OFPR_ACTION;
+    report->meter_id = meter_id ? meter_id : NX_CTLR_NO_METER;
+    report->provider_meter_id = UINT32_MAX;
+    ofpact_finish_CONTROLLER(&b->ofpacts, &report);
 }
 
 void

@@ -25,6 +25,7 @@ struct flow_builder {
     struct flow_set *set;
     struct match match;
     struct ofpbuf ofpacts;
+    uint16_t idle_timeout;  /* Seconds, of flows from now on; 0: none. */
     uint64_t stub[256 / 8]; /* Behind 'ofpacts'. */
 };
 
@@ -43,6 +44,9 @@ void act_output_reg(struct flow_builder *, enum mf_field_id);
 /* Whole packets to the controller, if the meter (0: none) lets them.  A
  * meter must be a flow's first action. */
 void act_controller(struct flow_builder *, uint32_t meter_id);
+/* A copy of the packet as it is now to the controller, if the meter lets it:
+ * the packet itself goes on in any case. */
+void act_report(struct flow_builder *, uint32_t meter_id);
 void act_set(struct flow_builder *, enum mf_field_id, const union mf_value *);
 void act_set_mac(struct flow_builder *, enum mf_field_id, struct eth_addr);
 void act_set_be32(struct flow_builder *, enum mf_field_id, ovs_be32);

@@ -98,6 +98,12 @@ mark_changed(struct flow_ledger *ledger, struct ledger_entry *entry)
 }
 
 void
+flow_ledger_lost(struct flow_ledger *ledger, struct ledger_entry *entry)
+{
+    mark_changed(ledger, entry);
+}
+
+void
 flow_ledger_add_stray(struct flow_ledger *ledger, uint8_t table_id,
                       uint16_t priority, const struct minimatch *match)
 {

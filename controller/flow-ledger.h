@@ -60,6 +60,8 @@ void flow_ledger_set(struct flow_ledger *, const struct uuid *key,
 struct ledger_entry *flow_ledger_find(const struct flow_ledger *,
                                       uint8_t table_id, uint16_t priority,
                                       const struct minimatch *);
+/* The switch has lost a flow that should be there: puts it in 'changed'. */
+void flow_ledger_lost(struct flow_ledger *, struct ledger_entry *);
 /* The switch has a flow that should not be there: puts it in 'changed'. */
 void flow_ledger_add_stray(struct flow_ledger *, uint8_t table_id,
                            uint16_t priority, const struct minimatch *);

@@ -44,18 +44,41 @@ skip_ofpacts(const struct baton_flow *flow, size_t skip)
                 : flow->ofpacts;
 }
 
+/* Reports to the controller have their meter inside: without it. */
+static void
+forgo_meters(struct ofpact *ofpacts, size_t ofpacts_len)
+{
+    struct ofpact *a;
+
+    OFPACT_FOR_EACH(a, ofpacts, ofpacts_len) {
+        if (a->type == OFPACT_CONTROLLER) {
+            ofpact_get_CONTROLLER(a)->meter_id = NX_CTLR_NO_METER;
+        }
+    }
+}
+
 struct ofpbuf *
 flow_message_add(const struct baton_flow *flow, bool meters,
                  enum ofp_version version)
 {
     size_t skip = meters ? 0 : meter_length(flow);
+    size_t n = flow->ofpacts_len - skip;
+    struct ofpact *copy = meters || !n ? NULL
+                                       : xmemdup(skip_ofpacts(flow, skip), n);
     struct ofputil_flow_mod fm = {
         .command = OFPFC_ADD,
         .new_cookie = htonll(flow->cookie),
-        .ofpacts = skip_ofpacts(flow, skip),
-        .ofpacts_len = flow->ofpacts_len - skip,
+        .idle_timeout = flow->idle_timeout,
+        .flags = flow->idle_timeout ? OFPUTIL_FF_SEND_FLOW_REM : 0,
+        .ofpacts = copy ? copy : skip_ofpacts(flow, skip),
+        .ofpacts_len = n,
     };
-    return encode(flow, &fm, version);
+    if (copy) {
+        forgo_meters(copy, n);
+    }
+    struct ofpbuf *msg = encode(flow, &fm, version);
+    free(copy);
+    return msg;
 }
 
 struct ofpbuf *
@@ -110,8 +133,8 @@ flow_message_matches_stats(const struct baton_flow *flow,
                            const struct ofputil_flow_stats *stats, bool meters,
                            enum ofp_version version)
 {
-    if (stats->cookie != htonll(flow->cookie) || stats->idle_timeout
-        || stats->hard_timeout) {
+    if (stats->cookie != htonll(flow->cookie)
+        || stats->idle_timeout != flow->idle_timeout || stats->hard_timeout) {
         return false;
     }
 
@@ -121,8 +144,13 @@ flow_message_matches_stats(const struct baton_flow *flow,
     struct ofpbuf ours, theirs;
     ofpbuf_init(&ours, 256);
     ofpbuf_init(&theirs, 256);
-    ofpacts_put_openflow_instructions(
-        skip_ofpacts(flow, skip), flow->ofpacts_len - skip, &ours, version);
+    size_t n = flow->ofpacts_len - skip;
+    struct ofpact *copy = n ? xmemdup(skip_ofpacts(flow, skip), n) : NULL;
+    if (!meters) {
+        forgo_meters(copy, n);
+    }
+    ofpacts_put_openflow_instructions(copy, n, &ours, version);
+    free(copy);
     ofpacts_put_openflow_instructions(stats->ofpacts, stats->ofpacts_len,
                                       &theirs, version);
     bool same = ofpbuf_equal(&ours, &theirs);

@@ -43,7 +43,7 @@ baton_flow_destroy(struct baton_flow *flow)
 bool
 baton_flow_does_same(const struct baton_flow *a, const struct baton_flow *b)
 {
-    return a->cookie == b->cookie
+    return a->cookie == b->cookie && a->idle_timeout == b->idle_timeout
            && ofpacts_equal(a->ofpacts, a->ofpacts_len, b->ofpacts,
                             b->ofpacts_len);
 }
@@ -121,7 +121,7 @@ init_match(struct minimatch *dst, const struct match *match)
     }
 }
 
-void
+struct baton_flow *
 flow_set_add(struct flow_set *set, uint8_t table_id, uint16_t priority,
              uint64_t cookie, const struct match *match,
              const struct ofpact *ofpacts, size_t ofpacts_len)
@@ -134,12 +134,14 @@ flow_set_add(struct flow_set *set, uint8_t table_id, uint16_t priority,
     flow->cookie = cookie;
     flow->ofpacts = ofpacts_len ? xmemdup(ofpacts, ofpacts_len) : NULL;
     flow->ofpacts_len = ofpacts_len;
+    flow->idle_timeout = 0;
 
     struct baton_flow *old = flow_set_find(set, flow);
     if (old) {
         baton_flow_destroy(flow_set_steal(set, old));
     }
     hmap_insert(&set->flows, &flow->node, baton_flow_hash(flow));
+    return flow;
 }
 
 struct baton_flow *

@@ -24,6 +24,9 @@ struct baton_flow {
     uint64_t cookie;
     struct ofpact *ofpacts; /* Owned. */
     size_t ofpacts_len;
+    /* Seconds without a packet after which the switch lets the flow go, and
+     * says so; 0: never. */
+    uint16_t idle_timeout;
 };
 
 /* The key's hash.  Also for a table, priority and match that are not (yet) in
@@ -34,7 +37,7 @@ bool flow_key_equal(const struct baton_flow *, uint8_t table_id,
                     uint16_t priority, const struct minimatch *);
 
 void baton_flow_destroy(struct baton_flow *);
-/* Same cookie and actions?  Says nothing of the key. */
+/* Same cookie, actions and timeout?  Says nothing of the key. */
 bool baton_flow_does_same(const struct baton_flow *,
                           const struct baton_flow *);
 /* In the syntax of ovs-ofctl. */
@@ -52,10 +55,11 @@ struct baton_flow *flow_set_find(const struct flow_set *,
 size_t flow_set_count(const struct flow_set *);
 
 /* Adds a flow with copies of 'match' and of the n bytes of actions; one with
- * the same key that was there goes. */
-void flow_set_add(struct flow_set *, uint8_t table_id, uint16_t priority,
-                  uint64_t cookie, const struct match *, const struct ofpact *,
-                  size_t ofpacts_len);
+ * the same key that was there goes.  Returns the flow, which has no timeout. */
+struct baton_flow *flow_set_add(struct flow_set *, uint8_t table_id,
+                                uint16_t priority, uint64_t cookie,
+                                const struct match *, const struct ofpact *,
+                                size_t ofpacts_len);
 /* Takes a flow out of the set and hands it to the caller. */
 struct baton_flow *flow_set_steal(struct flow_set *, struct baton_flow *);
 

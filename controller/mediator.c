@@ -11,6 +11,7 @@
 #include "controller.h"
 #include "holder.h"
 #include "lease.h"
+#include "mapping.h"
 #include "link.h"
 #include "message.h"
 #include "network.h"
@@ -587,6 +588,7 @@ mediator_session_ended(struct controller *c, const struct uuid *session,
     struct record record;
 
     session_forget(&c->sessions, session);
+    mapping_session_ended(c, address);
     if (permanent_ended(c, session, address)) {
         return;
     }

@@ -31,6 +31,8 @@ static const struct method methods[] = {
     { "tunnel-ready", false, method_tunnel_ready },
     { "tunnel-idle", false, method_tunnel_idle },
     { "lease", true, method_lease },
+    { "mapped", false, method_mapped },
+    { "unmapped", false, method_unmapped },
     { "renew", true, method_renew },
     { "wake", true, method_wake },
     { "introduce", true, method_introduce },

@@ -50,6 +50,9 @@ method_function method_introduce, method_withdraw, method_decline;
 /* In transfer-methods.c. */
 method_function method_prepare, method_claim, method_ask;
 
+/* In mapping-methods.c. */
+method_function method_mapped, method_unmapped;
+
 /* In permanent.c. */
 method_function method_renew, method_wake;
 

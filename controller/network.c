@@ -9,6 +9,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "fail-mode.h"
+#include "mapping-flows.h"
 #include "packets.h"
 #include "policy.h"
 #include "sset.h"
@@ -26,6 +27,7 @@ VLOG_DEFINE_THIS_MODULE(network);
 #define NETWORK_METER 0xba70
 #define NETWORK_ATTACHMENT_METER 0xba71
 #define NETWORK_SIZE_METER 0xba72
+#define NETWORK_MAPPING_METER 0xba73
 
 /* The key of each bridge's pipeline. */
 static const struct uuid pipeline_key = { { 0xba70, 0, 0, 1 } };
@@ -46,6 +48,7 @@ struct site {
 
     /* As in policy; 'port_name' is copied. */
     struct policy_tunnel tunnel;
+    bool maps;                   /* It has movable services. */
     struct fail_mode *fail_mode; /* NULL: its OVSDB is not known. */
     bool was_synchronised;
     unsigned int port_seqno;
@@ -171,6 +174,7 @@ layout_of(const struct policy_bridge *pb, const struct policy *policy)
         layout.meter_id = NETWORK_METER;
         layout.attachment_meter_id = NETWORK_ATTACHMENT_METER;
         layout.size_meter_id = NETWORK_SIZE_METER;
+        layout.mapping_meter_id = NETWORK_MAPPING_METER;
     }
     layout.tunnel_port = OFPP_NONE;
     if (pb->tunnel.type != POLICY_TUNNEL_NONE) {
@@ -213,6 +217,10 @@ collect_pipeline(const struct site *site, struct flow_set *flows)
 {
     flows_pipeline(&site->layout, site->prefixes, site->n_prefixes, flows);
     flows_tunnel(&site->layout, site->subnets, site->n_subnets, flows);
+    if (site->maps) {
+        flows_mapping_pipeline(&site->layout, site->prefixes, site->n_prefixes,
+                               flows);
+    }
 }
 
 static void
@@ -259,6 +267,28 @@ set_prefixes(struct site *site, const struct policy *policy)
         site->subnets[i].addr = pb->subnets[i].addr;
         site->subnets[i].plen = pb->subnets[i].plen;
     }
+}
+
+/* Is a permanent address with movable services on the bridge? */
+static bool
+has_movables(const char *bridge, const struct policy *policy)
+{
+    const struct shash_node *mn, *dn;
+
+    SHASH_FOR_EACH(mn, &policy->movables) {
+        SHASH_FOR_EACH(dn, &policy->devices) {
+            const struct policy_device *device = dn->data;
+
+            for (size_t i = 0; i < device->n_permanent; i++) {
+                if (!strcmp(device->permanent[i].bridge->name, bridge)
+                    && policy_movable_is_at(policy, mn->data, device->name,
+                                            &device->permanent[i].addr)) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
 }
 
 static void
@@ -357,6 +387,7 @@ network_configure(struct network *network, const struct policy *policy)
     LIST_FOR_EACH_SAFE(site, node, &network->sites) {
         if (site->keep) {
             set_prefixes(site, policy);
+            site->maps = has_movables(site->name, policy);
             set_pipeline(site);
         } else {
             VLOG_INFO("%s: bridge is no longer in the policy", site->name);
@@ -640,6 +671,52 @@ network_set_next_hop(struct network *network, const char *bridge,
 
         flow_set_init(&flows);
         flows_next_hop(&site->layout, dst, mac, &flows);
+        set_flows(site, key, &flows);
+    }
+}
+
+void
+network_set_movable(struct network *network, const char *bridge,
+                    const struct uuid *key, const struct flow_movable *movable)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (site) {
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        flows_movable(&site->layout, movable, &flows);
+        set_flows(site, key, &flows);
+    }
+}
+
+void
+network_set_passing(struct network *network, const char *bridge,
+                    const struct uuid *key, const struct flow_movable *movable,
+                    const struct in6_addr *correspondent)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (site) {
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        flows_movable_passes(&site->layout, movable, correspondent, &flows);
+        set_flows(site, key, &flows);
+    }
+}
+
+void
+network_set_mapping(struct network *network, const char *bridge,
+                    const struct uuid *key, const struct flow_mapping *mapping)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (site) {
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        flows_mapping(&site->layout, mapping, &flows);
         set_flows(site, key, &flows);
     }
 }

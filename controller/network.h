@@ -23,6 +23,8 @@
 #include "session-flows.h"
 
 struct ds;
+struct flow_mapping;
+struct flow_movable;
 struct network;
 struct policy;
 
@@ -91,6 +93,14 @@ void network_set_device(struct network *, const char *bridge,
 void network_set_next_hop(struct network *, const char *bridge,
                           const struct uuid *key,
                           const struct flow_prefix *dst, struct eth_addr mac);
+/* See mapping-flows.h. */
+void network_set_movable(struct network *, const char *bridge,
+                         const struct uuid *key, const struct flow_movable *);
+void network_set_passing(struct network *, const char *bridge,
+                         const struct uuid *key, const struct flow_movable *,
+                         const struct in6_addr *correspondent);
+void network_set_mapping(struct network *, const char *bridge,
+                         const struct uuid *key, const struct flow_mapping *);
 /* Deletes what is under 'key'. */
 void network_unset(struct network *, const char *bridge,
                    const struct uuid *key);

@@ -15,7 +15,10 @@
  *     PROXY        drops out violations, answers ARP and ND for moved session
  *                  addresses
  *     PROXY_ND     second half of the ND answer
- *     MAPPING      (free place)
+ *     MAPPING      permanent address to session address and back, of
+ *                  sessions that began on the first (see mapping-flows.h)
+ *     MAPPED       of those that were translated, which the controller is
+ *                  to hear of
  *     REDIRECT     moved session address: link-layer destination and port,
  *                  or the tunnel to where it is
  *     NEXT_HOP     what came out of the tunnel: the link-layer destination
@@ -70,6 +73,7 @@ enum baton_table {
     BATON_TABLE_PROXY,
     BATON_TABLE_PROXY_ND,
     BATON_TABLE_MAPPING,
+    BATON_TABLE_MAPPED,
     BATON_TABLE_REDIRECT,
     BATON_TABLE_NEXT_HOP,
     BATON_TABLE_EGRESS,
@@ -95,6 +99,14 @@ enum baton_flow_kind {
     BATON_FLOW_NEIGHBOUR, /* Answers to our ARP and ND: see neighbour.h. */
     BATON_FLOW_NEXT_HOP,  /* Its next hop is not known. */
     BATON_FLOW_TOO_BIG,   /* For the tunnel. */
+
+    /* See mapping-flows.h. */
+    BATON_FLOW_MAPPING,       /* Passes what is not translated. */
+    BATON_FLOW_MAPPING_FIRST, /* A correspondent's first packet. */
+    BATON_FLOW_MAPPING_NEWS,  /* A mapped session began or ends. */
+    BATON_FLOW_MAPPING_ERROR, /* ICMP, perhaps of a mapped session's. */
+    BATON_FLOW_MAPPED_IN,     /* One session: to the session address... */
+    BATON_FLOW_MAPPED_OUT,    /* ...and from it. */
 };
 
 /* Where a device is, as one bridge sees it. */
@@ -122,9 +134,11 @@ struct flow_layout {
     uint32_t packet_ins; /* A second, that each meter lets through. */
 
     /* The way to other bridges. */
-    ofp_port_t tunnel_port; /* 0 or OFPP_NONE: none. */
-    uint16_t tunnel_mtu;    /* Bytes of the largest IP packet that fits. */
-    uint32_t size_meter_id; /* For those that do not; 0: none. */
+    ofp_port_t tunnel_port;    /* 0 or OFPP_NONE: none. */
+    uint16_t tunnel_mtu;       /* Bytes of the largest IP packet that fits. */
+    uint32_t size_meter_id;    /* For those that do not; 0: none. */
+    uint32_t mapping_meter_id; /* For the first packets of sessions that are
+                                * to be mapped, and news of them; 0: none. */
     /* The bridge's own MAC address: for session addresses that are elsewhere,
      * and as the next hop of visitors. */
     struct eth_addr mac;

@@ -90,6 +90,7 @@ enum app_message_type {
 #define APP_FLAG_PAUSED 2u    /* PRESENT: the application is paused. */
 #define APP_FLAG_READY 4u     /* PRESENT: it arrived, and READY was said. */
 #define APP_FLAG_PERMANENT 8u /* OPEN: on the device's own address. */
+#define APP_FLAG_MAPPED 16u   /* OPEN: takes the one at the address 'name'. */
 
 struct app_message {
     uint16_t version; /* APP_PROTOCOL_VERSION. */

@@ -9,6 +9,7 @@
  *     policy-parse-network.c   bridges and pools
  *     policy-parse-lan.c       plain LANs, and which network is meant
  *     policy-parse-rights.c    devices, services and moves
+ *     policy-parse-movable.c   services that the bridge translates for
  *     policy-parse-values.c    what several sections are made of
  *
  * Each function returns false after an error, which is then in the reader. */
@@ -44,6 +45,7 @@ policy_parse_entry policy_parse_lan;
 policy_parse_entry policy_parse_pool;
 policy_parse_entry policy_parse_device;
 policy_parse_entry policy_parse_service;
+policy_parse_entry policy_parse_movable;
 bool policy_parse_moves(struct policy_parser *);
 /* In policy-parse-network.c: of a network that is in the policy already. */
 bool policy_parse_subnets(struct policy_parser *, const struct yaml_item *,

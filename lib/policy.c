@@ -32,6 +32,7 @@ policy_create(const char *file_name)
     shash_init(&policy->pools);
     shash_init(&policy->devices);
     shash_init(&policy->services);
+    shash_init(&policy->movables);
     policy->limits = default_limits;
     policy->dad_probes = 3;
     policy->dad_interval_ms = 200;
@@ -97,6 +98,16 @@ policy_destroy(struct policy *policy)
         free(policy->rules[i].service);
     }
     free(policy->rules);
+
+    SHASH_FOR_EACH(node, &policy->movables) {
+        struct policy_movable *movable = node->data;
+
+        sset_destroy(&movable->devices);
+        free(movable->service);
+        free(movable->name);
+        free(movable);
+    }
+    shash_destroy(&policy->movables);
 
     SHASH_FOR_EACH(node, &policy->services) {
         policy_service_destroy(node->data);
@@ -254,6 +265,24 @@ policy_service_runs_on(const struct policy *policy,
     const char *name;
 
     SSET_FOR_EACH(name, &service->devices) {
+        if (policy_covers(policy, name, device)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+policy_movable_is_at(const struct policy *policy,
+                     const struct policy_movable *movable, const char *device,
+                     const struct in6_addr *addr)
+{
+    const char *name;
+
+    if (!movable->any_address && !ipv6_addr_equals(&movable->address, addr)) {
+        return false;
+    }
+    SSET_FOR_EACH(name, &movable->devices) {
         if (policy_covers(policy, name, device)) {
             return true;
         }

@@ -120,6 +120,31 @@ struct policy_service {
     char **command;      /* NULL-terminated argv to start, or NULL. */
 };
 
+/* A service that correspondents find at a device's permanent address, and whose
+ * sessions get addresses of their own nonetheless: the bridge translates. */
+struct policy_movable {
+    char *name;
+    char *service;       /* As which its sessions move. */
+    struct sset devices; /* Devices, @groups or "*" that have it. */
+    bool any_address;    /* Otherwise at 'address' only. */
+    struct in6_addr address;
+    uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP. */
+    uint16_t port;
+
+    /* Seconds without a packet after which a session is over. */
+    unsigned int idle_s;
+    unsigned int half_open_s; /* The same, before it is more than a request. */
+
+    /* Of the service at one address; what is beyond them is not translated. */
+    unsigned int sessions;
+    unsigned int half_open;  /* Those that are not more than a request. */
+    unsigned int per_source; /* Sessions of one correspondent. */
+    unsigned int rate;       /* New ones a second. */
+
+    /* Addresses of each family that a device keeps ready for it. */
+    unsigned int ready;
+};
+
 struct policy_limits {
     unsigned int introductions; /* At once, of one device. */
     unsigned int offers;        /* Waiting, at one target. */
@@ -136,6 +161,7 @@ struct policy {
     struct shash pools;         /* struct policy_pool */
     struct shash devices;       /* struct policy_device */
     struct shash services;      /* struct policy_service */
+    struct shash movables;      /* struct policy_movable */
     struct policy_rule *rules;
     size_t n_rules;
     struct policy_limits limits;
@@ -191,6 +217,9 @@ policy_find_permanent(const struct policy *, const struct in6_addr *addr,
  * that the policy does not know. */
 bool policy_covers(const struct policy *, const char *name,
                    const char *device);
+/* Does 'device' have the movable service at 'addr', one of its own? */
+bool policy_movable_is_at(const struct policy *, const struct policy_movable *,
+                          const char *device, const struct in6_addr *addr);
 bool policy_service_runs_on(const struct policy *,
                             const struct policy_service *, const char *device);
 

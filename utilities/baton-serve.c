@@ -29,6 +29,7 @@ struct server {
     int epoll_fd; /* baton_fd(), signals, running sessions. */
     int signal_fd;
     struct serving *servings;
+    int listener;     /* With --mapped: on the wildcard address; else -1. */
     bool had_session; /* For --once. */
     int64_t swept_ms;
 
@@ -41,6 +42,7 @@ struct server {
     int rate; /* Bytes a second of a connection; 0: no limit. */
     uint16_t port;
     bool permanent; /* On the device's own address. */
+    bool mapped;    /* Sessions are what the bridge maps. */
     bool accept;
     bool open;
     bool once;
@@ -145,6 +147,79 @@ open_session(struct server *server)
     say("", sv);
 }
 
+/* Listens on the device's own addresses, and on those that come. */
+static void
+listen_mapped(struct server *server)
+{
+    struct sockaddr_in6 any = { .sin6_family = AF_INET6,
+                                .sin6_port = htons(server->port) };
+    int on = 1, off = 0;
+
+    server->listener = socket(AF_INET6,
+                              SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(server->listener, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (server->rate) {
+        setsockopt(server->listener, SOL_SOCKET, SO_MAX_PACING_RATE,
+                   &server->rate, sizeof server->rate);
+    }
+    if (bind(server->listener, (struct sockaddr *) &any, sizeof any)
+        || listen(server->listener, SOMAXCONN)) {
+        fprintf(stderr, "baton-serve: cannot listen on port %u: %s\n",
+                server->port, strerror(errno));
+        exit(EXIT_FAILURE);
+    }
+    serve_watch(server->epoll_fd, EPOLL_CTL_ADD, server->listener, EPOLLIN,
+                &server->listener);
+    printf("listening on port %u\n", server->port);
+    fflush(stdout);
+}
+
+/* The session that the bridge has made for a connection, or NULL. */
+static struct baton_session *
+adopt(struct server *server, int fd)
+{
+    struct sockaddr_in6 local;
+    socklen_t len = sizeof local;
+    char text[INET6_ADDRSTRLEN];
+    bool ip4;
+
+    if (getsockname(fd, (struct sockaddr *) &local, &len)) {
+        return NULL;
+    }
+    ip4 = IN6_IS_ADDR_V4MAPPED(&local.sin6_addr);
+    inet_ntop(ip4 ? AF_INET : AF_INET6, &local.sin6_addr.s6_addr[ip4 ? 12 : 0],
+              text, sizeof text);
+    return baton_session_open(server->baton, text,
+                              (ip4 ? AF_INET : AF_INET6) | BATON_MAPPED, NULL);
+}
+
+static void
+accept_mapped(struct server *server)
+{
+    int fd;
+
+    while ((fd = accept4(server->listener, NULL, NULL,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK))
+           >= 0) {
+        struct baton_session *session = adopt(server, fd);
+        struct serving *sv = add_serving(server, session);
+
+        if (!sv || !serving_add(sv, fd)) {
+            close(fd);
+            if (sv) {
+                remove_serving(server, sv);
+            }
+            continue;
+        }
+        sv->port = server->port;
+        set_running(server, sv, true);
+        if (session) {
+            say("mapped ", sv);
+        }
+    }
+}
+
 static void
 arrived(struct server *server, const struct baton_event *ev)
 {
@@ -160,11 +235,10 @@ arrived(struct server *server, const struct baton_event *ev)
             baton_session_info(ev->session)->id, problem);
     baton_session_answer(ev->session, problem, NULL, 0);
     /* What 'sv' has not taken over; it waits for BATON_GONE. */
-    for (size_t i = sv ? sv->n_conns + 1 : 0; i < ev->n_fds; i++) {
-        close(ev->fds[i]);
-    }
-    if (sv && ev->n_fds && sv->listener < 0) {
-        close(ev->fds[0]);
+    for (size_t i = 0; i < ev->n_fds; i++) {
+        if (!sv || !serving_has(sv, ev->fds[i])) {
+            close(ev->fds[i]);
+        }
     }
 }
 
@@ -254,6 +328,18 @@ run_serving(struct server *server, struct serving *sv)
     }
 }
 
+/* A mapped session ends with its connection. */
+static void
+remove_those_over(struct server *server)
+{
+    for (struct serving *sv = server->servings, *next; sv; sv = next) {
+        next = sv->next;
+        if (sv->running && serving_is_over(sv)) {
+            remove_serving(server, sv);
+        }
+    }
+}
+
 /* Closes connections whose clients have gone silent. */
 static void
 sweep(struct server *server)
@@ -285,6 +371,8 @@ serve(struct server *server)
         for (int i = 0; i < n; i++) {
             if (evs[i].data.ptr == &server->signal_fd) {
                 signal = true;
+            } else if (evs[i].data.ptr == &server->listener) {
+                accept_mapped(server);
             } else if (evs[i].data.ptr != server) {
                 /* It may have been paused, or be gone, since. */
                 struct serving *sv = server->servings;
@@ -298,8 +386,9 @@ serve(struct server *server)
             }
         }
         sweep(server);
+        remove_those_over(server);
         if (signal
-            || (!server->servings
+            || (!server->servings && !server->mapped
                 && (!server->accept
                     || (server->once && server->had_session)))) {
             break;
@@ -320,6 +409,8 @@ usage(void)
         "  --port=N         listen on port N (default: 8000)\n"
         "  --family=4|6     of the session address (default: 4)\n"
         "  --permanent      on the device's own address\n"
+        "  --mapped         on all addresses; each connection that the bridge\n"
+        "                   has mapped is a session (see mapping.rst)\n"
         "  --service=NAME   name of the service (default: serve)\n"
         "  --name=NAME      name of the session (default: serve)\n"
         "  --rate=BYTES     a second, of each connection (default: no limit)\n"
@@ -340,6 +431,7 @@ parse_options(int argc, char *argv[], struct server *server)
         PORT,
         FAMILY,
         PERMANENT,
+        MAPPED,
         SERVICE,
         NAME,
         RATE,
@@ -353,6 +445,7 @@ parse_options(int argc, char *argv[], struct server *server)
         { "port", required_argument, NULL, PORT },
         { "family", required_argument, NULL, FAMILY },
         { "permanent", no_argument, NULL, PERMANENT },
+        { "mapped", no_argument, NULL, MAPPED },
         { "service", required_argument, NULL, SERVICE },
         { "name", required_argument, NULL, NAME },
         { "rate", required_argument, NULL, RATE },
@@ -387,6 +480,7 @@ parse_options(int argc, char *argv[], struct server *server)
             server->family = optarg[0] == '4' ? AF_INET : AF_INET6;
             break;
         case PERMANENT: server->permanent = true; break;
+        case MAPPED: server->mapped = true; break;
         case SERVICE: server->service = optarg; break;
         case NAME: server->name = optarg; break;
         case RATE:
@@ -426,6 +520,7 @@ main(int argc, char *argv[])
         .name = "serve",
         .family = AF_INET,
         .port = 8000,
+        .listener = -1,
     };
     sigset_t signals;
 
@@ -454,7 +549,9 @@ main(int argc, char *argv[])
     serve_watch(server.epoll_fd, EPOLL_CTL_ADD, baton_fd(server.baton),
                 EPOLLIN, &server);
 
-    if (!server.accept || server.open) {
+    if (server.mapped) {
+        listen_mapped(&server);
+    } else if (!server.accept || server.open) {
         open_session(&server);
     }
     serve(&server);

@@ -13,7 +13,7 @@
 
 #define IDLE_MS 75000 /* Then a silent client is closed. */
 #define LINGER_MS 5000
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 int64_t
 serve_now_ms(void)
@@ -40,7 +40,7 @@ set_accepting(struct serving *sv)
 {
     bool room = sv->n_conns < SERVING_CONNS_MAX;
 
-    if (room != sv->accepting) {
+    if (room != sv->accepting && sv->listener >= 0) {
         sv->accepting = room;
         serve_watch(sv->epoll_fd, EPOLL_CTL_MOD, sv->listener,
                     room ? EPOLLIN : 0, NULL);
@@ -61,7 +61,9 @@ close_conn(struct serving *sv, size_t i)
 
     /* The agent's duplicate would keep it in the set. */
     epoll_ctl(sv->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
-    baton_session_remove(sv->session, c->fd);
+    if (sv->session) {
+        baton_session_remove(sv->session, c->fd);
+    }
     serve_conn_destroy(c);
     sv->n_conns--;
     memmove(&sv->conns[i], &sv->conns[i + 1],
@@ -80,26 +82,44 @@ find_conn(const struct serving *sv, const struct serve_conn *c)
     return i;
 }
 
+bool
+serving_add(struct serving *sv, int fd)
+{
+    struct serve_conn *c;
+
+    if (sv->n_conns >= SERVING_CONNS_MAX) {
+        return false;
+    }
+    serve_conn_prepare(fd);
+    c = serve_conn_create(fd, serve_now_ms());
+    if (!c || (sv->session && baton_session_add(sv->session, fd))) {
+        free(c);
+        return false;
+    }
+    sv->conns[sv->n_conns++] = c;
+    watch_conn(sv, c, EPOLL_CTL_ADD);
+    return true;
+}
+
+bool
+serving_is_over(const struct serving *sv)
+{
+    return sv->listener < 0 && !sv->n_conns;
+}
+
 void
 serving_accept(struct serving *sv)
 {
-    while (sv->n_conns < SERVING_CONNS_MAX) {
-        struct serve_conn *c;
+    while (sv->listener >= 0 && sv->n_conns < SERVING_CONNS_MAX) {
         int fd = accept4(sv->listener, NULL, NULL,
                          SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd < 0) {
             return;
         }
-        serve_conn_prepare(fd);
-        c = serve_conn_create(fd, serve_now_ms());
-        if (!c || baton_session_add(sv->session, fd)) {
+        if (!serving_add(sv, fd)) {
             close(fd);
-            free(c);
-            continue;
         }
-        sv->conns[sv->n_conns++] = c;
-        watch_conn(sv, c, EPOLL_CTL_ADD);
     }
     set_accepting(sv);
 }
@@ -170,6 +190,7 @@ serving_encode(const struct serving *sv, struct state_writer *w)
 {
     state_put_u(w, STATE_VERSION, 1);
     state_put_u(w, sv->port, 2);
+    state_put_u(w, sv->listener >= 0, 1);
     state_put_u(w, sv->n_conns, 2);
     for (size_t i = 0; i < sv->n_conns; i++) {
         serve_conn_encode(sv->conns[i], w);
@@ -184,17 +205,18 @@ serving_decode(struct serving *sv, int root_fd, const struct baton_event *ev)
     struct state_reader r = { .p = ev->state, .n = ev->state_len };
     unsigned int version = state_get_u(&r, 1);
     const char *problem;
-    size_t n;
+    size_t n, n_listeners;
 
     sv->port = state_get_u(&r, 2);
+    n_listeners = state_get_u(&r, 1) != 0;
     n = state_get_u(&r, 2);
     if (r.failed || version != STATE_VERSION) {
         return "state of another version of baton-serve";
-    } else if (n > SERVING_CONNS_MAX || ev->n_fds != n + 1) {
+    } else if (n > SERVING_CONNS_MAX || ev->n_fds != n + n_listeners) {
         return "not as many sockets as connections";
     }
     for (size_t i = 0; i < n; i++) {
-        int fd = ev->fds[i + 1];
+        int fd = ev->fds[n_listeners + i];
         struct serve_conn *c = serve_conn_decode(&r, fd, root_fd,
                                                  serve_now_ms(), &problem);
 
@@ -204,6 +226,9 @@ serving_decode(struct serving *sv, int root_fd, const struct baton_event *ev)
         sv->conns[sv->n_conns++] = c;
         serve_conn_prepare(fd);
         watch_conn(sv, c, EPOLL_CTL_ADD);
+    }
+    if (!n_listeners) {
+        return NULL;
     }
     sv->listener = ev->fds[0];
     fcntl(sv->listener, F_SETFL, O_NONBLOCK);
@@ -224,6 +249,17 @@ serving_run_conn(struct serving *sv, struct serve_conn *c, int root_fd)
     } else if (now != old) {
         watch_conn(sv, c, EPOLL_CTL_MOD);
     }
+}
+
+bool
+serving_has(const struct serving *sv, int fd)
+{
+    for (size_t i = 0; i < sv->n_conns; i++) {
+        if (sv->conns[i]->fd == fd) {
+            return true;
+        }
+    }
+    return sv->listener == fd;
 }
 
 void

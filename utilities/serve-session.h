@@ -2,7 +2,10 @@
 #ifndef BATON_SERVE_SESSION_H
 #define BATON_SERVE_SESSION_H 1
 
-/* A session of baton-serve: a listener and its connections.
+/* A session of baton-serve: a listener and its connections.  One that the
+ * bridge has mapped has one connection and no listener; what came to the
+ * permanent address without being mapped is in a serving without a session,
+ * which cannot move.
  *
  * All of its sockets are in an epoll set of its own, which the caller watches
  * only while the session runs: pausing it is one system call. */
@@ -19,10 +22,10 @@
 struct serving {
     struct serving *next; /* The caller's. */
     bool running;         /* The caller's: neither paused nor muted. */
-    struct baton_session *session;
+    struct baton_session *session; /* NULL: none. */
     int epoll_fd;   /* Data: the connection, or NULL for 'listener'. */
     bool accepting; /* There is room for more connections. */
-    int listener;
+    int listener;   /* -1: none. */
     uint16_t port;
     /* In the order in which they were added to the session. */
     struct serve_conn *conns[SERVING_CONNS_MAX];
@@ -36,8 +39,13 @@ void serving_destroy(struct serving *);
 /* Makes a listener (0, or a positive errno); takes what waits on it. */
 int serving_listen(struct serving *, uint16_t port);
 void serving_accept(struct serving *);
+/* Takes over a connection; false: it cannot (and is still the caller's). */
+bool serving_add(struct serving *, int fd);
+/* Was it mapped, and has it no connection any more? */
+bool serving_is_over(const struct serving *);
 
 void serving_run_conn(struct serving *, struct serve_conn *, int root_fd);
+bool serving_has(const struct serving *, int fd);
 void serving_close_fd(struct serving *, int fd);
 /* Closes connections whose clients have gone silent. */
 void serving_sweep(struct serving *, int64_t now_ms);

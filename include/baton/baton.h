@@ -70,6 +70,7 @@ struct baton_event {
 #define BATON_STATE_MAX (16u << 20) /* Bytes of application state. */
 #define BATON_FDS_MAX 128           /* Sockets of a session. */
 #define BATON_PERMANENT 0x10000     /* See baton_session_open(). */
+#define BATON_MAPPED 0x20000        /* The same. */
 
 /* Connects to the agent: 'path' or, if NULL, the agent that started this
  * program (descriptor 3, LISTEN_FDS), $BATON_SOCKET, or the default.
@@ -86,6 +87,10 @@ const char *baton_error(const struct baton *);
  * with BATON_PERMANENT added, on this device's own address, which moves as a
  * whole, with the sockets of all applications that opened it so (one of each
  * service: 'service' of baton_open() is needed, and 'onward' has no effect).
+ * With BATON_MAPPED added it takes the session that the bridge has made for a
+ * correspondent that knows only the permanent address: 'name' is the session's
+ * address in text form, which getsockname() tells of an accepted connection;
+ * ENOENT if there is none, as of a connection to the permanent address itself.
  * 'onward' is what a device that gets the session may do with it: "none",
  * "back", "group", "group:N", "any" or "any:N" (see baton-policy(5)); NULL: as
  * much as policy allows.  Waits for the agent's answer, at most 30 seconds. */

@@ -160,12 +160,13 @@ baton_session_open(struct baton *b, const char *name, int family,
                    const char *onward)
 {
     int64_t deadline = now_ms() + OPEN_TIMEOUT_MS;
-    uint32_t flags = family & BATON_PERMANENT ? APP_FLAG_PERMANENT : 0;
+    uint32_t flags = (family & BATON_PERMANENT ? APP_FLAG_PERMANENT : 0)
+                     | (family & BATON_MAPPED ? APP_FLAG_MAPPED : 0);
     struct onward_right right;
     struct baton_session *s;
     int error;
 
-    family &= ~BATON_PERMANENT;
+    family &= ~(BATON_PERMANENT | BATON_MAPPED);
     if (family != AF_INET && family != AF_INET6) {
         handle_fail(b, EAFNOSUPPORT, "sessions are of AF_INET or AF_INET6");
         return NULL;
@@ -205,7 +206,9 @@ baton_session_open(struct baton *b, const char *name, int family,
         return NULL;
     }
     b->msg.family = family;
-    APP_STRING_PUT(b->msg.name, name);
+    if (!(flags & APP_FLAG_MAPPED)) { /* That one has a name. */
+        APP_STRING_PUT(b->msg.name, name);
+    }
     s = session_create(b, &b->msg);
     if (!s) {
         handle_decline(b, b->msg.session, APP_END, "no memory");

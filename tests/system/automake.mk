@@ -2,6 +2,8 @@
 
 # System tests: real packets, as root.
 SYSTEM_TESTS = \
+	tests/system/tests/contact-permanent.sh \
+	tests/system/tests/correspondent-unaware.sh \
 	tests/system/tests/database-backup.sh \
 	tests/system/tests/datagrams-whole.sh \
 	tests/system/tests/fault-agent-twice.sh \
@@ -61,6 +63,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/ask.py \
 	tests/system/fault.sh \
 	tests/system/lib.sh \
+	tests/system/mapped.sh \
 	tests/system/memory.py \
 	tests/system/random-log.c \
 	tests/system/rogue.py \

@@ -28,6 +28,7 @@
 #include "next-hop.h"
 #include "openvswitch/json.h"
 #include "packets.h"
+#include "mapping.h"
 #include "permanent.h"
 #include "policy.h"
 #include "record.h"
@@ -372,6 +373,7 @@ world_begin(const char *policy)
     world->leases = leases_create();
     world->holders = holders_create();
     world->permanents = permanents_create();
+    world->mappings = mappings_create();
     world->records = record_store_create(NULL);
     world->transfers = transfers_create();
     session_paths_init(world);
@@ -408,6 +410,7 @@ world_end(void)
     record_store_destroy(world->records);
     holders_destroy(world->holders);
     permanents_destroy(world->permanents);
+    mappings_destroy(world->mappings);
     leases_destroy(world->leases);
     session_cache_destroy(&world->sessions);
     devices_destroy(&world->devices);

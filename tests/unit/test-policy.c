@@ -528,7 +528,7 @@ test_keys(void)
         CONTROLLER "colour: red\n", "2:1",
         "unknown key \"colour\" in the "
         "policy; expected controller, bridges, lans, pools, devices, services, "
-        "moves, limits, detection or associations");
+        "moves, movable, limits, detection or associations");
     refuse("controller: {devices: [\"pssl:1\"], devises: []}\n", "1:35",
            "unknown key \"devises\" in controller; expected devices or "
            "bridges");

@@ -198,12 +198,12 @@ test_layout(void)
                   && flow->table_id < 40 + BATON_N_TABLES);
         CU_ASSERT(!flow->ofpacts_len || flow->ofpacts->type != OFPACT_METER);
     }
-    CU_ASSERT(has_flow(&set, "cookie=0xba70000000000000, table=52,",
+    CU_ASSERT(has_flow(&set, "cookie=0xba70000000000000, table=53,",
                        "actions=resubmit(,3)"));
     flow_set_destroy(&set);
 
     set = make_pipeline(&layout);
-    CU_ASSERT(has_flow(&set, "cookie=0xba70000000000000, table=12,",
+    CU_ASSERT(has_flow(&set, "cookie=0xba70000000000000, table=13,",
                        "actions=NORMAL"));
     CU_ASSERT(has_flow(&set,
                        "cookie=0xba70000000000003, table=1, "
@@ -454,7 +454,7 @@ test_visitor(void)
 
         flow_set_init(&set);
         flows_visitor(&tunnel_layout, &addr, &home, &device, &device, &set);
-        CU_ASSERT(has_flow_with(&set, "table=7,", src, "10.1.0.3->tun_dst"));
+        CU_ASSERT(has_flow_with(&set, "table=8,", src, "10.1.0.3->tun_dst"));
         CU_ASSERT(!has_flow_with(&set, src, "0x1->reg12", ""));
         flow_set_destroy(&set);
         free(dst);

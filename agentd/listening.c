@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "listening.h"
+
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "netlink-socket.h"
+#include "netlink.h"
+#include "openvswitch/ofpbuf.h"
+#include "util.h"
+
+static void
+set_address(__be32 dst[4], const struct in6_addr *addr)
+{
+    if (IN6_IS_ADDR_V4MAPPED(addr)) {
+        memcpy(dst, &addr->s6_addr[12], 4);
+    } else {
+        memcpy(dst, addr, sizeof *addr);
+    }
+}
+
+bool
+listening_at(uint8_t protocol, const struct in6_addr *local, uint16_t port,
+             const struct in6_addr *peer, uint16_t peer_port)
+{
+    /* For UDP the kernel takes the two ends the other way round. */
+    bool swap = protocol == IPPROTO_UDP;
+    struct inet_diag_req_v2 *req;
+    struct ofpbuf request, *reply;
+    bool there = false;
+    int error;
+
+    ofpbuf_init(&request, 0);
+    nl_msg_put_nlmsghdr(&request, sizeof *req, SOCK_DIAG_BY_FAMILY,
+                        NLM_F_REQUEST);
+    req = ofpbuf_put_zeros(&request, sizeof *req);
+    req->sdiag_family = IN6_IS_ADDR_V4MAPPED(local) ? AF_INET : AF_INET6;
+    req->sdiag_protocol = protocol;
+    req->idiag_states = UINT32_MAX;
+    set_address(swap ? req->id.idiag_dst : req->id.idiag_src, local);
+    set_address(swap ? req->id.idiag_src : req->id.idiag_dst, peer);
+    req->id.idiag_sport = htons(swap ? peer_port : port);
+    req->id.idiag_dport = htons(swap ? port : peer_port);
+    req->id.idiag_cookie[0] = req->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    error = nl_transact(NETLINK_SOCK_DIAG, &request, &reply);
+    ofpbuf_uninit(&request);
+    if (error) {
+        return false;
+    }
+    if (reply->size >= NLMSG_HDRLEN + sizeof(struct inet_diag_msg)) {
+        const struct inet_diag_msg *msg = ofpbuf_at_assert(reply, NLMSG_HDRLEN,
+                                                           sizeof *msg);
+
+        there = protocol == IPPROTO_UDP || msg->idiag_state == TCP_LISTEN;
+    }
+    ofpbuf_delete(reply);
+    return there;
+}

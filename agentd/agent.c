@@ -36,6 +36,7 @@
 #include "packets.h"
 #include "peer-link.h"
 #include "permanent.h"
+#include "placement.h"
 #include "timeval.h"
 #include "tunnel-ends.h"
 #include "util.h"
@@ -131,6 +132,7 @@ agent_announcement(const struct session *s)
     if (s->mapped) {
         message_put_address(json, "permanent", &s->permanent_address);
     }
+    message_put_boolean(json, "visits", foreign_route_has(&s->address));
     return json;
 }
 
@@ -355,7 +357,8 @@ handle_controller_message(struct agent *agent, const struct jsonrpc_msg *msg)
         || mapped_handle_controller(agent, msg)
         || calls_handle_controller(agent, msg)
         || lease_request_handle(agent, msg)
-        || tunnel_ends_handle_controller(agent, msg)) {
+        || tunnel_ends_handle_controller(agent, msg)
+        || placement_handle_controller(agent, msg)) {
         return;
     }
     if (msg->type == JSONRPC_NOTIFY && !strcmp(msg->method, "epoch")) {
@@ -366,44 +369,6 @@ handle_controller_message(struct agent *agent, const struct jsonrpc_msg *msg)
     } else if (msg->method) {
         VLOG_DBG("message \"%s\" of the controller ignored", msg->method);
     }
-}
-
-/* Where we are attached is where session addresses live. */
-static void
-run_interface(struct agent *agent)
-{
-    const char *ifname = controller_link_get_ifname(agent->controller);
-    bool attached = ifname[0] != '\0';
-    char *error = NULL;
-    struct session *s;
-
-    if (attached && strcmp(ifname, agent->tapped)) {
-        ovs_strlcpy(agent->tapped, ifname, sizeof agent->tapped);
-        if (address_use_interface(ifname, &error)
-            || late_packets_add_interface(agent->taps, ifname, &error)
-            || block_set_interface(agent->blocks, ifname, &error)) {
-            VLOG_ERR("%s: %s", ifname, error);
-            free(error);
-        }
-    }
-    if (attached) {
-        const struct json *r = controller_link_get_registration(
-            agent->controller);
-
-        lan_set_interface(agent->lan,
-                          controller_link_is_on_lan(agent->controller) ? ifname
-                                                                       : NULL,
-                          shash_find_data(json_object(r), "pools"));
-    }
-    if (attached && !agent->attached) {
-        /* What came while it was not known. */
-        HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
-            if (!s->handover) {
-                agent_settle_address(agent, s);
-            }
-        }
-    }
-    agent->attached = attached;
 }
 
 static void
@@ -429,7 +394,7 @@ run_controller(struct agent *agent)
         agent->registration = controller_link_get_seqno(agent->controller);
         handle_registration(agent);
     }
-    run_interface(agent);
+    placement_run(agent);
 }
 
 /* Start and end. */
@@ -617,6 +582,7 @@ agent_create(const struct agent_config *config, struct agent **agentp,
     }
     find_leftovers(agent);
     tunnel_ends_open(agent);
+    placement_open(agent);
     endpoint = peers_get_endpoint(agent->peers);
     agent->controller = controller_link_open(
         config->controller, agent->identity, endpoint, agent->attachment);
@@ -638,6 +604,7 @@ agent_destroy(struct agent *agent)
     permanents_close(agent);
     tunnel_ends_close(agent);
     sessions_destroy(&agent->sessions);
+    placement_close(agent);
     controller_link_close(agent->controller);
     peers_close(agent->peers);
     attachment_close(agent->attachment);
@@ -699,6 +666,7 @@ agent_wait(struct agent *agent)
     const struct session *s;
 
     controller_link_wait(agent->controller);
+    placement_wait(agent);
     peers_wait(agent->peers);
     app_server_wait(agent->apps);
     late_packets_wait(agent->taps);

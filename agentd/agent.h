@@ -29,6 +29,7 @@ struct identity;
 struct json;
 struct lan;
 struct late_packets;
+struct nl_sock;
 struct peers;
 struct permanents;
 struct tunnel_ends;
@@ -65,6 +66,7 @@ struct agent {
     unsigned int registration; /* controller_link_get_seqno() last seen. */
     char tapped[16];           /* Interface that 'taps' has. */
     bool attached;             /* It is known at the moment where we are. */
+    struct nl_sock *links;     /* Tells of interfaces that come up; or NULL. */
     uint64_t lease_ids[2];     /* Requests for blocks: IPv4, IPv6; or 0. */
 
     struct address_leftover *leftovers; /* Of a former agent. */

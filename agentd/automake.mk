@@ -48,6 +48,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/peer-link.c agentd/peer-link.h \
 	agentd/permanent.c agentd/permanent.h \
 	agentd/permanent-store.c agentd/permanent-store.h \
+	agentd/placement.c agentd/placement.h \
 	agentd/route-request.c agentd/route-request.h \
 	agentd/service.c agentd/service.h \
 	agentd/session.c agentd/session.h \

@@ -185,6 +185,14 @@ del_table(int family, uint32_t table)
     }
 }
 
+static void
+del_rules(const struct in6_addr *address, uint32_t table)
+{
+    change_rule(false, address, table, false);
+    change_rule(false, address, table, true);
+    del_table(address_family(address), table);
+}
+
 /* Setting and deleting. */
 
 int
@@ -195,18 +203,21 @@ foreign_route_set(const char *ifname, const struct in6_addr *address,
                                 : TABLE_BASE + route->mtu;
     unsigned int ifindex = if_nametoindex(ifname);
     struct visitor *v = find_visitor(address);
+    uint32_t old = v ? v->table : table;
     int error;
 
-    if (v && (!route->mtu || v->table != table)) {
-        foreign_route_del(address);
-    }
     if (!route->mtu) {
+        foreign_route_del(address);
         return 0;
     }
     if (!ifindex) {
         return ENODEV;
     }
-    foreign_route_adopt(address, table);
+    if (v) {
+        v->table = table;
+    } else {
+        foreign_route_adopt(address, table);
+    }
     error = change_neighbour(address_family(address), ifindex,
                              &route->gateway);
     if (!error) {
@@ -214,6 +225,10 @@ foreign_route_set(const char *ifname, const struct in6_addr *address,
     }
     for (int marked = 0; marked < 2 && !error; marked++) {
         error = change_rule(true, address, table, marked);
+    }
+    if (old != table) {
+        /* Never without a way out in between. */
+        del_rules(address, old);
     }
     if (error) {
         VLOG_WARN("%s: no way out for a session of another subnet (%s)",
@@ -230,13 +245,10 @@ foreign_route_del(const struct in6_addr *address)
 
     if (v) {
         uint32_t table = v->table;
-        int family = address_family(address);
 
-        change_rule(false, address, table, false);
-        change_rule(false, address, table, true);
         hmap_remove(&visitors, &v->node);
         free(v);
-        del_table(family, table);
+        del_rules(address, table);
     }
 }
 

@@ -50,6 +50,8 @@ announcement_read(struct message *m, struct announcement *a)
     const char *state;
 
     announcement_read_session(m, a);
+    a->visits = (shash_find(json_object(m->object), "visits")
+                 && message_get_boolean(m, "visits"));
     state = message_get_string(m, "state", MESSAGE_NAME_MAX);
     if (!m->error && strcmp(state, "owner")) {
         m->error = xstrdup("member \"state\": not \"owner\"");

@@ -27,6 +27,7 @@ struct announcement {
     const char *name;
     const char *service; /* May be empty. */
     bool mapped;         /* It has it because we asked: see mapping.h. */
+    bool visits;         /* It sends from there as from another subnet. */
 
     /* What we know, from announcement_check(). */
     uint64_t known_epoch;

@@ -32,7 +32,8 @@ VLOG_DEFINE_THIS_MODULE(attachment);
  *      |     the place known    | one known, which may be answering too
  *      |     (or none is)       v
  *      |                 |   CANDIDATE
- *      |                 |      | 200 ms, nothing from the known place
+ *      |                 |      | 200 ms, nothing from the known place (at
+ *      |                 |      | once if its port is gone)
  *      |                 v      v
  *      |               probe out of that port
  *      | 1 s                  |
@@ -40,7 +41,9 @@ VLOG_DEFINE_THIS_MODULE(attachment);
  *      |                      | echo over TLS: the place is proved
  *      +<---------------------+
  *
- * IDLE lasts PERIOD after a proof, BACKOFF_MIN..BACKOFF_MAX after a miss. */
+ * IDLE lasts PERIOD after a proof, BACKOFF_MIN..BACKOFF_MAX after a miss.  When
+ * something changes meanwhile, CHALLENGED lasts no longer than BACKOFF_MIN, and
+ * then there is another challenge. */
 
 #define ATTACHMENT_TIMEOUT 1000 /* Milliseconds that a nonce is good for. */
 #define ATTACHMENT_PATIENCE 200 /* For the place that is known. */
@@ -71,6 +74,11 @@ attachment_hurry(struct device *device, long long int now)
     a->backoff = ATTACHMENT_BACKOFF_MIN;
     if (a->state == ATTACHMENT_IDLE) {
         a->next_at = MIN(a->next_at, now + ATTACHMENT_BACKOFF_MIN);
+    } else if (a->state == ATTACHMENT_CHALLENGED && !a->hurried) {
+        /* Its answer may have gone to where it was. */
+        a->hurried = true;
+        a->deadline = MAX(now, a->deadline - ATTACHMENT_TIMEOUT
+                                   + ATTACHMENT_BACKOFF_MIN);
     }
 }
 
@@ -95,6 +103,7 @@ challenge(struct device *device, long long int now)
 
     seal_random(a->nonce, sizeof a->nonce);
     a->state = ATTACHMENT_CHALLENGED;
+    a->hurried = false;
     a->deadline = now + ATTACHMENT_TIMEOUT;
     message_put_bytes(params, "nonce", a->nonce, sizeof a->nonce);
     link_notify(device->link, "attach-challenge", params);
@@ -159,7 +168,10 @@ attachment_run(struct device *device, struct network *network,
         break;
 
     case ATTACHMENT_CHALLENGED:
-        if (now >= a->deadline) {
+        if (now >= a->deadline && a->hurried) {
+            a->state = ATTACHMENT_IDLE;
+            a->next_at = now;
+        } else if (now >= a->deadline) {
             miss(device,
                  network_is_lan(network, device->attachment.candidate.bridge)
                      ? "it has no interface there"
@@ -332,13 +344,15 @@ attachment_handle_frame(struct devices *devices, struct network *network,
     }
 
     a = &device->attachment;
-    if (device->place.known && !same_place(&device->place, &place)
+    if (device_is_attached(device, network)
+        && !same_place(&device->place, &place)
         && a->state == ATTACHMENT_CHALLENGED) {
         /* A device with two interfaces answers from both. */
         a->candidate = place;
         a->state = ATTACHMENT_CANDIDATE;
         a->deadline = now + ATTACHMENT_PATIENCE;
-    } else if (!device->place.known || same_place(&device->place, &place)) {
+    } else if (!device_is_attached(device, network)
+               || same_place(&device->place, &place)) {
         a->candidate = place;
         probe(device, network, now);
     }
@@ -367,6 +381,7 @@ attachment_ask(struct device *device, const char *lan, long long int now)
     ovs_strlcpy(a->candidate.bridge, lan, sizeof a->candidate.bridge);
     seal_random(a->nonce, sizeof a->nonce); /* No frame is an answer. */
     a->state = ATTACHMENT_CHALLENGED;
+    a->hurried = false;
     a->deadline = now + ATTACHMENT_TIMEOUT;
 }
 
@@ -404,7 +419,7 @@ attachment_prove(struct device *device, bool lan, bool frozen,
     a->misses = 0;
     changed = !same_place(&a->candidate, &device->place);
     if (changed && frozen && device->place.known) {
-        a->next_at = now + ATTACHMENT_TIMEOUT;
+        a->next_at = now + ATTACHMENT_BACKOFF_MIN;
         return false;
     }
     a->next_at = now + ATTACHMENT_PERIOD;

@@ -47,6 +47,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/record.c controller/record.h \
 	controller/record-private.h controller/record-write.c \
 	controller/report-methods.c \
+	controller/roaming.c controller/roaming.h \
 	controller/session.c controller/session.h \
 	controller/session-flows.c controller/session-flows.h \
 	controller/session-path.c controller/session-path.h \
@@ -57,7 +58,8 @@ controller_libcontroller_la_SOURCES = \
 	controller/transfer-checks.c controller/transfer-checks.h \
 	controller/transfer-methods.c \
 	controller/tunnel-path.c controller/tunnel-path.h \
-	controller/upkeep.c controller/upkeep.h
+	controller/upkeep.c controller/upkeep.h \
+	controller/visit.c controller/visit.h
 controller_libcontroller_la_LIBADD = schemas/libbatonidl.la
 controller_libcontroller_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 

@@ -77,6 +77,7 @@ show_totals(const struct controller *c)
     message_put_integer(object, "committed", totals.committed);
     message_put_integer(object, "aborted", totals.aborted);
     message_put_integer(object, "withdrawn", totals.withdrawn);
+    message_put_integer(object, "roamed", totals.roamed);
     return object;
 }
 

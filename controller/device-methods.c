@@ -27,7 +27,7 @@
 #include "permanent.h"
 #include "policy.h"
 #include "record.h"
-
+#include "roaming.h"
 #include "timeval.h"
 #include "transfer.h"
 #include "upkeep.h"
@@ -221,6 +221,24 @@ reply_registered(struct controller *c, struct device *device,
     link_reply(device->link, msg, result);
 }
 
+/* Those that are away from home since it was last here. */
+static void
+follow_registered(struct controller *c, const struct device *device,
+                  const struct json_array *sessions)
+{
+    for (size_t i = 0; i < sessions->n; i++) {
+        struct message m = MESSAGE_INITIALIZER(sessions->elems[i]);
+        struct announcement a;
+
+        announcement_read(&m, &a);
+        free(message_finish(&m));
+        announcement_check(c, device, &a);
+        if (a.known_owned) {
+            roaming_announced(c, device, &a);
+        }
+    }
+}
+
 void
 method_register(struct controller *c, struct device_conn *conn,
                 const struct jsonrpc_msg *msg)
@@ -279,6 +297,7 @@ method_register(struct controller *c, struct device_conn *conn,
     reply_registered(c, device, msg, epochs);
     device_tunnels_registered(c, device);
     mapping_registered(c, device);
+    follow_registered(c, device, sessions);
     attachment_restart(device, time_msec());
     if (!lan_challenge(c, device, time_msec())) {
         attachment_run(device, c->network, time_msec());
@@ -307,8 +326,14 @@ method_announce(struct controller *c, struct device *device,
     struct announcement a;
 
     announcement_read(m, &a);
-    if (method_is_good(device, msg, m) && !announcement_take(c, device, &a)) {
+    if (!method_is_good(device, msg, m)) {
+        return;
+    }
+    if (!announcement_take(c, device, &a)) {
         send_epoch(device, &a);
+    }
+    if (a.known_owned) {
+        roaming_announced(c, device, &a);
     }
 }
 
@@ -357,12 +382,23 @@ method_left(struct controller *c, struct device *device,
     }
 }
 
-/* attach-echo */
+/* attach, attach-echo */
+
+/* An interface of the device has come up.  Looked at at the usual pace. */
+void
+method_attach(struct controller *c OVS_UNUSED, struct device *device,
+              const struct jsonrpc_msg *msg, struct message *m)
+{
+    if (method_is_good(device, msg, m)) {
+        attachment_hurry(device, time_msec());
+    }
+}
 
 void
 method_attach_echo(struct controller *c, struct device *device,
                    const struct jsonrpc_msg *msg, struct message *m)
 {
+    const struct device_place former = device->place;
     uint8_t nonce[ATTACHMENT_NONCE_LEN];
 
     message_get_bytes(m, "nonce", nonce, sizeof nonce);
@@ -371,6 +407,7 @@ method_attach_echo(struct controller *c, struct device *device,
             device, nonce, transfers_involve(c->transfers, device->name),
             time_msec())) {
         mediator_place_changed(c, device);
+        roaming_follow(c, device, &former);
     }
 }
 

@@ -60,6 +60,7 @@ struct attachment {
     long long int next_at;  /* Of the next challenge; while IDLE. */
     long long int backoff;  /* Milliseconds. */
     unsigned int misses;    /* In a row. */
+    bool hurried;           /* While CHALLENGED: something changed since. */
     bool told;              /* This connection knows its place. */
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attachment.h"
 #include "bridge.h"
 #include "controller.h"
 #include "dp-packet.h"
@@ -48,6 +49,17 @@ source_of(const struct flow *flow, struct in6_addr *addr)
     return false;
 }
 
+static bool
+is_from_place(const struct flow_place *place,
+              const struct bridge_packet *packet, const struct flow *flow)
+{
+    return (place->port != OFPP_NONE && place->port == packet->in_port
+            && (place->key
+                    ? place->key == packet->tun_key
+                          && ipv6_addr_equals(&place->peer, &packet->tun_src)
+                    : eth_addr_equals(place->mac, flow->dl_src)));
+}
+
 /* Is 'packet' from 'device', for 'session' (NULL: one that did not move),
  * directly or through the tunnel? */
 static bool
@@ -60,11 +72,7 @@ is_from(const struct controller *c, const struct device *device,
                                                             name, session)
                                        : device_flow_place(device, name));
 
-    return (place.port != OFPP_NONE && place.port == packet->in_port
-            && (place.key
-                    ? place.key == packet->tun_key
-                          && ipv6_addr_equals(&place.peer, &packet->tun_src)
-                    : eth_addr_equals(place.mac, flow->dl_src)));
+    return is_from_place(&place, packet, flow);
 }
 
 /* The transfers by which the session at 'addr' changed hands just now, or is
@@ -107,7 +115,15 @@ is_late(const struct controller *c, const struct bridge *bridge,
     while ((t = next_recent(c, addr, t))) {
         const struct device *former = device_find(&c->devices, t->from);
 
-        if (former && is_from(c, former, &t->session, bridge, packet, flow)) {
+        if (t->roams) {
+            struct flow_place left = session_path_left(
+                c, t, bridge_get_name(bridge));
+
+            if (is_from_place(&left, packet, flow)) {
+                return true;
+            }
+        } else if (former
+                   && is_from(c, former, &t->session, bridge, packet, flow)) {
             return true;
         }
     }
@@ -241,6 +257,11 @@ guard_handle_packet(struct controller *c, struct bridge *bridge,
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 12);
 
         c->n_violations++;
+        if (owner && owner->link && !ipv6_addr_is_set(&packet->tun_src)
+            && eth_addr_equals(owner->place.mac, flow.dl_src)) {
+            /* Perhaps it is the owner, from another port. */
+            attachment_hurry(owner, time_msec());
+        }
         if (!VLOG_DROP_INFO(&rl)) {
             const char *port = bridge_port_to_name(bridge, packet->in_port);
             char *s = flow_to_string(&flow, NULL);

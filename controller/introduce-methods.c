@@ -27,6 +27,7 @@
 #include "timeval.h"
 #include "transfer.h"
 #include "uuid.h"
+#include "visit.h"
 
 VLOG_DEFINE_THIS_MODULE(introduce_methods);
 #define REASON_MAX 255
@@ -96,25 +97,6 @@ check_introduction(const struct controller *c, const struct device *from,
     }
 }
 
-/* What a device needs to send from an address of another subnet. */
-static void
-put_visit(const struct controller *c, const struct device *target,
-          const struct transfer *t, struct json *params)
-{
-    const struct flow_layout *layout;
-
-    if (device_tunnel_serves(c, target, t->bridge, NULL)) {
-        layout = network_layout(c->network, t->bridge);
-        message_put_eth(params, "gateway", layout->mac);
-        message_put_integer(params, "mtu", layout->tunnel_mtu);
-        message_put_string(params, "tunnel", t->bridge);
-    } else if (session_path_is_foreign(target, t->bridge)) {
-        layout = network_layout(c->network, target->place.bridge);
-        message_put_eth(params, "gateway", layout->mac);
-        message_put_integer(params, "mtu", layout->tunnel_mtu);
-    }
-}
-
 static void
 send_expect(const struct controller *c, const struct device *target,
             const struct device *from, const struct transfer *t)
@@ -131,7 +113,7 @@ send_expect(const struct controller *c, const struct device *target,
     message_put_string(params, "name", t->name);
     message_put_string(params, "service", t->service);
     message_put_integer(params, "state_bytes", c->policy->limits.state_bytes);
-    put_visit(c, target, t, params);
+    visit_put(c, target, t->bridge, params);
     permanent_put_expect(c, t, params);
     link_notify(target->link, "expect", params);
 }

@@ -17,6 +17,7 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "policy.h"
+#include "roaming.h"
 #include "socket-util.h"
 #include "timeval.h"
 #include "transfer.h"
@@ -126,6 +127,7 @@ method_attach_lan(struct controller *c, struct device *device,
 {
     const char *name = message_get_name(m, "lan");
     struct attachment *a = &device->attachment;
+    const struct device_place former = device->place;
     const struct policy_bridge *lan;
     struct eth_addr mac;
 
@@ -148,5 +150,6 @@ method_attach_lan(struct controller *c, struct device *device,
                          transfers_involve(c->transfers, device->name),
                          time_msec())) {
         mediator_place_changed(c, device);
+        roaming_follow(c, device, &former);
     }
 }

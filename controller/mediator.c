@@ -28,6 +28,7 @@
 #include "upkeep.h"
 #include "util.h"
 #include "uuid.h"
+#include "visit.h"
 
 VLOG_DEFINE_THIS_MODULE(mediator);
 
@@ -250,7 +251,9 @@ mediator_place_changed(struct controller *c, const struct device *device)
 {
     upkeep_place_changed(c->upkeep, device->name);
     refresh_blocks(c, NULL, device->name);
-    refresh_sessions(c, NULL, device->name);
+    if (!device->place.known) {
+        refresh_sessions(c, NULL, device->name);
+    }
     session_path_guard_device(c, device);
     network_flush_all(c->network);
 }
@@ -327,6 +330,15 @@ do_write(struct controller *c, struct transfer *t)
     const struct record *record = record_find(c->records, &t->session, &view);
     bool commit = t->outcome == TRANSFER_COMMITTED;
 
+    if (t->roams && record) {
+        /* It says so already, or somebody else has decided. */
+        transfer_wrote(c->transfers, t,
+                       strcmp(record->owner, t->from) || record->ended
+                           ? TRANSFER_WRITE_CONFLICT
+                           : TRANSFER_WRITE_DONE,
+                       time_msec());
+        return;
+    }
     memset(&change, 0, sizeof change);
     change.session = t->session;
     change.address = t->address;
@@ -350,7 +362,12 @@ do_log(struct transfer *t)
     char address[INET6_ADDRSTRLEN];
 
     ipv6_string_mapped(address, &t->address);
-    if (t->outcome == TRANSFER_COMMITTED) {
+    if (t->roams) {
+        VLOG_INFO("session " UUID_FMT " (%s, \"%s\") has followed %s from "
+                  "bridge %s to %s",
+                  UUID_ARGS(&t->session), address, t->name, t->to,
+                  t->from_bridge[0] ? t->from_bridge : "(none)", t->to_bridge);
+    } else if (t->outcome == TRANSFER_COMMITTED) {
         VLOG_INFO("transfer " UUID_FMT " of session " UUID_FMT
                   " (%s, \"%s\"): "
                   "committed, from %s to %s, epoch %" PRIu64,
@@ -365,6 +382,35 @@ do_log(struct transfer *t)
                   t->to[0] ? t->to : "another device",
                   t->reason ? t->reason : "no reason given");
     }
+}
+
+/* Tells the owner that roams with the session what is so now. */
+static void
+tell_placed(struct controller *c, const struct transfer *t)
+{
+    struct record view;
+    const struct record *record = record_find(c->records, &t->session, &view);
+
+    if (record && !record->ended && !strcmp(record->owner, t->to)) {
+        visit_tell(c, device_find(&c->devices, t->to), &t->session,
+                   &t->address, record->epoch);
+    }
+}
+
+/* The address is the winner's session's. */
+static void
+do_hold(struct controller *c, struct transfer *t)
+{
+    struct record view;
+    const struct record *record = record_find(c->records, &t->session, &view);
+
+    if (t->outcome == TRANSFER_COMMITTED && !t->roams) {
+        holders_add(c->holders, &t->address, t->from, &t->id, time_msec());
+    }
+    leases_hold(c->leases, &t->address);
+    session_announce(&c->sessions, &t->session, &t->address,
+                     t->roams && record ? record->epoch : t->epoch + 1,
+                     transfer_winner(t), t->name, t->service);
 }
 
 static void
@@ -389,6 +435,11 @@ carry_out(struct controller *c, const struct transfer_action *action)
     case TRANSFER_DO_RESTORE: restore_session(c, t); break;
 
     case TRANSFER_DO_TELL_OWNED:
+        if (t->roams) {
+            transfer_step(t, "placed");
+            tell_placed(c, t);
+            break;
+        }
         transfer_step(t, "owned");
         holders_left(c->holders, &t->address, t->to, &t->id);
         if (!permanent_tell_owned(c, t)) {
@@ -397,6 +448,9 @@ carry_out(struct controller *c, const struct transfer_action *action)
         break;
 
     case TRANSFER_DO_TELL_RELEASED:
+        if (t->roams) {
+            break;
+        }
         transfer_step(t, "released");
         if (!permanent_tell_released(c, t)) {
             tell_party(c, t, t->from, "released", NULL, NULL);
@@ -409,14 +463,7 @@ carry_out(struct controller *c, const struct transfer_action *action)
         tell_party(c, t, t->to, "aborted", t->reason, NULL);
         break;
 
-    case TRANSFER_DO_HOLD:
-        if (t->outcome == TRANSFER_COMMITTED) {
-            holders_add(c->holders, &t->address, t->from, &t->id, time_msec());
-        }
-        leases_hold(c->leases, &t->address);
-        session_announce(&c->sessions, &t->session, &t->address, t->epoch + 1,
-                         transfer_winner(t), t->name, t->service);
-        break;
+    case TRANSFER_DO_HOLD: do_hold(c, t); break;
 
     case TRANSFER_DO_UNEXPECT:
         tell_unexpect(c, t);
@@ -428,7 +475,9 @@ carry_out(struct controller *c, const struct transfer_action *action)
 
     case TRANSFER_DO_ANSWER:
         record = record_find(c->records, &t->session, &view);
-        if (record) {
+        if (t->roams) {
+            tell_placed(c, t);
+        } else if (record) {
             answer_party(c, t, t->from, record, false);
             answer_party(c, t, t->to, record, true);
         }

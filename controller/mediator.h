@@ -28,7 +28,8 @@ void mediator_wait(struct controller *);
 
 /* A bridge was lost, synchronised, or made anew. */
 void mediator_bridge_event(struct controller *, const struct network_event *);
-/* Sets anew the flows of all that points to 'device'. */
+/* Sets anew the flows of what points to 'device', but for its sessions if it is
+ * in a new place: these follow it by roaming.h. */
 void mediator_place_changed(struct controller *, const struct device *);
 /* There is no device of that name any more: its sessions have no flows. */
 void mediator_device_gone(struct controller *, const char *name);

@@ -26,6 +26,7 @@ static const struct method methods[] = {
     { "announce", false, method_announce },
     { "ended", false, method_ended },
     { "left", false, method_left },
+    { "attach", false, method_attach },
     { "attach-echo", false, method_attach_echo },
     { "attach-lan", false, method_attach_lan },
     { "tunnel-ready", false, method_tunnel_ready },

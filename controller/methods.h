@@ -33,7 +33,8 @@ _Bool method_is_good(struct device *, const struct jsonrpc_msg *,
 /* In device-methods.c. */
 void method_register(struct controller *, struct device_conn *,
                      const struct jsonrpc_msg *);
-method_function method_announce, method_ended, method_left, method_attach_echo;
+method_function method_announce, method_ended, method_left;
+method_function method_attach, method_attach_echo;
 method_function method_lease, method_devices;
 /* Sends the device's security association, which was renewed. */
 void methods_send_sa(struct controller *, struct device *);

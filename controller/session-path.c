@@ -93,6 +93,24 @@ session_path_place(const struct controller *c, const char *name,
                    : device_flow_place(device, bridge);
 }
 
+struct flow_place
+session_path_left(const struct controller *c, const struct transfer *t,
+                  const char *bridge)
+{
+    struct flow_place place;
+
+    memset(&place, 0, sizeof place);
+    place.port = OFPP_NONE;
+    if (!t->from_bridge[0] || t->left_port == OFPP_NONE) {
+        return place;
+    } else if (strcmp(t->from_bridge, bridge)) {
+        return tunnel_place(c, bridge, t->from_bridge, &t->session);
+    }
+    place.port = t->left_port;
+    place.mac = t->left_mac;
+    return place;
+}
+
 static void
 set_home(struct controller *c, const char *home, const struct uuid *session,
          const struct in6_addr *address, const char *guard,
@@ -241,7 +259,8 @@ session_path_settle(struct controller *c, struct transfer *t)
     const char *loser = winner == t->to ? t->from : t->to;
 
     set_transfer(c, t, winner, winner, loser);
-    if (foreign_bridge(c, loser, t->bridge)) {
+    if (t->roams ? t->from_bridge[0] && strcmp(t->from_bridge, t->bridge)
+                 : foreign_bridge(c, loser, t->bridge) != NULL) {
         linger(c, &t->session);
     }
 }

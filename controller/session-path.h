@@ -39,6 +39,11 @@ struct flow_place session_path_place(const struct controller *,
                                      const char *device, const char *bridge,
                                      const struct uuid *session);
 
+/* The same of the place that the owner of a session that roams has left. */
+struct flow_place session_path_left(const struct controller *,
+                                    const struct transfer *,
+                                    const char *bridge);
+
 /* The proved tunnel from 'home' to 'device' itself, or NULL. */
 const struct device_tunnel *session_path_tunnel(const struct device *,
                                                 const char *home);

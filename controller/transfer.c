@@ -47,6 +47,10 @@
  * it has come through the bridge, so have they, and the guard may turn from T
  * to G without dropping any.
  *
+ * A session whose owner has proved to be in another place goes through DECIDING
+ * and DECIDED too, from its owner to its owner, and may do so again on the way:
+ * see transfers_roam().
+ *
  * DECIDED has no deadline: a bridge that was lost answers when it has been
  * synchronised again, and the decision stands meanwhile.  DECIDING repeats its
  * write until there is a reply.  After go only this machine aborts. */
@@ -410,7 +414,7 @@ transfer_wrote(struct transfers *ts, struct transfer *t,
         t->decided_at = now;
         transfer_step(t, "written");
         if (t->outcome == TRANSFER_COMMITTED) {
-            ts->totals.committed++;
+            ts->totals.committed += !t->roams;
             tell_committed(ts, t);
             act(ts, t, TRANSFER_DO_HOLD);
         } else {
@@ -467,6 +471,9 @@ transfers_revoke(struct transfers *ts, const struct transfer_spec *spec,
         if (t->state == TRANSFER_GONE && !t->claimed) {
             transfer_abort(ts, t, reason);
         }
+        if (t->roams && t->state == TRANSFER_DECIDED) {
+            finish(ts, t); /* A bridge that is lost would hold it for ever. */
+        }
         if (t->state != TRANSFER_SETTLED) {
             return NULL;
         }
@@ -478,6 +485,48 @@ transfers_revoke(struct transfers *ts, const struct transfer_spec *spec,
     t->depth = ONWARD_DEPTH_ANY;
     transfer_step(t, "revoke");
     set_reason(t, reason);
+    decide(ts, t, TRANSFER_COMMITTED);
+    return t;
+}
+
+static void
+set_bridge(char **bridge, const char *name)
+{
+    free(*bridge);
+    *bridge = xstrdup(name ? name : "");
+}
+
+/* The flows that were asked for are not those of its last place any more. */
+static struct transfer *
+roam_on(struct transfer *t, const struct transfer_spec *spec)
+{
+    set_bridge(&t->from_bridge, spec->from_bridge);
+    set_bridge(&t->to_bridge, spec->to_bridge);
+    t->acked = false;
+    t->flush_seqno = UINT64_MAX;
+    transfer_step(t, "roam");
+    return t;
+}
+
+struct transfer *
+transfers_roam(struct transfers *ts, const struct transfer_spec *spec)
+{
+    struct transfer *t = transfers_find_session(ts, &spec->session);
+
+    if (t && t->roams) {
+        return roam_on(t, spec);
+    } else if (t && t->state != TRANSFER_SETTLED) {
+        return NULL;
+    } else if (t) {
+        transfer_withdraw(ts, t, "its owner has moved to another place");
+    }
+    t = add_transfer(ts, spec);
+    t->roams = true;
+    t->onward = ONWARD_ANY;
+    t->depth = ONWARD_DEPTH_ANY;
+    ts->totals.roamed++;
+    transfer_step(t, "roam");
+    set_reason(t, "its owner has moved to another place");
     decide(ts, t, TRANSFER_COMMITTED);
     return t;
 }
@@ -661,7 +710,7 @@ transfers_involve(const struct transfers *ts, const char *device)
     const struct transfer *t;
 
     HMAP_FOR_EACH(t, session_node, &ts->by_session) {
-        if (t->state != TRANSFER_SETTLED && is_party(t, device)) {
+        if (t->state != TRANSFER_SETTLED && !t->roams && is_party(t, device)) {
             return true;
         }
     }

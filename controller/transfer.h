@@ -27,6 +27,7 @@
 
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
+#include "openvswitch/types.h"
 #include "openvswitch/uuid.h"
 #include "ticket.h"
 
@@ -94,6 +95,7 @@ struct transfer {
     bool writing; /* A write's reply is outstanding. */
     bool acked;   /* The bridge has answered. */
     bool revoked; /* By transfers_revoke(). */
+    bool roams; /* By transfers_roam(): its owner goes on with it elsewhere. */
 
     /* From the ticket, once it was opened. */
     uint64_t sa_id; /* T's, under which it is sealed. */
@@ -108,6 +110,8 @@ struct transfer {
     uint64_t flush_seqno;  /* Of its last bridge_flush(), at home. */
     uint64_t flush_from;   /* The same on T's bridge; 0: it is not needed. */
     uint64_t flush_to;     /* And on G's. */
+    ofp_port_t left_port;  /* Roams: where its owner was, on 'from_bridge'; */
+    struct eth_addr left_mac; /* OFPP_NONE: nowhere. */
 
     /* For people. */
     long long int began_wall; /* Milliseconds since 1970. */
@@ -200,6 +204,13 @@ struct transfer *transfers_abort_unknown(struct transfers *,
 struct transfer *transfers_revoke(struct transfers *,
                                   const struct transfer_spec *,
                                   const char *reason);
+/* The owner of a session, spec->from and spec->to, has proved to be in another
+ * place: the flows follow it, by a decision that leaves the session where it
+ * is.  What was introduced is withdrawn.  A roaming that is still under way
+ * goes on to the new place: its flows are to be set once more.  NULL if the session is in a transfer that has
+ * gone. */
+struct transfer *transfers_roam(struct transfers *,
+                                const struct transfer_spec *);
 /* A device lost its connection or has another one: what was introduced from
  * it or to it is over; what has gone goes on, unless it still lacks the claim
  * of that device. */
@@ -236,7 +247,8 @@ struct transfer *transfers_previous(const struct transfers *,
 /* The one whose id begins with 's', if there is just one. */
 struct transfer *transfers_find_partial(const struct transfers *,
                                         const char *s);
-/* True between go and the end: a device's place must not change then. */
+/* True between go and the end: a device's place must not change then.  (While
+ * a session roams with it, it may.) */
 bool transfers_involve(const struct transfers *, const char *device);
 /* Introduced and not yet prepared, counted for one side. */
 size_t transfers_count_offers(const struct transfers *, const char *device,
@@ -249,7 +261,7 @@ const char *transfer_state_to_string(enum transfer_state);
 const char *transfer_outcome_to_string(enum transfer_outcome);
 
 struct transfer_totals {
-    uint64_t introduced, prepared, committed, aborted, withdrawn;
+    uint64_t introduced, prepared, committed, aborted, withdrawn, roamed;
 };
 void transfers_get_totals(const struct transfers *, struct transfer_totals *);
 

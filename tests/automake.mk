@@ -32,6 +32,7 @@ UNIT_TESTS += tests/unit/test-permanent
 UNIT_TESTS += tests/unit/test-peer-link
 UNIT_TESTS += tests/unit/test-policy
 UNIT_TESTS += tests/unit/test-record
+UNIT_TESTS += tests/unit/test-roaming
 UNIT_TESTS += tests/unit/test-seal
 UNIT_TESTS += tests/unit/test-service
 UNIT_TESTS += tests/unit/test-session
@@ -177,6 +178,12 @@ tests_unit_test_permanent_SOURCES = tests/unit/test-permanent.c \
 tests_unit_test_permanent_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_permanent_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
 tests_unit_test_permanent_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_roaming_SOURCES = tests/unit/test-roaming.c \
+	$(CONTROLLER_WORLD)
+tests_unit_test_roaming_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_roaming_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
+tests_unit_test_roaming_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 tests_unit_test_transfer_checks_SOURCES = \
 	tests/unit/test-transfer-checks.c $(CONTROLLER_WORLD)

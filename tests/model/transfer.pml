@@ -38,12 +38,15 @@
  * Not modelled is what has no influence on who owns the session, or comes with
  * something else that is.
  *     not modelled: log timeline devices sa attach-challenge attach-echo attached
+ *     not modelled: attach placed attach-lan tunnel-open tunnel-close tunnel-ready
+ *     not modelled: tunnel-idle map mapped unmap unmapped
  *     not modelled: lease renew wake address-free ended epoch left pending
  *     not modelled: resumed recall
  *     not modelled: late-packets drained message
  * `pending' is the question that waits until it can be answered; `epoch' and the
  * answer to `register' come at once; `left' delays when an address rests, which
- * tests/unit/test-holder.c walks; late packets are what tests/fault/run counts.
+ * tests/unit/test-holder.c walks; late packets are what tests/fault/run counts;
+ * `placed' says where packets go, not whose they are.
  *     stands for: introduced = introduce
  *     stands for: go = prepare
  *     stands for: ask_target = ask

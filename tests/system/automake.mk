@@ -50,6 +50,9 @@ SYSTEM_TESTS = \
 	tests/system/tests/proxy-arp-plain-lan.sh \
 	tests/system/tests/proxy-nd.sh \
 	tests/system/tests/release-reuse.sh \
+	tests/system/tests/roam-other-site.sh \
+	tests/system/tests/roam-same-bridge.sh \
+	tests/system/tests/roam-while-moving.sh \
 	tests/system/tests/sandbox.sh \
 	tests/system/tests/session-key-fresh.sh \
 	tests/system/tests/state-sealed.sh \
@@ -66,6 +69,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/mapped.sh \
 	tests/system/memory.py \
 	tests/system/random-log.c \
+	tests/system/roam.sh \
 	tests/system/rogue.py \
 	tests/system/sealing.py \
 	tests/system/throttle.py \

@@ -663,6 +663,9 @@ world_attach(struct agent *agent)
 
     world_bytes(challenge, "nonce", nonce, sizeof nonce);
     world_answer_frame(agent, nonce, agent->port, true);
+    if (world_frame_port == OFPP_NONE) {
+        world_advance(250); /* Its known place may answer too. */
+    }
     CU_ASSERT_EQUAL_FATAL(world_frame_port, agent->port);
     CU_ASSERT_TRUE(
         attachment_frame_parse(world_frame, sizeof world_frame, &probe));

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A7: a device goes to another site and keeps its sessions, by tunnel and home.
+# shellcheck source=tests/system/roam.sh
+. "$(dirname "$0")/../roam.sh"
+
+roam_up --sites=3 --devices=laptop,tv@2
+at_site[laptop]=1 at_site[tv]=2
+expect_disconnects
+make_file file 80000000
+
+# The route that the session's packets leave by, on HOST.
+way_out() {
+    on "$1" ip route get 10.9.0.2 from "$address" | tr '\n' ' '
+}
+
+leaves_by_tunnel() {
+    way_out "$1" | grep -q "via 169.254.186.112.*mtu 1450"
+}
+
+leaves_as_others() {
+    ! leaves_by_tunnel "$1"
+}
+
+udp_family=6
+udp_up laptop
+start_on tv udp-tv baton-stream --service=stream --accept --gap=40000 \
+    --rate=$udp_rate
+udp_pids+=("$pid")
+move laptop "$udp_session" tv
+serve_on laptop
+slow_download file 2000000
+curl=$pid
+wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 300000
+
+say "one that came from another device: to a third site, to its home, back"
+move laptop "$session" tv
+more_bytes file
+path_is 'tunnel to br-site2, port p-tv' || fail "the path that is shown"
+roam tv 3 q-tv
+more_bytes file
+path_is 'tunnel to br-site3, port q-tv' || fail "the path that is shown"
+wait_for 10 "br-site2 to forget it" no_flows_for "$address" switch2
+leaves_by_tunnel tv || fail "its way out: $(way_out tv)"
+
+roam tv 1 p-tv
+more_bytes file
+path_is 'direct, port p-tv' || fail "the path that is shown"
+wait_for 5 "its way out to be the others'" leaves_as_others tv
+wait_for 10 "br-site3 to forget it" no_flows_for "$address" switch3
+
+roam tv 2 p-tv
+more_bytes file
+wait_for 5 "its way out to be the tunnel's" leaves_by_tunnel tv
+
+move tv "$udp_session" laptop
+udp_more
+
+say "home; and the device where it began takes it along"
+move tv "$session" laptop
+more_bytes file
+roam laptop 2 p-laptop
+more_bytes file
+udp_more
+wait_for 5 "its way out to be the tunnel's" leaves_by_tunnel laptop
+move laptop "$session" tv
+more_bytes file
+move tv "$session" laptop
+roam laptop 1 p-laptop
+more_bytes file
+udp_more
+udp_check
+
+say "one that never moved"
+end_application laptop baton-serve
+wait_exit 20 "$curl" || true
+rm "$work/got-file"
+wait_for 10 "the session to end" no_session laptop "$session"
+serve_on laptop
+slow_download file 2000000
+curl=$pid
+wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 300000
+roam laptop 3 p-laptop
+more_bytes file
+path_is 'tunnel to br-site3, port p-laptop' || fail "the path that is shown"
+leaves_by_tunnel laptop || fail "its way out: $(way_out laptop)"
+
+say "while its agent is away"
+"$sandbox_program" stop "$sandbox" laptop
+pull laptop
+put laptop 1 q-laptop
+"$sandbox_program" start "$sandbox" laptop
+more_bytes file
+wait_for 10 "its place" is_placed laptop 1 q-laptop
+wait_for 10 "its way out to be the others'" leaves_as_others laptop
+
+! process_ended "$curl" || fail "the download did not last"
+hurry
+wait_exit 60 "$curl" || fail "curl: $(cat "$work/curl-file.err.txt")"
+assert_same_bytes "$work/got-file" "$sandbox/files/file"
+assert_equal "$(filtered)" 0 "packets that the router's filters dropped"

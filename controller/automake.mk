@@ -31,6 +31,10 @@ controller_libcontroller_la_SOURCES = \
 	controller/introduce-methods.c \
 	controller/introduction.c controller/introduction.h \
 	controller/lan.c controller/lan.h \
+	controller/lease-address.c \
+	controller/lease-pool.c \
+	controller/lease-private.h \
+	controller/lease-write.c \
 	controller/lease.c controller/lease.h \
 	controller/mapping.c controller/mapping.h \
 	controller/mapping-methods.c \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "lease.h"
+#include "lease-private.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -11,65 +11,6 @@
 #include "policy.h"
 #include "util.h"
 #include "uuid.h"
-
-/* Seconds that a block rests, if no pool says how long. */
-#define LEASE_REST_DEFAULT 3600
-
-/* A pool, copied from policy so that a reload cannot pull it away. */
-struct lease_pool {
-    struct ovs_list node; /* In struct leases. */
-    char *name;
-    char *bridge;
-    struct in6_addr addr;
-    unsigned int plen, block_plen;
-    unsigned int lease_s, rest_s;
-    struct in6_addr next; /* Where the search for a block begins. */
-};
-
-/* An address that is not to be given although its block is leased. */
-struct lease_address {
-    struct hmap_node node; /* In struct leases, by 'addr'. */
-    struct in6_addr addr;
-    long long int until; /* End of its rest; LLONG_MAX: in use. */
-};
-
-/* A device's own address: leased to it for good. */
-struct lease_permanent {
-    struct ovs_list node; /* In struct leases. */
-    struct in6_addr addr;
-    char *device;
-    char *bridge;
-};
-
-struct lease_event {
-    struct ovs_list node;
-    struct lease_change change;
-};
-
-struct leases {
-    struct ovs_list pools;     /* struct lease_pool */
-    struct ovs_list permanent; /* struct lease_permanent */
-    struct hmap blocks;        /* struct lease */
-    struct hmap addresses;     /* struct lease_address */
-    struct ovs_list changes;   /* struct lease_event */
-    struct ovs_list freed;     /* struct lease_event; only 'addr' counts. */
-    struct ovs_list unwritten; /* struct lease_todo */
-    bool write;
-    uint64_t n_grants;
-    uint64_t max_addresses; /* Of one device and family. */
-    /* Leases that are not their pool's blocks, cut before a reload, say: they
-     * are looked for one by one. */
-    size_t n_odd;
-    /* Who has_enough() was true of lately, of IPv4 and of IPv6: who says that
-     * it uses a thousand blocks is not counted a thousand times. */
-    char *full[2];
-    long long int next; /* Nothing ends before that. */
-};
-
-struct lease_todo {
-    struct ovs_list node; /* In struct leases. */
-    struct lease_block block;
-};
 
 struct leases *
 leases_create(void)
@@ -162,33 +103,10 @@ leases_destroy(struct leases *ls)
     }
 }
 
-static bool
-prefix_contains(const struct in6_addr *prefix, unsigned int plen,
-                const struct in6_addr *addr)
-{
-    struct in6_addr mask = ipv6_create_mask(plen);
-    struct in6_addr masked = ipv6_addr_bitand(addr, &mask);
-
-    return ipv6_addr_equals(prefix, &masked);
-}
-
-static uint32_t
-hash_address(const struct in6_addr *addr)
+uint32_t
+lease_hash_address(const struct in6_addr *addr)
 {
     return hash_bytes(addr, sizeof *addr, 0);
-}
-
-static const struct lease_permanent *
-find_permanent(const struct leases *ls, const struct in6_addr *addr)
-{
-    const struct lease_permanent *permanent;
-
-    LIST_FOR_EACH(permanent, node, &ls->permanent) {
-        if (ipv6_addr_equals(&permanent->addr, addr)) {
-            return permanent;
-        }
-    }
-    return NULL;
 }
 
 static void
@@ -204,44 +122,18 @@ configure_permanent(struct leases *ls, const struct policy_device *device)
     }
 }
 
-static struct lease_pool *
-find_pool(const struct leases *ls, const struct in6_addr *addr)
-{
-    struct lease_pool *pool;
-
-    LIST_FOR_EACH(pool, node, &ls->pools) {
-        if (prefix_contains(&pool->addr, pool->plen, addr)) {
-            return pool;
-        }
-    }
-    return NULL;
-}
-
-static struct lease *
-find_block(const struct leases *ls, const struct in6_addr *block)
+struct lease *
+lease_find_block(const struct leases *ls, const struct in6_addr *block)
 {
     struct lease *lease;
 
-    HMAP_FOR_EACH_WITH_HASH(lease, node, hash_address(block), &ls->blocks) {
+    HMAP_FOR_EACH_WITH_HASH(lease, node, lease_hash_address(block),
+                            &ls->blocks) {
         if (ipv6_addr_equals(&lease->addr, block)) {
             return lease;
         }
     }
     return NULL;
-}
-
-static void
-to_be_written(struct leases *ls, const struct in6_addr *addr,
-              unsigned int plen)
-{
-    struct lease_todo *todo;
-
-    if (ls->write) {
-        todo = xzalloc(sizeof *todo);
-        todo->block.addr = *addr;
-        todo->block.plen = plen;
-        ovs_list_push_back(&ls->unwritten, &todo->node);
-    }
 }
 
 static void
@@ -252,7 +144,7 @@ changed(struct leases *ls, struct lease *lease)
     forget_full(ls);
     lease->version++;
     lease->written = !ls->write;
-    to_be_written(ls, &lease->addr, lease->plen);
+    lease_to_be_written(ls, &lease->addr, lease->plen);
     event->change.key = lease->key;
     ovs_strlcpy(event->change.bridge, lease->bridge,
                 sizeof event->change.bridge);
@@ -265,8 +157,9 @@ changed(struct leases *ls, struct lease *lease)
     ovs_list_push_back(&ls->changes, &event->node);
 }
 
-static void
-set_odd(struct leases *ls, struct lease *lease, const struct lease_pool *pool)
+void
+lease_set_odd(struct leases *ls, struct lease *lease,
+              const struct lease_pool *pool)
 {
     ls->n_odd -= lease->odd;
     lease->odd = !pool || lease->plen != pool->block_plen;
@@ -311,9 +204,9 @@ leases_configure(struct leases *ls, const struct policy *policy,
     }
 
     HMAP_FOR_EACH(lease, node, &ls->blocks) {
-        const struct lease_pool *pool = find_pool(ls, &lease->addr);
+        const struct lease_pool *pool = lease_find_pool(ls, &lease->addr);
 
-        set_odd(ls, lease, pool);
+        lease_set_odd(ls, lease, pool);
         if (!pool || strcmp(pool->bridge, lease->bridge)
             || (lease->state == LEASE_LEASED
                 && !shash_find(&policy->devices, lease->device))) {
@@ -325,36 +218,6 @@ leases_configure(struct leases *ls, const struct policy *policy,
             lease->rest_s = pool->rest_s;
         }
     }
-}
-
-/* The block of 'pool' around 'addr'. */
-static struct in6_addr
-block_of(const struct lease_pool *pool, const struct in6_addr *addr)
-{
-    struct in6_addr mask = ipv6_create_mask(pool->block_plen);
-
-    return ipv6_addr_bitand(addr, &mask);
-}
-
-/* The block after 'block', around to the pool's first. */
-static struct in6_addr
-block_after(const struct lease_pool *pool, const struct in6_addr *block)
-{
-    struct in6_addr next = *block;
-    unsigned int carry;
-    int byte;
-
-    if (pool->block_plen == 0) {
-        return next;
-    }
-    byte = (pool->block_plen - 1) / 8;
-    carry = 1u << (7 - (pool->block_plen - 1) % 8);
-    for (; byte >= 0 && carry; byte--) {
-        carry += next.s6_addr[byte];
-        next.s6_addr[byte] = carry;
-        carry >>= 8;
-    }
-    return prefix_contains(&pool->addr, pool->plen, &next) ? next : pool->addr;
 }
 
 /* True if a block of another size, cut before a reload, overlaps. */
@@ -369,8 +232,9 @@ overlaps(const struct leases *ls, const struct lease_pool *pool,
     }
     HMAP_FOR_EACH(lease, node, &ls->blocks) {
         if (lease->plen != pool->block_plen
-            && (prefix_contains(&lease->addr, lease->plen, block)
-                || prefix_contains(block, pool->block_plen, &lease->addr))) {
+            && (lease_prefix_contains(&lease->addr, lease->plen, block)
+                || lease_prefix_contains(block, pool->block_plen,
+                                         &lease->addr))) {
             return true;
         }
     }
@@ -395,7 +259,7 @@ add_lease(struct leases *ls, const struct lease_pool *pool, const char *device,
     lease->until = now + pool->lease_s * 1000LL;
     ls->next = MIN(ls->next, lease->until);
     lease->order = ++ls->n_grants;
-    hmap_insert(&ls->blocks, &lease->node, hash_address(block));
+    hmap_insert(&ls->blocks, &lease->node, lease_hash_address(block));
     changed(ls, lease);
     return lease;
 }
@@ -409,11 +273,11 @@ cut_block(struct leases *ls, struct lease_pool *pool, const char *device,
     struct in6_addr block = pool->next;
 
     for (size_t i = 0; i <= hmap_count(&ls->blocks); i++) {
-        if (!find_block(ls, &block) && !overlaps(ls, pool, &block)) {
-            pool->next = block_after(pool, &block);
+        if (!lease_find_block(ls, &block) && !overlaps(ls, pool, &block)) {
+            pool->next = lease_block_after(pool, &block);
             return add_lease(ls, pool, device, &block, now);
         }
-        block = block_after(pool, &block);
+        block = lease_block_after(pool, &block);
         if (ipv6_addr_equals(&block, &pool->next)) {
             break;
         }
@@ -507,149 +371,16 @@ leases_grant(struct leases *ls, const char *device, const char *bridge,
     return NULL;
 }
 
-/* Writing. */
-
-void
-leases_write_changes(struct leases *ls)
-{
-    ls->write = true;
-}
-
-char *
-lease_block_to_string(const struct in6_addr *addr, unsigned int plen)
-{
-    bool v4 = IN6_IS_ADDR_V4MAPPED(addr) && plen >= 96;
-    char s[INET6_ADDRSTRLEN];
-
-    ipv6_string_mapped(s, addr);
-    return xasprintf("%s/%u", s, v4 ? plen - 96 : plen);
-}
-
-static bool
-block_from_string(const char *s, struct in6_addr *addr, unsigned int *plen)
-{
-    struct in6_addr mask;
-    ovs_be32 ip;
-    char *error;
-
-    error = ip_parse_cidr(s, &ip, plen);
-    if (!error) {
-        in6_addr_set_mapped_ipv4(addr, ip);
-        *plen += 96;
-    } else {
-        free(error);
-        error = ipv6_parse_cidr(s, addr, plen);
-        if (error) {
-            free(error);
-            return false;
-        }
-    }
-    mask = ipv6_create_mask(*plen);
-    *addr = ipv6_addr_bitand(addr, &mask);
-    return true;
-}
-
-bool
-leases_load(struct leases *ls, const char *pool_name, const char *bridge,
-            const char *device, const char *block, enum lease_state state,
-            long long int now)
-{
-    const struct lease_pool *pool;
-    struct in6_addr addr;
-    struct lease *lease;
-    unsigned int plen;
-
-    if (!block_from_string(block, &addr, &plen) || find_block(ls, &addr)) {
-        return false;
-    }
-    pool = find_pool(ls, &addr);
-    lease = xzalloc(sizeof *lease);
-    lease->key = uuid_random();
-    lease->pool = xstrdup(pool_name);
-    lease->bridge = xstrdup(bridge);
-    lease->device = xstrdup(device);
-    lease->addr = addr;
-    lease->plen = plen;
-    lease->state = state;
-    lease->lifetime_s = pool ? pool->lease_s : 0;
-    lease->rest_s = pool ? pool->rest_s : LEASE_REST_DEFAULT;
-    lease->until = now
-                   + 1000LL
-                         * (state == LEASE_LEASED ? lease->lifetime_s
-                                                  : lease->rest_s);
-    lease->order = ++ls->n_grants;
-    lease->version = 1;
-    lease->written = true;
-    set_odd(ls, lease, pool);
-    ls->next = MIN(ls->next, lease->until);
-    hmap_insert(&ls->blocks, &lease->node, hash_address(&addr));
-    return true;
-}
-
-bool
-leases_next_unwritten(struct leases *ls, struct lease_block *block,
-                      const struct lease **leasep)
-{
-    struct lease_todo *todo;
-
-    LIST_FOR_EACH_POP(todo, node, &ls->unwritten) {
-        struct lease *lease = find_block(ls, &todo->block.addr);
-
-        *block = todo->block;
-        free(todo);
-        if (lease && lease->plen != block->plen) {
-            lease = NULL; /* Another, which begins with the same address. */
-        }
-        block->version = lease ? lease->version : 0;
-        *leasep = lease;
-        if (!lease || lease->taken != lease->version) {
-            if (lease) {
-                lease->taken = lease->version;
-            }
-            return true;
-        }
-    }
-    return false;
-}
-
-bool
-leases_any_unwritten(const struct leases *ls)
-{
-    return !ovs_list_is_empty(&ls->unwritten);
-}
-
-void
-leases_written(struct leases *ls, const struct lease_block *block)
-{
-    struct lease *lease = find_block(ls, &block->addr);
-
-    if (lease && lease->plen == block->plen
-        && lease->version == block->version) {
-        lease->written = true;
-    }
-}
-
-void
-leases_write_again(struct leases *ls, const struct lease_block *block)
-{
-    struct lease *lease = find_block(ls, &block->addr);
-
-    if (lease) {
-        lease->taken = 0;
-    }
-    to_be_written(ls, &block->addr, block->plen);
-}
-
 const struct lease *
 leases_find(const struct leases *ls, const struct in6_addr *addr)
 {
-    const struct lease_pool *pool = find_pool(ls, addr);
+    const struct lease_pool *pool = lease_find_pool(ls, addr);
     const struct lease *lease = NULL;
 
     if (pool) {
-        struct in6_addr block = block_of(pool, addr);
+        struct in6_addr block = lease_block_of(pool, addr);
 
-        lease = find_block(ls, &block);
+        lease = lease_find_block(ls, &block);
         if (lease && lease->plen == pool->block_plen) {
             return lease;
         }
@@ -660,7 +391,7 @@ leases_find(const struct leases *ls, const struct in6_addr *addr)
         return NULL;
     }
     HMAP_FOR_EACH(lease, node, &ls->blocks) {
-        if (prefix_contains(&lease->addr, lease->plen, addr)) {
+        if (lease_prefix_contains(&lease->addr, lease->plen, addr)) {
             return lease;
         }
     }
@@ -670,7 +401,7 @@ leases_find(const struct leases *ls, const struct in6_addr *addr)
 const char *
 leases_lessee(const struct leases *ls, const struct in6_addr *addr)
 {
-    const struct lease_permanent *permanent = find_permanent(ls, addr);
+    const struct lease_permanent *permanent = lease_find_permanent(ls, addr);
     const struct lease *lease;
 
     if (permanent) {
@@ -684,13 +415,13 @@ bool
 leases_adopt(struct leases *ls, const char *device, const char *bridge,
              const struct in6_addr *addr, long long int now)
 {
-    const struct lease_pool *pool = find_pool(ls, addr);
+    const struct lease_pool *pool = lease_find_pool(ls, addr);
     struct in6_addr block;
 
     if (!pool || strcmp(pool->bridge, bridge) || leases_find(ls, addr)) {
         return false;
     }
-    block = block_of(pool, addr);
+    block = lease_block_of(pool, addr);
     if (overlaps(ls, pool, &block)
         || has_enough(ls, device, IN6_IS_ADDR_V4MAPPED(addr) ? 4 : 6)) {
         return false;
@@ -702,8 +433,9 @@ leases_adopt(struct leases *ls, const char *device, const char *bridge,
 const char *
 leases_home_bridge(const struct leases *ls, const struct in6_addr *addr)
 {
-    const struct lease_permanent *permanent = find_permanent(ls, addr);
-    const struct lease_pool *pool = permanent ? NULL : find_pool(ls, addr);
+    const struct lease_permanent *permanent = lease_find_permanent(ls, addr);
+    const struct lease_pool *pool = permanent ? NULL
+                                              : lease_find_pool(ls, addr);
 
     return permanent ? permanent->bridge : pool ? pool->bridge : NULL;
 }
@@ -711,80 +443,7 @@ leases_home_bridge(const struct leases *ls, const struct in6_addr *addr)
 bool
 leases_is_permanent(const struct leases *ls, const struct in6_addr *addr)
 {
-    return find_permanent(ls, addr) != NULL;
-}
-
-static struct lease_address *
-find_address(const struct leases *ls, const struct in6_addr *addr)
-{
-    struct lease_address *la;
-
-    HMAP_FOR_EACH_WITH_HASH(la, node, hash_address(addr), &ls->addresses) {
-        if (ipv6_addr_equals(&la->addr, addr)) {
-            return la;
-        }
-    }
-    return NULL;
-}
-
-static struct lease_address *
-add_address(struct leases *ls, const struct in6_addr *addr)
-{
-    struct lease_address *la = find_address(ls, addr);
-
-    if (!la) {
-        la = xzalloc(sizeof *la);
-        la->addr = *addr;
-        hmap_insert(&ls->addresses, &la->node, hash_address(addr));
-    }
-    return la;
-}
-
-void
-leases_hold(struct leases *ls, const struct in6_addr *addr)
-{
-    if (!find_permanent(ls, addr)) {
-        add_address(ls, addr)->until = LLONG_MAX;
-    }
-}
-
-void
-leases_rest(struct leases *ls, const struct in6_addr *addr, long long int now)
-{
-    const struct lease_pool *pool = find_pool(ls, addr);
-    long long int until = now + (pool ? pool->rest_s * 1000LL : 0);
-
-    if (find_permanent(ls, addr)) {
-        return;
-    }
-    add_address(ls, addr)->until = until;
-    ls->next = MIN(ls->next, until);
-}
-
-bool
-leases_is_in_use(const struct leases *ls, const struct in6_addr *addr)
-{
-    return find_address(ls, addr) != NULL;
-}
-
-bool
-leases_next_in_use(const struct leases *ls, const struct lease *lease,
-                   void **cookie, struct in6_addr *addr)
-{
-    struct hmap_node *node = *cookie ? hmap_next(&ls->addresses, *cookie)
-                                     : hmap_first(&ls->addresses);
-
-    for (; node; node = hmap_next(&ls->addresses, node)) {
-        const struct lease_address *la = CONTAINER_OF(
-            node, struct lease_address, node);
-
-        if (prefix_contains(&lease->addr, lease->plen, &la->addr)) {
-            *addr = la->addr;
-            *cookie = node;
-            return true;
-        }
-    }
-    return false;
+    return lease_find_permanent(ls, addr) != NULL;
 }
 
 static void
@@ -795,25 +454,9 @@ run_block(struct leases *ls, struct lease *lease, long long int now)
     } else if (lease->state == LEASE_LEASED) {
         put_to_rest(ls, lease, now);
     } else {
-        to_be_written(ls, &lease->addr, lease->plen);
+        lease_to_be_written(ls, &lease->addr, lease->plen);
         free_lease(ls, lease);
     }
-}
-
-static void
-run_address(struct leases *ls, struct lease_address *la, long long int now)
-{
-    struct lease_event *event;
-
-    if (now < la->until) {
-        ls->next = MIN(ls->next, la->until);
-        return;
-    }
-    event = xzalloc(sizeof *event);
-    event->change.addr = la->addr;
-    ovs_list_push_back(&ls->freed, &event->node);
-    hmap_remove(&ls->addresses, &la->node);
-    free(la);
 }
 
 void
@@ -830,7 +473,7 @@ leases_run(struct leases *ls, long long int now)
         run_block(ls, lease, now);
     }
     HMAP_FOR_EACH_SAFE(la, node, &ls->addresses) {
-        run_address(ls, la, now);
+        lease_run_address(ls, la, now);
     }
 }
 
@@ -840,8 +483,8 @@ leases_next_deadline(const struct leases *ls)
     return ls->next;
 }
 
-static bool
-next_event(struct ovs_list *events, struct lease_change *change)
+bool
+lease_next_event(struct ovs_list *events, struct lease_change *change)
 {
     struct lease_event *event;
 
@@ -857,19 +500,7 @@ next_event(struct ovs_list *events, struct lease_change *change)
 bool
 leases_next_change(struct leases *ls, struct lease_change *change)
 {
-    return next_event(&ls->changes, change);
-}
-
-bool
-leases_next_free(struct leases *ls, struct in6_addr *addr)
-{
-    struct lease_change change;
-
-    if (!next_event(&ls->freed, &change)) {
-        return false;
-    }
-    *addr = change.addr;
-    return true;
+    return lease_next_event(&ls->changes, change);
 }
 
 const struct lease *

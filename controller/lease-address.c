@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "lease-private.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "packets.h"
+#include "util.h"
+
+/* Addresses that are not to be given although their block is leased. */
+
+static struct lease_address *
+find_address(const struct leases *ls, const struct in6_addr *addr)
+{
+    struct lease_address *la;
+
+    HMAP_FOR_EACH_WITH_HASH(la, node, lease_hash_address(addr),
+                            &ls->addresses) {
+        if (ipv6_addr_equals(&la->addr, addr)) {
+            return la;
+        }
+    }
+    return NULL;
+}
+
+static struct lease_address *
+add_address(struct leases *ls, const struct in6_addr *addr)
+{
+    struct lease_address *la = find_address(ls, addr);
+
+    if (!la) {
+        la = xzalloc(sizeof *la);
+        la->addr = *addr;
+        hmap_insert(&ls->addresses, &la->node, lease_hash_address(addr));
+    }
+    return la;
+}
+
+void
+leases_hold(struct leases *ls, const struct in6_addr *addr)
+{
+    if (!lease_find_permanent(ls, addr)) {
+        add_address(ls, addr)->until = LLONG_MAX;
+    }
+}
+
+void
+leases_rest(struct leases *ls, const struct in6_addr *addr, long long int now)
+{
+    const struct lease_pool *pool = lease_find_pool(ls, addr);
+    long long int until = now + (pool ? pool->rest_s * 1000LL : 0);
+
+    if (lease_find_permanent(ls, addr)) {
+        return;
+    }
+    add_address(ls, addr)->until = until;
+    ls->next = MIN(ls->next, until);
+}
+
+bool
+leases_is_in_use(const struct leases *ls, const struct in6_addr *addr)
+{
+    return find_address(ls, addr) != NULL;
+}
+
+bool
+leases_next_in_use(const struct leases *ls, const struct lease *lease,
+                   void **cookie, struct in6_addr *addr)
+{
+    struct hmap_node *node = *cookie ? hmap_next(&ls->addresses, *cookie)
+                                     : hmap_first(&ls->addresses);
+
+    for (; node; node = hmap_next(&ls->addresses, node)) {
+        const struct lease_address *la = CONTAINER_OF(
+            node, struct lease_address, node);
+
+        if (lease_prefix_contains(&lease->addr, lease->plen, &la->addr)) {
+            *addr = la->addr;
+            *cookie = node;
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+lease_run_address(struct leases *ls, struct lease_address *la,
+                  long long int now)
+{
+    struct lease_event *event;
+
+    if (now < la->until) {
+        ls->next = MIN(ls->next, la->until);
+        return;
+    }
+    event = xzalloc(sizeof *event);
+    event->change.addr = la->addr;
+    ovs_list_push_back(&ls->freed, &event->node);
+    hmap_remove(&ls->addresses, &la->node);
+    free(la);
+}
+
+bool
+leases_next_free(struct leases *ls, struct in6_addr *addr)
+{
+    struct lease_change change;
+
+    if (!lease_next_event(&ls->freed, &change)) {
+        return false;
+    }
+    *addr = change.addr;
+    return true;
+}

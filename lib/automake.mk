@@ -7,6 +7,8 @@ lib_libcommon_la_SOURCES = \
 	lib/app-protocol.h \
 	lib/app-socket.c lib/app-socket.h \
 	lib/attachment-frame.c lib/attachment-frame.h \
+	lib/dns-message.c lib/dns-message.h \
+	lib/dns-server.c lib/dns-server.h \
 	lib/fault.c lib/fault.h \
 	lib/identity.c lib/identity.h \
 	lib/latency.c lib/latency.h \
@@ -26,11 +28,11 @@ lib_libcommon_la_SOURCES = \
 	lib/tls-roles.c lib/tls-roles.h \
 	lib/wire.h \
 	lib/yaml-reader.c lib/yaml-reader.h
-lib_libcommon_la_LIBADD = $(OPENSSL_LIBS) $(YAML_LIBS)
+lib_libcommon_la_LIBADD = $(OPENSSL_LIBS) $(YAML_LIBS) $(LDNS_LIBS)
 
 # What programs that use lib/libcommon.la link with.
 BATON_LIBS = lib/libcommon.la lib/socket-state/libsocketstate.la \
-	$(OVS_LIBS) $(OPENSSL_LIBS) $(YAML_LIBS) \
+	$(OVS_LIBS) $(OPENSSL_LIBS) $(YAML_LIBS) $(LDNS_LIBS) \
 	-lpthread -lrt -lm
 
 # socket-state: usable without the rest (plain C11, no libopenvswitch).

@@ -12,6 +12,7 @@ UNIT_TESTS += tests/unit/test-baton-ctl
 UNIT_TESTS += tests/unit/test-block
 UNIT_TESTS += tests/unit/test-database
 UNIT_TESTS += tests/unit/test-device
+UNIT_TESTS += tests/unit/test-dns-message
 UNIT_TESTS += tests/unit/test-handoff
 UNIT_TESTS += tests/unit/test-handover
 UNIT_TESTS += tests/unit/test-holder
@@ -284,6 +285,9 @@ tests_unit_test_agent_session_SOURCES = tests/unit/test-agent-session.c tests/un
 tests_unit_test_agent_session_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd \
 	-I$(srcdir)/lib/socket-state
 tests_unit_test_agent_session_LDADD = agentd/libagentd.la $(UNIT_LDADD)
+
+tests_unit_test_dns_message_SOURCES = tests/unit/test-dns-message.c
+tests_unit_test_dns_message_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_handoff_SOURCES = tests/unit/test-handoff.c tests/unit/unit.h
 tests_unit_test_handoff_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd \

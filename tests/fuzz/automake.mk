@@ -15,6 +15,7 @@
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz-app-state \
 	tests/fuzz/fuzz-attachment-frame \
+	tests/fuzz/fuzz-dns-message \
 	tests/fuzz/fuzz-handoff \
 	tests/fuzz/fuzz-late-packets \
 	tests/fuzz/fuzz-message \
@@ -59,7 +60,7 @@ tests/fuzz/build/controller.a: \
 $(FUZZ_TARGETS): %: tests/fuzz/build/%.o tests/fuzz/build/lib.a
 	$(AM_V_CCLD)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ \
 	    -Wl,--start-group $^ -Wl,--end-group $(OVS_LIBS) \
-	    $(OPENSSL_LIBS) $(YAML_LIBS) -lpthread -lrt -lm
+	    $(OPENSSL_LIBS) $(YAML_LIBS) $(LDNS_LIBS) -lpthread -lrt -lm
 tests/fuzz/build/utilities.a: $(call fuzz_objects, utilities/http.c \
 		utilities/serve-conn.c utilities/stream-count.c \
 		utilities/stream.c)

@@ -20,6 +20,7 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "route-request.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(address);
@@ -28,9 +29,9 @@ VLOG_DEFINE_THIS_MODULE(address);
 #define PREFERENCE_MARK 7000
 #define PREFERENCE_CLOSED 7001
 
-/* How often the local route of a new IPv6 address is looked for, and
- * microseconds of sleep before each time. */
-#define LOCAL_ROUTE_TRIES 100
+/* Microseconds for which the local route of a new IPv6 address is looked for,
+ * and of sleep before each time. */
+#define LOCAL_ROUTE_TIMEOUT 100000
 #define LOCAL_ROUTE_INTERVAL 20
 
 /* Rules. */
@@ -203,17 +204,20 @@ address_add(const char *ifname, const struct in6_addr *address)
 }
 
 /* For IPv6 the kernel leaves the address's local route to a worker, which wants
- * this processor: hence the sleep.  This takes some 20 us; on a link that is
- * down it never happens. */
+ * this processor: hence the sleep.  This takes some 20 us, and up to 20 ms where
+ * others keep the processors busy; on a link that is down it never happens.
+ * Who does not wait, and takes the address away elsewhere, loses what comes
+ * meanwhile. */
 void
 address_wait(const char *ifname, const struct in6_addr *address)
 {
+    long long int end = time_usec() + LOCAL_ROUTE_TIMEOUT;
     int ifindex = if_nametoindex(ifname);
 
     if (address_family(address) == AF_INET) {
         return;
     }
-    for (int i = 0; i < LOCAL_ROUTE_TRIES; i++) {
+    do {
         struct found_route route;
 
         usleep(LOCAL_ROUTE_INTERVAL);
@@ -221,7 +225,7 @@ address_wait(const char *ifname, const struct in6_addr *address)
             && route.ifindex == ifindex) {
             return;
         }
-    }
+    } while (time_usec() < end);
     VLOG_DBG("%s: no local route yet for the address just added", ifname);
 }
 

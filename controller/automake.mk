@@ -19,6 +19,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/device.c controller/device.h \
 	controller/device-link.c controller/device-link.h \
 	controller/device-methods.c \
+	controller/devices-method.c \
 	controller/device-tunnel.c controller/device-tunnel.h \
 	controller/fail-mode.c controller/fail-mode.h \
 	controller/flow-builder.c controller/flow-builder.h \

@@ -184,32 +184,10 @@ static void
 show_path(const struct controller *c, struct json *object, const char *owner,
           const char *home)
 {
-    const struct device *device = device_find(&c->devices, owner);
+    char *path = session_path_describe(c, owner, home);
 
-    if (home && device && session_path_tunnel(device, home)) {
-        const struct device_tunnel *t = session_path_tunnel(device, home);
-        char address[INET6_ADDRSTRLEN];
-        char *path = xasprintf("tunnel to the device at %s",
-                               ipv6_string_mapped(address, &t->address));
-
-        message_put_string(object, "path", path);
-        free(path);
-    } else if (!home || !device || !device->place.known) {
-        message_put_string(object, "path", "");
-    } else if (session_path_is_foreign(device, home)) {
-        char *path = xasprintf("tunnel to %s, port %s", device->place.bridge,
-                               device->place.port_name);
-
-        message_put_string(object, "path", path);
-        free(path);
-    } else if (network_is_lan(c->network, home)) {
-        message_put_string(object, "path", "by its announcements");
-    } else {
-        char *path = xasprintf("direct, port %s", device->place.port_name);
-
-        message_put_string(object, "path", path);
-        free(path);
-    }
+    message_put_string(object, "path", path);
+    free(path);
 }
 
 static struct json *

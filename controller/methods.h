@@ -35,7 +35,7 @@ void method_register(struct controller *, struct device_conn *,
                      const struct jsonrpc_msg *);
 method_function method_announce, method_ended, method_left;
 method_function method_attach, method_attach_echo;
-method_function method_lease, method_devices;
+method_function method_lease;
 /* Sends the device's security association, which was renewed. */
 void methods_send_sa(struct controller *, struct device *);
 
@@ -44,6 +44,9 @@ method_function method_attach_lan;
 
 /* In device-tunnel.c. */
 method_function method_tunnel_ready, method_tunnel_idle;
+
+/* In devices-method.c. */
+method_function method_devices;
 
 /* In introduce-methods.c. */
 method_function method_introduce, method_withdraw, method_decline;

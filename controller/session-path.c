@@ -14,6 +14,7 @@
 #include "network.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
+#include "packets.h"
 #include "record.h"
 #include "timeval.h"
 #include "transfer.h"
@@ -109,6 +110,34 @@ session_path_left(const struct controller *c, const struct transfer *t,
     place.port = t->left_port;
     place.mac = t->left_mac;
     return place;
+}
+
+char *
+session_path_describe(const struct controller *c, const char *name,
+                      const char *home)
+{
+    const struct device *device = device_find(&c->devices, name);
+    const struct device_tunnel *t = home && device
+                                        ? session_path_tunnel(device, home)
+                                        : NULL;
+    char address[INET6_ADDRSTRLEN];
+
+    if (t) {
+        return xasprintf("tunnel to the device at %s",
+                         ipv6_string_mapped(address, &t->address));
+    } else if (!home || !device || !device->place.known) {
+        return xstrdup("");
+    } else if (session_path_is_foreign(device, home)) {
+        return xasprintf(
+            "%s to %s, port %s",
+            network_has_tunnel(c->network, home, device->place.bridge, NULL)
+                ? "tunnel"
+                : "no tunnel",
+            device->place.bridge, device->place.port_name);
+    } else if (network_is_lan(c->network, home)) {
+        return xstrdup("by its announcements");
+    }
+    return xasprintf("direct, port %s", device->place.port_name);
 }
 
 static void

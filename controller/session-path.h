@@ -52,6 +52,11 @@ const struct device_tunnel *session_path_tunnel(const struct device *,
  * there? */
 bool session_path_is_foreign(const struct device *, const char *home);
 
+/* For people: the way from 'home' (NULL: not known) to 'device'; an empty
+ * string if there is none.  The caller frees it. */
+char *session_path_describe(const struct controller *, const char *device,
+                            const char *home);
+
 /* Sets the flows of a session on its home bridge, and on those of 'owner' and
  * nobody else.  The caller flushes. */
 void session_path_set(struct controller *, const char *home,

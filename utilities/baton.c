@@ -133,10 +133,10 @@ cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
 static void
 cmd_devices(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
-    static const char *const columns[] = { "name",   "connected",
-                                           "bridge", "port",
-                                           "tunnel", "can_move_to",
-                                           "groups", NULL };
+    static const char *const columns[] = { "name",  "connected",   "bridge",
+                                           "port",  "site",        "tunnel",
+                                           "path",  "can_move_to", "groups",
+                                           "moved", NULL };
 
     show("devices", columns);
 }

@@ -22,6 +22,18 @@ leaves_as_others() {
     ! leaves_by_tunnel "$1"
 }
 
+# device_row HOST DEVICE: what a person at HOST is shown of it.
+device_row() {
+    on "$1" baton --format=json devices | python3 -c '
+import json, sys
+table = json.load(sys.stdin)
+for row in table["data"]:
+    row = dict(zip(table["headings"], row))
+    if row["name"] == sys.argv[1]:
+        print(*[row[name] for name in ("connected", "bridge", "port", "site",
+                                       "path", "moved")])' "$2"
+}
+
 udp_family=6
 udp_up laptop
 start_on tv udp-tv baton-stream --service=stream --accept --gap=40000 \
@@ -37,6 +49,11 @@ say "one that came from another device: to a third site, to its home, back"
 move laptop "$session" tv
 more_bytes file
 path_is 'tunnel to br-site2, port p-tv' || fail "the path that is shown"
+assert_match "$(device_row laptop tv)" \
+    "True br-site2 p-tv .*10.2.0.0/24.* tunnel to br-site2, port p-tv .*$address: tunnel to br-site2, port p-tv" \
+    "what laptop is shown"
+assert_match "$(device_row tv laptop)" "direct|tunnel to br-home, port p-laptop" \
+    "what tv is shown"
 roam tv 3 q-tv
 more_bytes file
 path_is 'tunnel to br-site3, port q-tv' || fail "the path that is shown"
@@ -46,6 +63,9 @@ leaves_by_tunnel tv || fail "its way out: $(way_out tv)"
 roam tv 1 p-tv
 more_bytes file
 path_is 'direct, port p-tv' || fail "the path that is shown"
+assert_match "$(device_row laptop tv)" \
+    "True br-home p-tv .*10.1.0.0/24.* direct, port p-tv .*$address: direct" \
+    "what laptop is shown"
 wait_for 5 "its way out to be the others'" leaves_as_others tv
 wait_for 10 "br-site3 to forget it" no_flows_for "$address" switch3
 

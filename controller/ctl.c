@@ -378,6 +378,16 @@ add_side(struct json *sides, const char *role, const char *device,
     json_array_add(sides, object);
 }
 
+/* Says what is wrong with the argument 'what'. */
+static void
+refuse(struct unixctl_conn *conn, const char *what, const char *why)
+{
+    char *error = xasprintf("%s: %s", what, why);
+
+    unixctl_command_reply_error(conn, error);
+    free(error);
+}
+
 static void
 ctl_timeline(struct unixctl_conn *conn, int argc OVS_UNUSED,
              const char *argv[], void *c_)
@@ -392,7 +402,7 @@ ctl_timeline(struct unixctl_conn *conn, int argc OVS_UNUSED,
             ? transfers_find(c->transfers, &id)
             : transfers_find_partial(c->transfers, argv[1]);
     if (!t) {
-        unixctl_command_reply_error(conn, "no such transfer is remembered");
+        refuse(conn, argv[1], "no such transfer is remembered");
         return;
     }
     object = show_transfer(t);
@@ -426,7 +436,7 @@ ctl_trace(struct unixctl_conn *conn, int argc OVS_UNUSED, const char *argv[],
     if (ip_parse(argv[1], &ip)) {
         in6_addr_set_mapped_ipv4(&addr, ip);
     } else if (!ipv6_parse(argv[1], &addr)) {
-        unixctl_command_reply_error(conn, "not an IP address");
+        refuse(conn, argv[1], "not an IP address");
         return;
     }
     reply(conn, trace_address(c, &addr));

@@ -257,7 +257,12 @@ handle_epoch(struct agent *agent, const struct json *json, bool owned)
         return;
     } else if (owned) {
         s->epoch = MAX(s->epoch, epoch);
-    } else if (epoch > s->epoch) {
+        if (s->doubtful) {
+            s->doubtful = false;
+            address_open_output(&s->address);
+            agent_settle_address(agent, s);
+        }
+    } else if (epoch > s->epoch || s->doubtful) {
         discard_session(agent, s, epoch);
     }
 }

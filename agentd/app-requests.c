@@ -224,6 +224,19 @@ present_session(struct agent *agent, struct app_event *event,
 }
 
 static void
+refuse_shown(const struct app_event *event, const struct session *shown,
+             int error, const char *reason)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+
+    VLOG_INFO_RL(&rl,
+                 "session " UUID_FMT ", which an application shows, is "
+                 "not taken: %s",
+                 UUID_ARGS(&shown->id), reason);
+    app_send_session(event->conn, APP_GONE, shown, NULL, NULL, error, reason);
+}
+
+static void
 handle_present(struct agent *agent, struct app_event *event)
 {
     struct session shown;
@@ -236,8 +249,8 @@ handle_present(struct agent *agent, struct app_event *event)
         || !uuid_equals(&note.session, &shown.id)
         || (note.uid != app_conn_uid(event->conn)
             && app_conn_uid(event->conn))) {
-        app_send_session(event->conn, APP_GONE, &shown, NULL, NULL, EPERM,
-                         "this device's agent does not know the session");
+        refuse_shown(event, &shown, EPERM,
+                     "this device's agent does not know the session");
         return;
     }
     s = session_find(&agent->sessions, &note.session);
@@ -246,17 +259,14 @@ handle_present(struct agent *agent, struct app_event *event)
                     && (s->epoch == note.epoch
                         || (note.role != NOTE_OWNER && !s->handover
                             && s->epoch == note.epoch + 1))
-              : !handover_holds(agent, &note)
-                    && note.epoch
-                           >= agent_highest_epoch(agent, &note.session))) {
+              : !handover_holds(agent, &note))) {
         whole_handle_present(agent, event, &note);
         return;
     }
-    if (s || session_find_address(&agent->sessions, &note.address)
-        || handover_holds(agent, &note)
-        || note.epoch < agent_highest_epoch(agent, &note.session)) {
-        app_send_session(event->conn, APP_GONE, &shown, NULL, NULL, EEXIST,
-                         "the session is another's now");
+    if (s || note.permanent
+        || session_find_address(&agent->sessions, &note.address)
+        || handover_holds(agent, &note)) {
+        refuse_shown(event, &shown, EEXIST, "the session is another's now");
         return;
     }
     s = present_session(agent, event, &note);
@@ -267,13 +277,21 @@ handle_present(struct agent *agent, struct app_event *event)
                note.role == NOTE_OWNER    ? "owned"
                : note.role == NOTE_GIVING ? "being given away"
                                           : "being taken");
-    if (note.role == NOTE_OWNER) {
+    if (note.role != NOTE_OWNER) {
+        handover_adopt(agent, s, &note);
+        return;
+    }
+    /* The application was slower than the controller, which has decided what
+     * the former agent had begun: perhaps for us.  It is silent until the
+     * controller has said so (invariant I8). */
+    s->doubtful = note.epoch < agent_highest_epoch(agent, &note.session);
+    if (s->doubtful) {
+        address_close_output(&s->address);
+    } else {
         address_open_output(&s->address);
         agent_settle_address(agent, s);
-        agent_announce(agent, s);
-    } else {
-        handover_adopt(agent, s, &note);
     }
+    agent_announce(agent, s);
 }
 
 /* The rest. */

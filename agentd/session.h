@@ -57,8 +57,10 @@ struct session {
     bool mapped;     /* It began on the permanent address: see
                                 * mapped.h. */
     struct in6_addr permanent_address; /* Which, then. */
-    bool from_block;           /* Its address is of a block leased to us. */
-    char ifname[16];           /* Where the address is bound, or empty. */
+    bool doubtful;   /* A higher epoch is known, but not whose: it is silent
+                      * until the controller says. */
+    bool from_block; /* Its address is of a block leased to us. */
+    char ifname[16]; /* Where the address is bound, or empty. */
     struct handover *handover; /* While it moves; else NULL. */
     long long int ending;      /* time_msec() at which its address goes, once
                                  * the application has closed it; or 0. */

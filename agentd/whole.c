@@ -621,6 +621,9 @@ whole_handle_present(struct agent *agent, struct app_event *event,
                            note->epoch);
         s->conn = agent->whole->conn;
         s->permanent = true;
+        /* Not silent meanwhile, as others are: it may be the device's own. */
+        s->doubtful = (note->role == NOTE_OWNER
+                       && note->epoch < agent_highest_epoch(agent, &s->id));
         ovs_strlcpy(s->name, "permanent", sizeof s->name);
         ovs_strlcpy(s->onward, note->onward, sizeof s->onward);
         permanent_found(agent, s);

@@ -20,6 +20,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-database-full.sh \
 	tests/system/tests/fault-database-lost.sh \
 	tests/system/tests/fault-dies.sh \
+	tests/system/tests/fault-shown-late.sh \
 	tests/system/tests/fault-standby.sh \
 	tests/system/tests/fault-target-refuses.sh \
 	tests/system/tests/fault-ticket-replay.sh \

@@ -27,7 +27,8 @@ expected_fds(const struct app_message *msg)
     case APP_REFUSE:
     case APP_END:
     case APP_CALL:
-    case APP_ONWARD: return 0;
+    case APP_ONWARD:
+    case APP_MAPPING: return 0;
     case APP_ADD: return 1;
     case APP_PAUSED: return state;
     case APP_PRESENT: return msg->n_sockets + state;
@@ -41,6 +42,7 @@ expected_fds(const struct app_message *msg)
     case APP_MOVED:
     case APP_NOTE:
     case APP_RESULT:
+    case APP_MAPPED:
     default: return -1;
     }
 }

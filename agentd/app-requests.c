@@ -387,6 +387,9 @@ handle_about_session(struct agent *agent, struct app_event *event)
         break;
     case APP_ONWARD: handle_onward(s, event); break;
     case APP_MOVE: handle_move(agent, s, event); break;
+    case APP_MAPPING:
+        calls_ask_mapping(agent, event->conn, s, event->msg.socket);
+        break;
     case APP_PAUSED:
     case APP_READY:
     case APP_REFUSE: handover_handle_app(agent, s, event); break;

@@ -33,6 +33,7 @@ message_new(enum app_message_type type, const struct session *s)
         msg.family = address_family(&s->address);
         ovs_strlcpy(msg.name, s->name, sizeof msg.name);
         ovs_strlcpy(msg.service, s->service, sizeof msg.service);
+        msg.flags |= s->mapped ? APP_FLAG_MAPPED : 0;
     }
     return &msg;
 }
@@ -101,6 +102,22 @@ app_send_arrived(struct app_conn *conn, const struct session *s,
     }
     note_write(note, note_key, msg);
     app_conn_send(conn, msg, fds, n);
+}
+
+void
+app_send_mapped(struct app_conn *conn, const struct uuid *session,
+                uint64_t number, int error, const struct app_mapping *mapping)
+{
+    struct app_message *msg = message_new(APP_MAPPED, NULL);
+
+    session_id_to_bytes(session, msg->session);
+    msg->socket = number;
+    msg->error = error;
+    if (mapping) {
+        memcpy(msg->text, mapping, sizeof *mapping);
+        msg->text_len = sizeof *mapping;
+    }
+    app_conn_send(conn, msg, NULL, 0);
 }
 
 /* Sends 'json' (taken) as the text of a RESULT, in a memfd if it is long. */

@@ -13,6 +13,7 @@ struct app_conn;
 struct json;
 struct note;
 struct session;
+struct uuid;
 
 /* 'number' is the "socket" of what it answers. */
 void app_send_error(struct app_conn *, const struct session *, uint64_t number,
@@ -32,6 +33,10 @@ void app_send_session(struct app_conn *, enum app_message_type,
 void app_send_arrived(struct app_conn *, const struct session *,
                       const struct note *, const uint8_t note_key[],
                       int state_fd);
+
+/* Answers MAPPING. */
+void app_send_mapped(struct app_conn *, const struct uuid *session,
+                     uint64_t number, int error, const struct app_mapping *);
 
 /* Answers a CALL: {"rows": ROWS} (taken), or {"error": REASON}. */
 void app_send_rows(struct app_conn *, struct json *rows);

@@ -30,6 +30,12 @@ struct call {
     struct ovs_list node; /* In agent->calls. */
     struct app_conn *conn;
     uint64_t request_id;
+    const char *member; /* Of the answer: an array. */
+
+    /* An application, which asked about one of its mapped sessions. */
+    bool one;
+    struct uuid session;
+    uint64_t number;
 };
 
 void
@@ -93,27 +99,60 @@ call_sessions(struct agent *agent, struct app_conn *conn)
 }
 
 static void
-call_devices(struct agent *agent, struct app_conn *conn)
+fail(struct call *call, int error, const char *reason)
+{
+    if (call->one) {
+        app_send_mapped(call->conn, &call->session, call->number, error, NULL);
+    } else {
+        app_send_call_error(call->conn, error, reason);
+    }
+    free(call);
+}
+
+/* Asks the controller, with 'params' (taken), for the array 'member'. */
+static void
+ask_controller(struct agent *agent, const struct call *proto,
+               const char *method, struct json *params)
 {
     struct link *link = controller_link_get(agent->controller);
-    struct call *call;
+    struct call *call = xmemdup(proto, sizeof *proto);
 
+    call->member = method;
     if (ovs_list_size(&agent->calls) >= MAX_CALLS) {
-        app_send_call_error(conn, EBUSY, "too many questions at once");
+        json_destroy(params);
+        fail(call, EBUSY, "too many questions at once");
         return;
     }
-    call = xmalloc(sizeof *call);
-    call->conn = conn;
-    call->request_id = link_request(link, "devices", json_object_create());
+    call->request_id = link_request(link, method, params);
     if (!call->request_id) {
         char *reason = xasprintf("no controller: %s", link_get_error(link));
 
-        app_send_call_error(conn, ENOTCONN, reason);
+        fail(call, ENOTCONN, reason);
         free(reason);
-        free(call);
         return;
     }
     ovs_list_push_back(&agent->calls, &call->node);
+}
+
+static void
+call_controller(struct agent *agent, struct app_conn *conn, const char *method)
+{
+    struct call call = { .conn = conn };
+
+    ask_controller(agent, &call, method, json_object_create());
+}
+
+void
+calls_ask_mapping(struct agent *agent, struct app_conn *conn,
+                  const struct session *s, uint64_t number)
+{
+    struct json *params = json_object_create();
+    struct call call = {
+        .conn = conn, .one = true, .session = s->id, .number = number
+    };
+
+    message_put_uuid(params, "session", &s->id);
+    ask_controller(agent, &call, "mappings", params);
 }
 
 static void
@@ -199,7 +238,9 @@ calls_handle(struct agent *agent, const struct app_event *event)
     } else if (!strcmp(name, "sessions")) {
         call_sessions(agent, event->conn);
     } else if (!strcmp(name, "devices")) {
-        call_devices(agent, event->conn);
+        call_controller(agent, event->conn, "devices");
+    } else if (!strcmp(name, "mappings")) {
+        call_controller(agent, event->conn, "mappings");
     } else if (!strcmp(name, "move")) {
         call_move(agent, event->conn, &m);
     } else if (!strcmp(name, "release")) {
@@ -218,6 +259,75 @@ calls_handle(struct agent *agent, const struct app_event *event)
     json_destroy(json);
 }
 
+/* What a person may see: of mappings, those of that person's sessions. */
+static bool
+may_see(const struct agent *agent, const struct call *call,
+        const struct json *row)
+{
+    struct message m = MESSAGE_INITIALIZER(row);
+    const struct session *s;
+    struct uuid session;
+
+    if (strcmp(call->member, "mappings") || !app_conn_uid(call->conn)) {
+        return true;
+    }
+    message_get_uuid(&m, "session", &session);
+    free(message_finish(&m));
+    s = session_find(&agent->sessions, &session);
+    return s && s->uid == app_conn_uid(call->conn);
+}
+
+static void
+answer_one(const struct call *call, const struct json_array *rows)
+{
+    struct message m = MESSAGE_INITIALIZER(rows->n ? rows->elems[0] : NULL);
+    struct app_mapping mapping;
+    char *error;
+
+    memset(&mapping, 0, sizeof mapping);
+    message_get_address(&m, "permanent", &mapping.permanent);
+    message_get_address(&m, "correspondent", &mapping.correspondent);
+    mapping.port = message_get_integer(&m, "port", 0, UINT16_MAX);
+    mapping.correspondent_port = message_get_integer(&m, "correspondent_port",
+                                                     0, UINT16_MAX);
+    const char *owner = message_get_string(&m, "owner", APP_NAME_LEN - 1);
+    mapping.since = message_get_integer(&m, "since", 0, INT64_MAX);
+    mapping.packets_in = message_get_integer(&m, "packets_in", 0, INT64_MAX);
+    mapping.bytes_in = message_get_integer(&m, "bytes_in", 0, INT64_MAX);
+    mapping.packets_out = message_get_integer(&m, "packets_out", 0, INT64_MAX);
+    mapping.bytes_out = message_get_integer(&m, "bytes_out", 0, INT64_MAX);
+    error = message_finish(&m);
+    if (!error) {
+        ovs_strlcpy(mapping.owner, owner, sizeof mapping.owner);
+    }
+    app_send_mapped(call->conn, &call->session, call->number,
+                    error ? ENOENT : 0, error ? NULL : &mapping);
+    free(error);
+}
+
+static void
+answer(const struct agent *agent, const struct call *call,
+       const struct json *result)
+{
+    struct message m = MESSAGE_INITIALIZER(result);
+    const struct json_array *array = message_get_array(&m, call->member,
+                                                       1 << 20);
+
+    free(message_finish(&m));
+    if (call->one) {
+        answer_one(call, array);
+    } else {
+        struct json *rows = json_array_create_empty();
+
+        for (size_t i = 0; i < array->n; i++) {
+            if (may_see(agent, call, array->elems[i])) {
+                json_array_add(rows, json_clone(array->elems[i]));
+            }
+        }
+        app_send_rows(call->conn, rows);
+    }
+}
+
 bool
 calls_handle_controller(struct agent *agent, const struct jsonrpc_msg *msg)
 {
@@ -226,23 +336,13 @@ calls_handle_controller(struct agent *agent, const struct jsonrpc_msg *msg)
 
     LIST_FOR_EACH(call, node, &agent->calls) {
         if (id && call->request_id == id) {
-            if (msg->type == JSONRPC_REPLY) {
-                struct message m = MESSAGE_INITIALIZER(msg->result);
-                const struct json_array *devices = message_get_array(
-                    &m, "devices", 1 << 20);
-                struct json *rows = json_array_create_empty();
-
-                free(message_finish(&m));
-                for (size_t i = 0; i < devices->n; i++) {
-                    json_array_add(rows, json_clone(devices->elems[i]));
-                }
-                app_send_rows(call->conn, rows);
-            } else {
-                app_send_call_error(call->conn, EACCES,
-                                    link_msg_error_reason(msg));
-            }
             ovs_list_remove(&call->node);
-            free(call);
+            if (msg->type == JSONRPC_REPLY) {
+                answer(agent, call, msg->result);
+                free(call);
+            } else {
+                fail(call, EACCES, link_msg_error_reason(msg));
+            }
             return true;
         }
     }
@@ -255,9 +355,7 @@ calls_controller_lost(struct agent *agent)
     struct call *call;
 
     LIST_FOR_EACH_POP(call, node, &agent->calls) {
-        app_send_call_error(call->conn, ENOTCONN,
-                            "the connection with the controller was lost");
-        free(call);
+        fail(call, ENOTCONN, "the connection with the controller was lost");
     }
 }
 

@@ -8,10 +8,13 @@
 
 #include <stdbool.h>
 
+#include <stdint.h>
+
 struct agent;
 struct app_conn;
 struct app_event;
 struct jsonrpc_msg;
+struct session;
 
 void calls_init(struct agent *);
 void calls_destroy(struct agent *);
@@ -21,5 +24,9 @@ bool calls_handle_controller(struct agent *, const struct jsonrpc_msg *);
 /* The connection with the controller was lost. */
 void calls_controller_lost(struct agent *);
 void calls_conn_closed(struct agent *, struct app_conn *);
+
+/* An application asks what the bridge translates of 's'. */
+void calls_ask_mapping(struct agent *, struct app_conn *,
+                       const struct session *, uint64_t number);
 
 #endif /* agentd/calls.h */

@@ -108,6 +108,8 @@ struct handover {
     struct onward_right onward; /* Giving: what goes along.  Taking, once it
                                  * is OWNED: what came along. */
 
+    struct in6_addr mapped;       /* Taking: the permanent address on which the
+                             * session began, if it is mapped. */
     unsigned int permanent_lease; /* Taking: seconds that we have the address,
                                    * which is a device's own; or 0. */
     long long int claimed_at;     /* Taking: time_msec() of our claim. */

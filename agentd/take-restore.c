@@ -116,6 +116,8 @@ take_make_session(struct handover *h)
     s->conn = h->conn;
     s->uid = h->uid;
     s->permanent = h->permanent_lease != 0;
+    s->mapped = ipv6_addr_is_set(&h->mapped);
+    s->permanent_address = h->mapped;
     s->handover = h;
     return s;
 }

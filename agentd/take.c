@@ -92,6 +92,10 @@ take_expect(struct agent *agent, const struct json *params)
             tunnel = message_get_name(&m, "tunnel");
         }
     }
+    struct in6_addr mapped = in6addr_any;
+    if (message_get_optional_string(&m, "mapped", INET6_ADDRSTRLEN)) {
+        message_get_address(&m, "mapped", &mapped);
+    }
     uint64_t state_bytes = handover_get_state_bytes(&m);
     char *error = message_finish(&m);
 
@@ -119,6 +123,7 @@ take_expect(struct agent *agent, const struct json *params)
     ovs_strlcpy(h->name, name, sizeof h->name);
     ovs_strlcpy(h->service, service, sizeof h->service);
     h->permanent_lease = permanent;
+    h->mapped = mapped;
     hmap_insert(&agent->handovers, &h->node, uuid_hash(&transfer));
     agent_note_epoch(agent, &session, epoch);
     handover_set_state(h, TAKE_EXPECTED, HANDOVER_EXPECT_TIMEOUT);

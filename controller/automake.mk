@@ -40,6 +40,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/mapping.c controller/mapping.h \
 	controller/mapping-methods.c \
 	controller/mapping-packet.c controller/mapping-packet.h \
+	controller/mapping-query.c controller/mapping-query.h \
 	controller/mapping-service.c controller/mapping-service.h \
 	controller/mapping-flows.c controller/mapping-flows.h \
 	controller/mediator.c controller/mediator.h \

@@ -23,6 +23,7 @@
 #include "lease.h"
 #include "link.h"
 #include "mapping.h"
+#include "mapping-query.h"
 #include "mediator.h"
 #include "methods.h"
 #include "neighbour.h"
@@ -121,6 +122,7 @@ create_modules(struct controller *c)
     c->holders = holders_create();
     c->permanents = permanents_create();
     c->mappings = mappings_create();
+    mapping_queries_init(c);
     leases_write_changes(c->leases);
     c->records = record_store_create(c->database);
     c->upkeep = upkeep_create(c->database);
@@ -146,6 +148,7 @@ destroy_modules(struct controller *c, bool detach)
     record_store_destroy(c->records);
     holders_destroy(c->holders);
     permanents_destroy(c->permanents);
+    mapping_queries_destroy(c);
     mappings_destroy(c->mappings);
     leases_destroy(c->leases);
     session_cache_destroy(&c->sessions);
@@ -414,6 +417,7 @@ controller_run(struct controller *c)
     announcements_run(c);
     permanents_run(c);
     mappings_run(c);
+    mapping_queries_run(c);
     mediator_run(c);
     methods_run(c);
     next_hops_run(c);
@@ -439,6 +443,7 @@ controller_wait(struct controller *c)
     introductions_wait(c);
     permanents_wait(c);
     mappings_wait(c);
+    mapping_queries_wait(c);
     ctl_bridge_wait(c);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {

@@ -57,6 +57,7 @@ struct controller {
     struct transfers *transfers;
     struct permanents *permanents;
     struct mappings *mappings;
+    struct ovs_list mapping_queries; /* See mapping-query.h. */
     struct ovs_list lingering;      /* See session-path.h. */
     struct hmap lingering_sessions; /* The same. */
     struct neighbours *neighbours;

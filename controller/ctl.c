@@ -12,6 +12,7 @@
 #include "ctl-bridge.h"
 #include "identity.h"
 #include "lease.h"
+#include "mapping-query.h"
 #include "mediator.h"
 #include "message.h"
 #include "network.h"
@@ -480,6 +481,7 @@ ctl_register(struct controller *c, struct ctl_exit *ending)
     unixctl_command_register("baton/policy-reload", "", 0, 0,
                              ctl_policy_reload, c);
     ctl_bridge_register(c);
+    mapping_queries_register(c);
     unixctl_command_register("exit", "[--detach]", 0, 1, ctl_exit_command,
                              ending);
 }

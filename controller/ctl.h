@@ -8,6 +8,7 @@
  *     baton/show                 object: what the controller is and does
  *     baton/devices              {"devices": [OBJECT...]}
  *     baton/sessions             {"sessions": [OBJECT...]}
+ *     baton/mappings             {"mappings": [...], "services": [...]}
  *     baton/transfers [N]        {"transfers": [OBJECT...]}, newest first
  *     baton/timeline TRANSFER    object: steps of one transfer, of all sides
  *     baton/trace ADDRESS        object: which flows packets meet

@@ -12,6 +12,7 @@
 #include "introduction.h"
 #include "jsonrpc.h"
 #include "lease.h"
+#include "mapping.h"
 #include "link.h"
 #include "mediator.h"
 #include "message.h"
@@ -115,6 +116,7 @@ send_expect(const struct controller *c, const struct device *target,
     message_put_integer(params, "state_bytes", c->policy->limits.state_bytes);
     visit_put(c, target, t->bridge, params);
     permanent_put_expect(c, t, params);
+    mapping_put_expect(c, t, params);
     link_notify(target->link, "expect", params);
 }
 

@@ -27,6 +27,7 @@
 #include "policy.h"
 #include "record.h"
 #include "timeval.h"
+#include "transfer.h"
 #include "util.h"
 #include "uuid.h"
 
@@ -61,6 +62,13 @@ struct mappings {
     struct hmap by_tuple, by_address, by_session;
     struct ovs_list waiting;   /* Of ASKED and INSTALLING, oldest first... */
     long long int next_expiry; /* Milliseconds: mapping_services_run(). */
+
+    /* Questions that were answered in this turn. */
+    struct counted {
+        char bridge[64];
+        uint32_t xid;
+    } * counted;
+    size_t n_counted, allocated_counted;
 };
 
 struct mappings *
@@ -275,6 +283,7 @@ mappings_destroy(struct mappings *ms)
     hmap_destroy(&ms->by_address);
     hmap_destroy(&ms->by_session);
     mapping_services_destroy(ms->services);
+    free(ms->counted);
     free(ms);
 }
 
@@ -750,6 +759,17 @@ mapping_registered(struct controller *c, struct device *device)
     }
 }
 
+void
+mapping_put_expect(const struct controller *c, const struct transfer *t,
+                   struct json *params)
+{
+    const struct mapping *m = find_address(c->mappings, &t->address);
+
+    if (m) {
+        message_put_address(params, "mapped", &m->service->flows.permanent);
+    }
+}
+
 unsigned int
 mapping_ready(const struct controller *c, const char *device)
 {
@@ -826,6 +846,7 @@ handle_idle(struct controller *c, const char *bridge,
     other = &m->sides[in ? MAPPING_OUT : MAPPING_IN];
     side->packets += item->packets;
     side->bytes += item->bytes;
+    side->live_packets = side->live_bytes = 0;
     mapping_to_flow(m, &flow);
     if (in && m->state == MAPPING_HALF_OPEN) {
         end(c, m, true, "nothing came after its first packet");
@@ -842,6 +863,47 @@ handle_idle(struct controller *c, const char *bridge,
 }
 
 static void
+take_counters(struct controller *c, const struct flow_news_item *item)
+{
+    struct mapping *m = find_address(c->mappings, &item->mapping.address);
+
+    if (m) {
+        bool in = item->kind == BATON_FLOW_MAPPED_IN;
+        struct mapping_side *side = &m->sides[in ? MAPPING_IN : MAPPING_OUT];
+
+        side->live_packets = item->packets;
+        side->live_bytes = item->bytes;
+    }
+}
+
+static void
+note_counted(struct mappings *ms, const char *bridge, uint32_t xid)
+{
+    struct counted *counted;
+
+    if (ms->n_counted >= ms->allocated_counted) {
+        ms->counted = x2nrealloc(ms->counted, &ms->allocated_counted,
+                                 sizeof *ms->counted);
+    }
+    counted = &ms->counted[ms->n_counted++];
+    ovs_strlcpy(counted->bridge, bridge, sizeof counted->bridge);
+    counted->xid = xid;
+}
+
+bool
+mappings_was_counted(const struct mappings *ms, const char *bridge,
+                     uint32_t xid)
+{
+    for (size_t i = 0; i < ms->n_counted; i++) {
+        if (ms->counted[i].xid == xid
+            && !strcmp(ms->counted[i].bridge, bridge)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
 run_news(struct controller *c, struct bridge *bridge)
 {
     struct flow_news *news = bridge_get_news(bridge);
@@ -852,6 +914,10 @@ run_news(struct controller *c, struct bridge *bridge)
             adopt(c, bridge_get_name(bridge), &item);
         } else if (item.type == FLOW_REMOVED) {
             handle_idle(c, bridge_get_name(bridge), &item);
+        } else if (item.type == FLOW_COUNTED) {
+            take_counters(c, &item);
+        } else if (item.type == FLOW_ALL) {
+            note_counted(c->mappings, bridge_get_name(bridge), item.xid);
         }
     }
 }
@@ -923,6 +989,7 @@ mappings_run(struct controller *c)
 {
     struct mappings *ms = c->mappings;
 
+    ms->n_counted = 0;
     for (struct bridge *bridge = network_next(c->network, NULL); bridge;
          bridge = network_next(c->network, bridge)) {
         run_news(c, bridge);

@@ -48,7 +48,9 @@ struct controller;
 struct device;
 struct flow_mapping;
 struct flow_news_item;
+struct json;
 struct mappings;
+struct transfer;
 
 enum mapping_state {
     MAPPING_ASKED,
@@ -60,8 +62,10 @@ enum mapping_state {
 
 /* One direction. */
 struct mapping_side {
-    uint64_t packets, bytes; /* Of flows that are no more. */
-    long long int idle_at;   /* Milliseconds: when its flow was idle; or 0. */
+    uint64_t packets, bytes;           /* Of flows that are no more... */
+    uint64_t live_packets, live_bytes; /* ...and of the one that is, as last
+                                        * counted. */
+    long long int idle_at; /* Milliseconds: when its flow was idle; or 0. */
     bool fin;
 };
 enum { MAPPING_IN, MAPPING_OUT };
@@ -107,6 +111,11 @@ const struct mapping *mapping_next(const struct mappings *,
 /* As its flows are, or would be. */
 void mapping_to_flow(const struct mapping *, struct flow_mapping *);
 
+/* Has 'bridge' told all counters that were asked for by 'xid', since the last
+ * mappings_run() began? */
+bool mappings_was_counted(const struct mappings *, const char *bridge,
+                          uint32_t xid);
+
 /* Packets of the kinds BATON_FLOW_MAPPING_*. */
 void mapping_handle_packet(struct controller *, struct bridge *,
                            const struct bridge_packet *);
@@ -123,6 +132,9 @@ void mapping_announced(struct controller *, struct device *,
                        bool mapped);
 /* 'device' has registered and announced all that it has. */
 void mapping_registered(struct controller *, struct device *);
+/* Tells the target of 't' of the mapping that comes with the session. */
+void mapping_put_expect(const struct controller *, const struct transfer *,
+                        struct json *params);
 /* A session ended. */
 void mapping_session_ended(struct controller *, const struct in6_addr *);
 

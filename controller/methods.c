@@ -34,6 +34,7 @@ static const struct method methods[] = {
     { "lease", true, method_lease },
     { "mapped", false, method_mapped },
     { "unmapped", false, method_unmapped },
+    { "mappings", true, method_mappings },
     { "renew", true, method_renew },
     { "wake", true, method_wake },
     { "introduce", true, method_introduce },

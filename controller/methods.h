@@ -57,6 +57,9 @@ method_function method_prepare, method_claim, method_ask;
 /* In mapping-methods.c. */
 method_function method_mapped, method_unmapped;
 
+/* In mapping-query.c. */
+method_function method_mappings;
+
 /* In permanent.c. */
 method_function method_renew, method_wake;
 

@@ -28,6 +28,8 @@
  *     PRESENT  session, note      n      after a reconnection: a session that
  *                                        the application holds, its sockets,
  *                                        and, if paused with state, it (flag)
+ *     MAPPING  session            -      answered by MAPPED, which repeats its
+ *                                        'socket' (any number)
  *     CALL     text               -      a person's command: "sessions",
  *                                        "devices", "move ...", "log", "watch"
  *
@@ -40,6 +42,7 @@
  *     ARRIVED  session, address, name, note   n + 1   sockets, state
  *     OWNED    session, note
  *     MOVED    session, error, reason
+ *     MAPPED   session, error, text      struct app_mapping
  *     NOTE     session, note             replaces the note, nothing else
  *     RESULT   error, text (JSON)  1     a memfd when the text is long; after
  *                                        "watch": one each event
@@ -68,6 +71,7 @@ enum app_message_type {
     APP_PRESENT,
     APP_CALL,
     APP_ONWARD,
+    APP_MAPPING,
 
     APP_OPENED = 64,
     APP_ERROR,
@@ -79,6 +83,7 @@ enum app_message_type {
     APP_MOVED,
     APP_NOTE,
     APP_RESULT,
+    APP_MAPPED,
 };
 
 #define APP_NAME_LEN 64 /* With the null. */
@@ -90,7 +95,9 @@ enum app_message_type {
 #define APP_FLAG_PAUSED 2u    /* PRESENT: the application is paused. */
 #define APP_FLAG_READY 4u     /* PRESENT: it arrived, and READY was said. */
 #define APP_FLAG_PERMANENT 8u /* OPEN: on the device's own address. */
-#define APP_FLAG_MAPPED 16u   /* OPEN: takes the one at the address 'name'. */
+#define APP_FLAG_MAPPED \
+    16u /* OPEN: takes the one at the address 'name'.
+                               * OPENED, ARRIVED: it is a mapped one. */
 
 struct app_message {
     uint16_t version; /* APP_PROTOCOL_VERSION. */
@@ -112,5 +119,14 @@ struct app_message {
     char text[APP_TEXT_LEN];
 };
 #define APP_MESSAGE_MIN offsetof(struct app_message, text)
+
+/* What the bridge translates of a session. */
+struct app_mapping {
+    struct in6_addr permanent, correspondent; /* IPv4 as IPv4-mapped. */
+    uint16_t port, correspondent_port;
+    char owner[APP_NAME_LEN];
+    int64_t since; /* Milliseconds since 1970. */
+    uint64_t packets_in, bytes_in, packets_out, bytes_out;
+};
 
 #endif /* lib/app-protocol.h */

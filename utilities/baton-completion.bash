@@ -64,7 +64,7 @@ _baton() {
     _baton_parse
     case ${COMP_WORDS[COMP_CWORD]} in
     -*)
-        _baton_words --service= --onward= --whole --socket= --timeout= --format= --no-headings \
+        _baton_words --service= --onward= --whole --mapping --socket= --timeout= --format= --no-headings \
             --pretty --help --version
         compopt -o nospace 2>/dev/null
         return 0
@@ -100,7 +100,7 @@ _baton_ctl() {
         ;;
     esac
     case ${#words[@]}:${words[*]} in
-    0:*) _baton_words show devices sessions transfers transfer trace bridge policy ;;
+    0:*) _baton_words show devices sessions mappings movable transfers transfer trace bridge policy ;;
     1:transfer) _baton_words timeline ;;
     1:bridge) _baton_words prepare ;;
     1:policy) _baton_words check reload ;;

@@ -210,6 +210,59 @@ cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
 }
 
 static void
+cmd_mappings(struct ovs_cmdl_context *ctx OVS_UNUSED)
+{
+    static const char *const columns[] = { "session",
+                                           "protocol",
+                                           "permanent",
+                                           "port",
+                                           "address",
+                                           "correspondent",
+                                           "correspondent_port",
+                                           "owner",
+                                           "since",
+                                           "state",
+                                           "packets_in",
+                                           "bytes_in",
+                                           "packets_out",
+                                           "bytes_out",
+                                           NULL };
+    struct json *reply = call("baton/mappings", NULL);
+    const struct json *rows = member(reply, "mappings", JSON_ARRAY);
+
+    json_table_format_times(rows, "since");
+    json_table_print(NULL, rows, columns, &opts.style);
+    json_destroy(reply);
+}
+
+static void
+cmd_movable(struct ovs_cmdl_context *ctx OVS_UNUSED)
+{
+    static const char *const columns[] = { "movable",
+                                           "device",
+                                           "protocol",
+                                           "permanent",
+                                           "port",
+                                           "service",
+                                           "sessions",
+                                           "half_open",
+                                           "mapped",
+                                           "passed_rate",
+                                           "passed_sessions",
+                                           "passed_half_open",
+                                           "passed_per_source",
+                                           "passed_device",
+                                           "suspensions",
+                                           "suspended",
+                                           NULL };
+    struct json *reply = call("baton/mappings", NULL);
+
+    json_table_print(NULL, member(reply, "services", JSON_ARRAY), columns,
+                     &opts.style);
+    json_destroy(reply);
+}
+
+static void
 cmd_bridge_prepare(struct ovs_cmdl_context *ctx)
 {
     struct json *reply = call("baton/bridge-prepare", ctx->argv[1]);
@@ -217,27 +270,6 @@ cmd_bridge_prepare(struct ovs_cmdl_context *ctx)
     printf("%s: %s\n", json_string(member(reply, "bridge", JSON_STRING)),
            json_string(member(reply, "tunnel", JSON_STRING)));
     json_destroy(reply);
-}
-
-/* Writes times, which the controller gives in milliseconds since 1970, as
- * people do. */
-static void
-format_times(const struct json *rows, const char *name)
-{
-    for (size_t i = 0; i < json_array(rows)->n; i++) {
-        struct json *row = json_array(rows)->elems[i];
-        const struct json *value = NULL;
-
-        if (row->type == JSON_OBJECT) {
-            value = shash_find_data(json_object(row), name);
-        }
-        if (value && value->type == JSON_INTEGER) {
-            char *s = xastrftime_msec("%Y-%m-%d %H:%M:%S.###",
-                                      json_integer(value), false);
-            json_object_put_string(row, name, s);
-            free(s);
-        }
-    }
 }
 
 static void
@@ -253,7 +285,7 @@ cmd_transfers(struct ovs_cmdl_context *ctx OVS_UNUSED)
     const struct json *rows = member(reply, "transfers", JSON_ARRAY);
 
     if (opts.style.format == TF_TABLE || opts.style.format == TF_LIST) {
-        format_times(rows, "began");
+        json_table_format_times(rows, "began");
     }
     json_table_print(NULL, rows, columns, &opts.style);
     json_destroy(reply);
@@ -421,6 +453,10 @@ usage(void)
            "  devices                 devices of the policy, and where they "
            "are\n"
            "  sessions                sessions, and who owns them\n"
+           "  mappings                sessions that began on a permanent\n"
+           "                          address, and their packets\n"
+           "  movable                 services whose sessions are mapped,\n"
+           "                          and what was not\n"
            "  transfers               transfers, the newest first\n"
            "  transfer timeline TRANSFER | --last\n"
            "                          the steps of one, drawn; TRANSFER is "
@@ -463,6 +499,8 @@ static const struct ovs_cmdl_command commands[] = {
     { "show", "", 0, 0, cmd_show, OVS_RO },
     { "devices", "", 0, 0, cmd_devices, OVS_RO },
     { "sessions", "", 0, 0, cmd_sessions, OVS_RO },
+    { "mappings", "", 0, 0, cmd_mappings, OVS_RO },
+    { "movable", "", 0, 0, cmd_movable, OVS_RO },
     { "transfers", "", 0, 0, cmd_transfers, OVS_RO },
     { "transfer timeline", "TRANSFER | --last", 0, 1, cmd_transfer_timeline,
       OVS_RO },

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -49,19 +50,35 @@ struct server {
 };
 
 static void
+print_end(const char *what, const struct sockaddr_storage *ss)
+{
+    char host[INET6_ADDRSTRLEN], port[8];
+
+    if (!getnameinfo((const struct sockaddr *) ss, sizeof *ss, host,
+                     sizeof host, port, sizeof port,
+                     NI_NUMERICHOST | NI_NUMERICSERV)) {
+        printf("%s %s %s", what, host, port);
+    }
+}
+
+static void
 say(const char *what, const struct serving *sv)
 {
+    const struct baton_session_info *info = baton_session_info(sv->session);
+    struct sockaddr_storage ss = info->address;
     char text[INET6_ADDRSTRLEN];
-    struct sockaddr_storage ss;
 
-    ss = baton_session_info(sv->session)->address;
     inet_ntop(ss.ss_family,
               ss.ss_family == AF_INET
                   ? (void *) &((struct sockaddr_in *) &ss)->sin_addr
                   : (void *) &((struct sockaddr_in6 *) &ss)->sin6_addr,
               text, sizeof text);
-    printf("%saddress %s port %u session %s\n", what, text, sv->port,
-           baton_session_info(sv->session)->id);
+    printf("%saddress %s port %u session %s", what, text, sv->port, info->id);
+    if (info->mapping) {
+        print_end(" permanent", &info->mapping->permanent);
+        print_end(" correspondent", &info->mapping->correspondent);
+    }
+    putchar('\n');
     fflush(stdout);
 }
 

@@ -25,6 +25,7 @@ struct options {
     char *socket;
     const char *service;
     const char *onward;
+    bool mapping; /* sessions: what the bridge translates. */
     bool whole;
     int timeout; /* Seconds; 0: none. */
     struct table_style style;
@@ -121,13 +122,41 @@ show(const char *what, const char *const columns[])
 /* Commands. */
 
 static void
+show_mappings(void)
+{
+    static const char *const columns[] = { "session",
+                                           "protocol",
+                                           "permanent",
+                                           "port",
+                                           "address",
+                                           "correspondent",
+                                           "correspondent_port",
+                                           "owner",
+                                           "since",
+                                           "packets_in",
+                                           "bytes_in",
+                                           "packets_out",
+                                           "bytes_out",
+                                           NULL };
+    struct json *reply = call(request_create("mappings"));
+
+    json_table_format_times(reply_rows(reply), "since");
+    json_table_print(NULL, reply_rows(reply), columns, &opts.style);
+    json_destroy(reply);
+}
+
+static void
 cmd_sessions(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
     static const char *const columns[] = { "session", "name",   "address",
                                            "service", "onward", "state",
                                            NULL };
 
-    show("sessions", columns);
+    if (opts.mapping) {
+        show_mappings();
+    } else {
+        show("sessions", columns);
+    }
 }
 
 static void
@@ -303,6 +332,8 @@ usage(void)
            "usage: %s [OPTIONS] COMMAND [ARG...]\n\n"
            "Commands:\n"
            "  sessions               show the sessions that are here\n"
+           "  sessions --mapping     show those that began on the permanent\n"
+           "                         address, and their packets\n"
            "  devices                show where sessions can move\n"
            "  move SESSION DEVICE    move a session to a device; SESSION is\n"
            "                         an id or its beginning, a name, or an\n"
@@ -357,6 +388,7 @@ parse_options(int argc, char *argv[])
         OPT_SERVICE = UCHAR_MAX + 1,
         OPT_ONWARD,
         OPT_WHOLE,
+        OPT_MAPPING,
         OPT_SOCKET,
         TABLE_OPTION_ENUMS,
         VLOG_OPTION_ENUMS,
@@ -365,6 +397,7 @@ parse_options(int argc, char *argv[])
         { "service", required_argument, NULL, OPT_SERVICE },
         { "onward", required_argument, NULL, OPT_ONWARD },
         { "whole", no_argument, NULL, OPT_WHOLE },
+        { "mapping", no_argument, NULL, OPT_MAPPING },
         { "socket", required_argument, NULL, OPT_SOCKET },
         { "timeout", required_argument, NULL, 'T' },
         { "help", no_argument, NULL, 'h' },
@@ -380,6 +413,7 @@ parse_options(int argc, char *argv[])
         switch (c) {
         case OPT_SERVICE: opts.service = optarg; break;
         case OPT_WHOLE: opts.whole = true; break;
+        case OPT_MAPPING: opts.mapping = true; break;
         case OPT_ONWARD: opts.onward = optarg; break;
         case OPT_SOCKET:
             free(opts.socket);

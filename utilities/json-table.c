@@ -159,3 +159,22 @@ json_table_print_object(const char *caption, const struct json *object,
     table_destroy(&table);
     svec_destroy(&names);
 }
+
+void
+json_table_format_times(const struct json *rows, const char *name)
+{
+    for (size_t i = 0; i < json_array(rows)->n; i++) {
+        struct json *row = json_array(rows)->elems[i];
+        const struct json *value = NULL;
+
+        if (row->type == JSON_OBJECT) {
+            value = shash_find_data(json_object(row), name);
+        }
+        if (value && value->type == JSON_INTEGER) {
+            char *s = xastrftime_msec("%Y-%m-%d %H:%M:%S.###",
+                                      json_integer(value), false);
+            json_object_put_string(row, name, s);
+            free(s);
+        }
+    }
+}

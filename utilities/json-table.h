@@ -21,4 +21,8 @@ void json_table_print_object(const char *caption, const struct json *object,
                              const char *const names[],
                              const struct table_style *);
 
+/* Writes the times under 'name' in 'rows', an array of objects, which daemons
+ * give in milliseconds since 1970, as people do. */
+void json_table_format_times(const struct json *rows, const char *name);
+
 #endif /* utilities/json-table.h */

@@ -97,12 +97,25 @@ const char *baton_error(const struct baton *);
 struct baton_session *baton_session_open(struct baton *, const char *name,
                                          int family, const char *onward);
 
+/* What the bridge translates of a session that began on a permanent address,
+ * and its packets both ways, as the bridge counts them. */
+struct baton_mapping {
+    struct sockaddr_storage permanent, correspondent; /* With their ports. */
+    const char *owner;               /* The device that has the session. */
+    int64_t since;                   /* Milliseconds since 1970. */
+    uint64_t packets_in, bytes_in;   /* To the session... */
+    uint64_t packets_out, bytes_out; /* ...and from it. */
+};
+
 struct baton_session_info {
     const char *id;                  /* A UUID, as baton(1) knows it. */
     const char *name;                /* As it was opened. */
     struct sockaddr_storage address; /* With port 0. */
+    /* NULL: it is not mapped, or nobody could say now. */
+    const struct baton_mapping *mapping;
 };
-/* Valid as long as the session. */
+/* Valid as long as the session; of a session that is mapped 'mapping' is asked
+ * for each time, which waits for an answer for at most 3 seconds. */
 const struct baton_session_info *
 baton_session_info(const struct baton_session *);
 

@@ -18,6 +18,7 @@ _Static_assert(BATON_FDS_MAX == APP_SOCKETS_MAX, "sockets of a session");
 _Static_assert(BATON_STATE_MAX == APP_STATE_MAX, "bytes of state");
 
 #define OPEN_TIMEOUT_MS 30000
+#define MAPPING_TIMEOUT_MS 3000
 
 const char *
 baton_error(const struct baton *b)
@@ -130,9 +131,10 @@ baton_fd(const struct baton *b)
 
 /* Sessions. */
 
-/* Waits for the answer to OPEN number 'id'.  0: it is in b->msg. */
+/* Waits for the answer to OPEN or MAPPING number 'id'.  0: it is in b->msg. */
 static int
-wait_opened(struct baton *b, uint64_t id, int64_t deadline)
+wait_answer(struct baton *b, enum app_message_type type, uint64_t id,
+            int64_t deadline)
 {
     while (now_ms() < deadline) {
         size_t n_fds;
@@ -144,7 +146,7 @@ wait_opened(struct baton *b, uint64_t id, int64_t deadline)
             handle_introduce(b);
             return ECONNRESET;
         } else if (!error) {
-            if ((b->msg.type == APP_OPENED || b->msg.type == APP_ERROR)
+            if ((b->msg.type == type || b->msg.type == APP_ERROR)
                 && b->msg.socket == id) {
                 app_fds_close(b->fds, n_fds);
                 return 0;
@@ -190,7 +192,7 @@ baton_session_open(struct baton *b, const char *name, int family,
         b->msg.socket = ++b->last_open;
         APP_STRING_PUT(b->msg.name, name);
         channel_send(b->channel, &b->msg, NULL, 0);
-        error = wait_opened(b, b->last_open, deadline);
+        error = wait_answer(b, APP_OPENED, b->last_open, deadline);
     } while (error == ECONNRESET);
     if (b->head) {
         channel_wake(b->channel);
@@ -223,9 +225,39 @@ baton_session_open(struct baton *b, const char *name, int family,
     return s;
 }
 
-const struct baton_session_info *
-baton_session_info(const struct baton_session *s)
+/* Asks what the bridge translates of 's'. */
+static void
+ask_mapping(struct baton_session *s)
 {
+    int64_t deadline = now_ms() + MAPPING_TIMEOUT_MS;
+    struct baton *b = s->baton;
+    struct app_mapping mapping;
+    struct app_message msg;
+    bool there;
+
+    session_message(s, &msg, APP_MAPPING);
+    msg.socket = ++b->last_open;
+    there = !channel_send(b->channel, &msg, NULL, 0)
+            && !wait_answer(b, APP_MAPPED, b->last_open, deadline)
+            && b->msg.type == APP_MAPPED && !b->msg.error
+            && b->msg.text_len == sizeof mapping;
+    if (there) {
+        memcpy(&mapping, b->msg.text, sizeof mapping);
+    }
+    session_set_mapping(s, there ? &mapping : NULL);
+    if (b->head) {
+        channel_wake(b->channel);
+    }
+}
+
+const struct baton_session_info *
+baton_session_info(const struct baton_session *s_)
+{
+    struct baton_session *s = (struct baton_session *) s_;
+
+    if (s->mapped && s->state == SESSION_OWNER) {
+        ask_mapping(s);
+    }
     return &s->info;
 }
 

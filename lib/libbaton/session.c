@@ -40,6 +40,45 @@ put_info(struct baton_session *s)
     }
 }
 
+static void
+put_end(struct sockaddr_storage *ss, const struct in6_addr *addr,
+        uint16_t port)
+{
+    memset(ss, 0, sizeof *ss);
+    if (IN6_IS_ADDR_V4MAPPED(addr)) {
+        struct sockaddr_in *sin = (struct sockaddr_in *) ss;
+
+        sin->sin_family = AF_INET;
+        sin->sin_port = htons(port);
+        memcpy(&sin->sin_addr, &addr->s6_addr[12], 4);
+    } else {
+        struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *) ss;
+
+        sin6->sin6_family = AF_INET6;
+        sin6->sin6_port = htons(port);
+        sin6->sin6_addr = *addr;
+    }
+}
+
+void
+session_set_mapping(struct baton_session *s, const struct app_mapping *am)
+{
+    struct baton_mapping *m = &s->mapping;
+
+    s->info.mapping = am ? m : NULL;
+    if (am) {
+        put_end(&m->permanent, &am->permanent, am->port);
+        put_end(&m->correspondent, &am->correspondent, am->correspondent_port);
+        APP_STRING_PUT(s->mapping_owner, am->owner);
+        m->owner = s->mapping_owner;
+        m->since = am->since;
+        m->packets_in = am->packets_in;
+        m->bytes_in = am->bytes_in;
+        m->packets_out = am->packets_out;
+        m->bytes_out = am->bytes_out;
+    }
+}
+
 struct baton_session *
 session_create(struct baton *baton, const struct app_message *msg)
 {
@@ -55,6 +94,7 @@ session_create(struct baton *baton, const struct app_message *msg)
     APP_STRING_PUT(s->name, msg->name);
     s->address = msg->address;
     s->family = msg->family;
+    s->mapped = msg->flags & APP_FLAG_MAPPED;
     put_info(s);
     session_set_note(s, msg);
     return s;

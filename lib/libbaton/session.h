@@ -50,6 +50,9 @@ struct baton_session {
     struct in6_addr address;        /* IPv4 as IPv4-mapped. */
     int family;
     struct baton_session_info info;
+    bool mapped; /* See struct baton_mapping. */
+    struct baton_mapping mapping;
+    char mapping_owner[APP_NAME_LEN];
     int state_fd; /* The application's state while PAUSED. */
     size_t note_len;
     uint8_t note[APP_NOTE_LEN];
@@ -77,6 +80,9 @@ const char *session_check_socket(const struct baton_session *, int fd);
 int session_find_socket(const struct baton_session *, int fd);
 int session_find_cookie(const struct baton_session *, uint64_t);
 void session_remove_socket(struct baton_session *, int index);
+
+/* Takes what MAPPED says, and gives it to the application; NULL: nothing. */
+void session_set_mapping(struct baton_session *, const struct app_mapping *);
 
 /* Says what was said of passing on when the session was opened. */
 void session_tell_onward(const struct baton_session *, struct channel *);

@@ -36,6 +36,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/foreign-tunnels.sh \
 	tests/system/tests/generator-unique.sh \
 	tests/system/tests/lease-kept.sh \
+	tests/system/tests/mapping-query.sh \
 	tests/system/tests/move-back.sh \
 	tests/system/tests/move-chain-sites.sh \
 	tests/system/tests/move-chain.sh \

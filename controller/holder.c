@@ -128,6 +128,26 @@ holders_forget(struct holders *hs, const char *device, long long int since)
     }
 }
 
+const char *
+holders_next(const struct holders *hs, const struct in6_addr *address,
+             void **cookie)
+{
+    struct holder *last = *cookie;
+    struct hmap_node *node = last ? hmap_next_with_hash(&last->node)
+                                  : hmap_first_with_hash(
+                                      &hs->holders, hash_address(address));
+
+    for (; node; node = hmap_next_with_hash(node)) {
+        struct holder *h = CONTAINER_OF(node, struct holder, node);
+
+        if (ipv6_addr_equals(&h->address, address)) {
+            *cookie = h;
+            return h->device;
+        }
+    }
+    return NULL;
+}
+
 bool
 holders_any(const struct holders *hs, const struct in6_addr *address)
 {

@@ -39,6 +39,9 @@ void holders_left(struct holders *, const struct in6_addr *,
 void holders_forget(struct holders *, const char *device, long long int since);
 
 bool holders_any(const struct holders *, const struct in6_addr *);
+/* A walk: the next one after '*cookie', which begins as NULL; or NULL. */
+const char *holders_next(const struct holders *, const struct in6_addr *,
+                         void **cookie);
 
 /* The session on the address has ended: the address comes out of
  * holders_next_left(), once, as soon as nobody holds it. */

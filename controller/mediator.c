@@ -155,9 +155,11 @@ mediator_refresh_session(struct controller *c, const struct record *record)
 {
     const char *bridge = leases_home_bridge(c->leases, &record->address);
 
-    if (!bridge || record->ended || permanent_is_open(c, record)) {
+    if (!bridge || record->ended) {
         /* Without a bridge: policy says no longer that the address is ours. */
         session_path_unset(c, &record->session);
+    } else if (permanent_is_open(c, record)) {
+        session_path_set_open(c, bridge, &record->session, &record->address);
     } else {
         session_path_set(c, bridge, &record->session, &record->address,
                          record->owner);

@@ -644,6 +644,22 @@ network_set_visitor(struct network *network, const char *bridge,
 }
 
 void
+network_set_barred(struct network *network, const char *bridge,
+                   const struct uuid *key, const struct in6_addr *addr,
+                   const struct eth_addr *macs, size_t n_macs)
+{
+    struct site *site = find_site(network, bridge);
+
+    if (site) {
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        flows_barred(&site->layout, addr, macs, n_macs, &flows);
+        set_flows(site, key, &flows);
+    }
+}
+
+void
 network_set_device(struct network *network, const char *bridge,
                    const struct uuid *key, const struct flow_place *place)
 {

@@ -88,6 +88,9 @@ void network_set_visitor(struct network *, const char *bridge,
                          const struct flow_place *home,
                          const struct flow_place *guard,
                          const struct flow_place *inbound);
+void network_set_barred(struct network *, const char *bridge,
+                        const struct uuid *key, const struct in6_addr *,
+                        const struct eth_addr *macs, size_t n_macs);
 void network_set_device(struct network *, const char *bridge,
                         const struct uuid *key, const struct flow_place *);
 void network_set_next_hop(struct network *, const char *bridge,

@@ -20,6 +20,9 @@
  *   so the one has stopped before the other gives the address back.
  * - At home, guard and redirect stand only while the device is connected: it
  *   must be able to come back by that very address, perhaps at another port.
+ *   Devices that may still hold the address, from when they had it (a host that
+ *   died with it and is back), are kept from it nevertheless, by their MAC
+ *   addresses: see session_path_set_open().
  */
 
 #include <stdbool.h>
@@ -63,7 +66,7 @@ void permanent_check_introduce(const struct controller *,
 /* Adds to "expect" for how many seconds the target will have it. */
 void permanent_put_expect(const struct controller *, const struct transfer *,
                           struct json *params);
-/* Is its device away, so that nothing is to hinder it from coming back? */
+/* Is its device away, so that nothing is to hinder that one from coming back? */
 bool permanent_is_open(const struct controller *, const struct record *);
 /* Has the device where it began asked for it? */
 bool permanent_is_recalled(const struct controller *, const struct record *);

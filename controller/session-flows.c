@@ -242,14 +242,25 @@ guard_kind(const struct flow_place *place)
 
 /* The guard. */
 
+/* What has 'mac' as its Ethernet source; NULL: any. */
+static void
+match_mac(struct match *match, const struct eth_addr *mac)
+{
+    if (mac) {
+        match_set_dl_src(match, *mac);
+    }
+}
+
 static void
 add_guard_ip4(struct flow_builder *b, uint16_t priority,
-              const struct flow_prefix *prefix, const struct flow_place *place)
+              const struct flow_prefix *prefix, const struct flow_place *place,
+              const struct eth_addr *mac)
 {
     ovs_be32 ip = prefix_ip4(prefix);
     ovs_be32 mask = prefix_ip4_mask(prefix);
 
     flow_builder_start(b);
+    match_mac(&b->match, mac);
     match_set_dl_type(&b->match, htons(ETH_TYPE_IP));
     match_set_nw_src_masked(&b->match, ip, mask);
     act_check_place(b, place);
@@ -257,6 +268,7 @@ add_guard_ip4(struct flow_builder *b, uint16_t priority,
     flow_builder_add(b, BATON_TABLE_GUARD, priority, guard_kind(place));
 
     match_init_catchall(&b->match);
+    match_mac(&b->match, mac);
     match_set_dl_type(&b->match, htons(ETH_TYPE_ARP));
     match_set_arp_spa_masked(&b->match, ip, mask);
     flow_builder_add(b, BATON_TABLE_GUARD, priority, guard_kind(place));
@@ -264,11 +276,13 @@ add_guard_ip4(struct flow_builder *b, uint16_t priority,
 
 static void
 add_guard_ip6(struct flow_builder *b, uint16_t priority,
-              const struct flow_prefix *prefix, const struct flow_place *place)
+              const struct flow_prefix *prefix, const struct flow_place *place,
+              const struct eth_addr *mac)
 {
     struct in6_addr mask = ipv6_create_mask(prefix->plen);
 
     flow_builder_start(b);
+    match_mac(&b->match, mac);
     match_set_dl_type(&b->match, htons(ETH_TYPE_IPV6));
     match_set_ipv6_src_masked(&b->match, &prefix->addr, &mask);
     act_check_place(b, place);
@@ -278,6 +292,7 @@ add_guard_ip6(struct flow_builder *b, uint16_t priority,
     /* An advertisement for an address has any source that it likes: the
      * source is judged above, the target here. */
     flow_builder_start(b);
+    match_mac(&b->match, mac);
     match_nd(&b->match, ND_NEIGHBOR_ADVERT);
     match_set_nd_target_masked(&b->match, &prefix->addr, &mask);
     act_check_place(b, place);
@@ -285,15 +300,24 @@ add_guard_ip6(struct flow_builder *b, uint16_t priority,
     flow_builder_add(b, BATON_TABLE_GUARD_ND, priority, guard_kind(place));
 }
 
+/* Of those with 'mac' only, if that is nonnull. */
+static void
+add_guard_from(struct flow_builder *b, uint16_t priority,
+               const struct flow_prefix *prefix,
+               const struct flow_place *place, const struct eth_addr *mac)
+{
+    if (prefix_is_ip4(prefix)) {
+        add_guard_ip4(b, priority, prefix, place, mac);
+    } else {
+        add_guard_ip6(b, priority, prefix, place, mac);
+    }
+}
+
 static void
 add_guard(struct flow_builder *b, uint16_t priority,
           const struct flow_prefix *prefix, const struct flow_place *place)
 {
-    if (prefix_is_ip4(prefix)) {
-        add_guard_ip4(b, priority, prefix, place);
-    } else {
-        add_guard_ip6(b, priority, prefix, place);
-    }
+    add_guard_from(b, priority, prefix, place, NULL);
 }
 
 /* Starts a flow of PLACE that lets through what comes from 'place'. */
@@ -687,6 +711,20 @@ flows_device(const struct flow_layout *layout, const struct flow_place *place,
             match_set_ipv6_src_masked(&b.match, &prefix->addr, &mask);
         }
         add_device_violation(&b, place);
+    }
+    flow_builder_uninit(&b);
+}
+
+void
+flows_barred(const struct flow_layout *layout, const struct in6_addr *addr,
+             const struct eth_addr *macs, size_t n_macs, struct flow_set *set)
+{
+    struct flow_prefix host = host_prefix(addr);
+    struct flow_builder b;
+
+    flow_builder_init(&b, layout, set);
+    for (size_t i = 0; i < n_macs; i++) {
+        add_guard_from(&b, PRIO_SESSION, &host, NULL, &macs[i]);
     }
     flow_builder_uninit(&b);
 }

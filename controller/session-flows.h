@@ -181,6 +181,11 @@ void flows_device(const struct flow_layout *, const struct flow_place *,
                   const struct flow_prefix *prefixes, size_t n_prefixes,
                   struct flow_set *);
 
+/* Hosts with these MAC addresses may not send from 'addr'; anybody else may. */
+void flows_barred(const struct flow_layout *, const struct in6_addr *addr,
+                  const struct eth_addr *macs, size_t n_macs,
+                  struct flow_set *);
+
 /* The pipeline's part for a bridge with a tunnel port: 'subnets' are its own,
  * where next hops are resolved one by one. */
 void flows_tunnel(const struct flow_layout *,

@@ -10,6 +10,7 @@
 #include "device.h"
 #include "device-tunnel.h"
 #include "hash.h"
+#include "holder.h"
 #include "mediator.h"
 #include "network.h"
 #include "openvswitch/list.h"
@@ -194,6 +195,28 @@ session_path_unset(struct controller *c, const struct uuid *session)
     while ((bridge = network_next(c->network, bridge))) {
         network_unset(c->network, bridge_get_name(bridge), session);
     }
+}
+
+void
+session_path_set_open(struct controller *c, const char *home,
+                      const struct uuid *session,
+                      const struct in6_addr *address)
+{
+    struct eth_addr macs[SESSION_PATH_HOLDERS_MAX];
+    void *cookie = NULL;
+    const char *name;
+    size_t n = 0;
+
+    session_path_unset(c, session);
+    while (n < ARRAY_SIZE(macs)
+           && (name = holders_next(c->holders, address, &cookie))) {
+        const struct device *device = device_find(&c->devices, name);
+
+        if (device && !eth_addr_is_zero(device->place.mac)) {
+            macs[n++] = device->place.mac;
+        }
+    }
+    network_set_barred(c->network, home, session, address, macs, n);
 }
 
 /* Transfers. */

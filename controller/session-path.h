@@ -31,6 +31,9 @@ struct uuid;
  * session: longer than the former owner drains. */
 #define SESSION_PATH_LINGER 3000
 
+/* Former holders of one address that are kept from it. */
+#define SESSION_PATH_HOLDERS_MAX 64
+
 /* 24 bits, not 0: what VXLAN and Geneve have room for. */
 uint32_t session_path_key(const struct uuid *session);
 
@@ -62,6 +65,11 @@ char *session_path_describe(const struct controller *, const char *device,
 void session_path_set(struct controller *, const char *home,
                       const struct uuid *session, const struct in6_addr *,
                       const char *owner);
+/* Nobody's in particular for now: sets no flows but those that keep its former
+ * holders (see holder.h) from it, on its home bridge. */
+void session_path_set_open(struct controller *, const char *home,
+                           const struct uuid *session,
+                           const struct in6_addr *);
 /* Deletes them everywhere. */
 void session_path_unset(struct controller *, const struct uuid *session);
 

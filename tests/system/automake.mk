@@ -61,6 +61,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/stream-both-ways.sh \
 	tests/system/tests/stream-whole.sh \
 	tests/system/tests/ticket-sealed.sh \
+	tests/system/tests/whole-address-dead-host.sh \
 	tests/system/tests/whole-address-ends.sh \
 	tests/system/tests/whole-address-foreign.sh \
 	tests/system/tests/whole-address-wake-up.sh

@@ -2,6 +2,8 @@
 #include <config.h>
 #include "holder.h"
 
+#include <string.h>
+
 #include "packets.h"
 #include "unit.h"
 #include "util.h"
@@ -22,12 +24,19 @@ test_waits_for_the_last(void)
     struct uuid first = uuid_random(), second = uuid_random();
     struct in6_addr a = address(1), b = address(2), left;
     struct holders *hs = holders_create();
+    const char *one, *other;
+    void *cookie = NULL;
 
     holders_add(hs, &a, "tv", &first, 1);
     holders_add(hs, &a, "laptop", &first, 1);
     holders_add(hs, &a, "tv", &second, 2);
     CU_ASSERT_TRUE(holders_any(hs, &a));
     CU_ASSERT_FALSE(holders_any(hs, &b));
+    one = holders_next(hs, &a, &cookie);
+    other = holders_next(hs, &a, &cookie);
+    CU_ASSERT_FATAL(one && other);
+    CU_ASSERT_NOT_EQUAL(strcmp(one, other), 0);
+    CU_ASSERT_PTR_NULL(holders_next(hs, &a, &cookie));
 
     /* Nobody waits yet. */
     CU_ASSERT_FALSE(holders_next_left(hs, &left));

@@ -46,3 +46,8 @@ mapped_flows() {
 no_mapped_flows() {
     [ "$(mapped_flows "$1")" = 0 ]
 }
+
+# Does nothing listen on the services' port at laptop?
+free_port() {
+    ! on laptop ss -H -tln | grep ":8080 "
+}

@@ -3,8 +3,10 @@
 # A19: one of several sessions of a device moves, the others stay.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/system/mapped.sh
+. "$(dirname "$0")/../mapped.sh"
 
-sandbox_up
+movable_up
 make_file a 20000000
 make_file b 20000000
 make_file c 20000000
@@ -26,6 +28,48 @@ for _ in 1 2 3; do
     done
     # shellcheck disable=SC2154
     wait_for 5 "b on tv" has_connections tv "$address_b" 1
+    move tv "$session_b" laptop
+done
+hurry
+for name in a b c; do
+    eval "pid=\$curl_$name"
+    wait_exit 20 "$pid" || fail "curl: $(cat "$work/curl-$name.err.txt")"
+    assert_same_bytes "$work/got-$name" "$sandbox/files/$name"
+done
+
+# The same of sessions that began on the permanent address.
+end_application laptop baton-serve || true # Some may have ended.
+wait_for 5 "its port to be free" free_port
+serve_mapped
+address=$(own_of 4)
+permanent=$address
+rm "$work"/got-*
+for name in a b c; do
+    slow_download $name 1000000
+    eval "curl_$name=$pid"
+    wait_for 10 "the first bytes" file_has_bytes "$work/got-$name" 300000
+    # The newest.
+    read -r _ _ address _ _ _ session _ < <(
+        grep ^mapped "$work/serve-mapped.txt" | tail -n 1)
+    eval "session_$name=$session address_$name=$address"
+    address=$permanent
+done
+# shellcheck disable=SC2154
+[ "$address_a" != "$address_b" ] && [ "$address_b" != "$address_c" ] ||
+    fail "two sessions have one address"
+for _ in 1 2 3; do
+    move laptop "$session_b" tv
+    for name in a c; do
+        eval "address=\$address_$name"
+        wait_for 5 "$name on laptop" has_connections laptop "$address" 1
+        wait_for 5 "$name on tv" has_connections tv "$address" 0
+    done
+    wait_for 5 "b on tv" has_connections tv "$address_b" 1
+    wait_for 5 "b not on laptop" has_connections laptop "$address_b" 0
+    # A new one, which is laptop's as ever.
+    on correspondent curl -sS --fail -r 0-99 -o "$work/new" \
+        "http://$permanent:8080/a"
+    cmp -n 100 "$work/new" "$sandbox/files/a"
     move tv "$session_b" laptop
 done
 hurry

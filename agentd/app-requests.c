@@ -16,9 +16,12 @@
 #include "block.h"
 #include "calls.h"
 #include "controller-link.h"
+#include "epochs.h"
 #include "events.h"
 #include "handover.h"
+#include "keeper.h"
 #include "lan.h"
+#include "leftover.h"
 #include "mapped.h"
 #include "message.h"
 #include "note.h"
@@ -26,6 +29,7 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "permanent.h"
+#include "settle.h"
 #include "timeval.h"
 #include "util.h"
 #include "uuid.h"
@@ -125,7 +129,7 @@ try_open(struct agent *agent, struct open_request *r)
     ovs_strlcpy(s->service, app_conn_service(r->conn), sizeof s->service);
     app_requests_send_opened(agent, s, r->number);
     events_add(agent, &s->id, s->uid, "opened as \"%s\"", s->name);
-    agent_announce(agent, s);
+    keeper_announce(agent, s);
     return true;
 }
 
@@ -207,7 +211,7 @@ present_session(struct agent *agent, struct app_event *event,
     ovs_strlcpy(s->name, note->name, sizeof s->name);
     ovs_strlcpy(s->service, note->service, sizeof s->service);
     ovs_strlcpy(s->onward, note->onward, sizeof s->onward);
-    ovs_strlcpy(s->ifname, agent_find_leftover(agent, &note->address),
+    ovs_strlcpy(s->ifname, leftover_find(agent, &note->address),
                 sizeof s->ifname);
     for (size_t i = 0; i < event->msg.n_sockets && i < event->n_fds; i++) {
         char *error = NULL;
@@ -284,14 +288,14 @@ handle_present(struct agent *agent, struct app_event *event)
     /* The application was slower than the controller, which has decided what
      * the former agent had begun: perhaps for us.  It is silent until the
      * controller has said so (invariant I8). */
-    s->doubtful = note.epoch < agent_highest_epoch(agent, &note.session);
+    s->doubtful = note.epoch < epochs_highest(agent, &note.session);
     if (s->doubtful) {
         address_close_output(&s->address);
     } else {
         address_open_output(&s->address);
-        agent_settle_address(agent, s);
+        settle_address(agent, s);
     }
-    agent_announce(agent, s);
+    keeper_announce(agent, s);
 }
 
 /* The rest. */
@@ -397,7 +401,7 @@ handle_about_session(struct agent *agent, struct app_event *event)
         if (event->conn == s->conn) {
             struct handover *h = s->handover;
 
-            agent_end_session(agent, s);
+            keeper_end(agent, s);
             if (h && handover_is_giving(h)) {
                 give_app_gone(h);
             }
@@ -442,7 +446,7 @@ app_requests_conn_closed(struct agent *agent, struct app_conn *conn)
     whole_conn_closed(agent, conn);
     HMAP_FOR_EACH_SAFE(s, id_node, &agent->sessions.by_id) {
         if (s->conn == conn) {
-            agent_end_session(agent, s);
+            keeper_end(agent, s);
         }
     }
     calls_conn_closed(agent, conn);

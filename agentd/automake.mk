@@ -4,8 +4,9 @@
 noinst_LTLIBRARIES += agentd/libagentd.la
 agentd_libagentd_la_SOURCES = \
 	agentd/address.c agentd/address.h \
-	agentd/agent.c agentd/agent.h \
+	agentd/agent-loop.c agentd/agent-loop.h \
 	agentd/agent-show.c agentd/agent-show.h \
+	agentd/agent.h \
 	agentd/announcement.c agentd/announcement.h \
 	agentd/app-check.c agentd/app-check.h \
 	agentd/app-link.c agentd/app-link.h \
@@ -19,6 +20,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/closing.c agentd/closing.h \
 	agentd/controller-link.c agentd/controller-link.h \
 	agentd/dad.c agentd/dad.h \
+	agentd/epochs.c agentd/epochs.h \
 	agentd/events.c agentd/events.h \
 	agentd/foreign-route.c agentd/foreign-route.h \
 	agentd/give.c \
@@ -33,12 +35,14 @@ agentd_libagentd_la_SOURCES = \
 	agentd/handover-run.c \
 	agentd/held-address.c agentd/held-address.h \
 	agentd/host-settings.c agentd/host-settings.h \
+	agentd/keeper.c agentd/keeper.h \
 	agentd/lan.c agentd/lan.h \
 	agentd/late-filter.c agentd/late-filter.h \
 	agentd/late-packet.c agentd/late-packet.h \
 	agentd/late-packets.c agentd/late-packets.h \
 	agentd/late-tap.c agentd/late-tap.h \
 	agentd/lease-request.c agentd/lease-request.h \
+	agentd/leftover.c agentd/leftover.h \
 	agentd/listening.c agentd/listening.h \
 	agentd/mapped.c agentd/mapped.h \
 	agentd/next-hops.c agentd/next-hops.h \
@@ -49,9 +53,11 @@ agentd_libagentd_la_SOURCES = \
 	agentd/permanent.c agentd/permanent.h \
 	agentd/permanent-store.c agentd/permanent-store.h \
 	agentd/placement.c agentd/placement.h \
+	agentd/registration.c agentd/registration.h \
 	agentd/route-request.c agentd/route-request.h \
 	agentd/service.c agentd/service.h \
 	agentd/session.c agentd/session.h \
+	agentd/settle.c agentd/settle.h \
 	agentd/take.c \
 	agentd/take-offer.c \
 	agentd/take-restore.c \

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "agent.h"
+#include "agent-loop.h"
 #include "agent-show.h"
+#include "agent.h"
 #include "command-line.h"
 #include "daemon.h"
 #include "dummy.h"
@@ -201,7 +202,7 @@ main(int argc, char *argv[])
         timeval_dummy_register();
     }
     unixctl_command_register("exit", "", 0, 0, unixctl_exit, &exiting);
-    if (agent_create(&config, &agent, &error)) {
+    if (agent_loop_create(&config, &agent, &error)) {
         ovs_fatal(0, "%s", error);
     }
     unixctl_command_register("agent/show", "", 0, 0, unixctl_show, agent);
@@ -210,15 +211,15 @@ main(int argc, char *argv[])
 
     while (!exiting) {
         latency_run();
-        agent_run(agent);
+        agent_loop_run(agent);
         unixctl_server_run(unixctl);
 
         latency_wait();
-        agent_wait(agent);
+        agent_loop_wait(agent);
         unixctl_server_wait(unixctl);
         poll_block();
     }
-    agent_destroy(agent);
+    agent_loop_destroy(agent);
     unixctl_server_destroy(unixctl);
     svec_destroy(&interfaces);
     service_stop();

@@ -13,10 +13,12 @@
 #include "app-send.h"
 #include "events.h"
 #include "foreign-route.h"
+#include "keeper.h"
 #include "lan.h"
 #include "next-hops.h"
 #include "openvswitch/vlog.h"
 #include "permanent.h"
+#include "settle.h"
 #include "socket-state.h"
 #include "timeval.h"
 #include "uuid.h"
@@ -32,7 +34,7 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
     s->epoch = epoch;
     handover_collect(h);
     if (lan_is_plain(h->agent->lan)) {
-        agent_settle_address(h->agent, s);
+        settle_address(h->agent, s);
     }
     /* First, so that the sockets' first words are heard. */
     address_open_output(&h->address);
@@ -62,7 +64,7 @@ give_thaw(struct handover *h, uint64_t epoch, const char *reason)
     handover_stop_asking(h);
     handover_set_state(h, GIVE_RESUMED, HANDOVER_DRAIN_TIMEOUT);
     if (!s->conn) {
-        agent_end_session(h->agent, s);
+        keeper_end(h->agent, s);
     }
 }
 
@@ -119,7 +121,7 @@ give_released(struct handover *h, uint64_t epoch)
     h->endpoint = (free(h->endpoint), xstrdup(s->ifname));
     h->session = NULL;
     s->handover = NULL;
-    agent_drop_session(h->agent, s);
+    keeper_drop(h->agent, s);
     handover_stop_asking(h);
     h->last_late = time_msec();
     handover_set_state(h, GIVE_DRAINING,
@@ -161,7 +163,7 @@ give_finish_resuming(struct handover *h)
     if (s && !s->handover) {
         session_settle_sockets(s);
         /* The controller may have aborted it, and we not have heard that. */
-        agent_announce(h->agent, s);
+        keeper_announce(h->agent, s);
     }
     handover_destroy(h);
 }
@@ -190,7 +192,7 @@ give_lost(struct handover *h)
     address_open_output(&h->address);
     s->handover = NULL;
     h->session = NULL;
-    agent_drop_session(h->agent, s);
+    keeper_drop(h->agent, s);
     handover_leave(h);
 }
 

@@ -39,9 +39,11 @@
 #include "app-link.h"
 #include "app-send.h"
 #include "controller-link.h"
+#include "epochs.h"
 #include "events.h"
 #include "identity.h"
 #include "jsonrpc.h"
+#include "keeper.h"
 #include "lan.h"
 #include "link.h"
 #include "message.h"
@@ -154,7 +156,7 @@ give_fail(struct handover *h, int error, const char *reason)
     }
     if (!s->conn) {
         /* Its application ended it meanwhile. */
-        agent_end_session(agent, s);
+        keeper_end(agent, s);
     }
 }
 
@@ -282,7 +284,7 @@ give_introduced(struct handover *h, const struct json *result)
     h->epoch = epoch;
     h->session->epoch = epoch;
     h->session->introduced = true;
-    agent_note_epoch(h->agent, &h->session_id, epoch);
+    epochs_note(h->agent, &h->session_id, epoch);
     h->endpoint = xstrdup(endpoint);
     h->other_certificate = xstrdup(certificate);
     h->state_bytes = state_bytes;

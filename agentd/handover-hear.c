@@ -13,6 +13,7 @@
 
 #include "agent.h"
 #include "app-link.h"
+#include "epochs.h"
 #include "jsonrpc.h"
 #include "link.h"
 #include "message.h"
@@ -171,7 +172,7 @@ handle_decision(struct agent *agent, enum handover_outcome outcome,
         free(error);
         return;
     }
-    if (epoch < agent_highest_epoch(agent, &session)) {
+    if (epoch < epochs_highest(agent, &session)) {
         VLOG_INFO("an old decision (epoch %" PRIu64 ") about session " UUID_FMT
                   " is ignored",
                   epoch, UUID_ARGS(&session));
@@ -191,7 +192,7 @@ handle_decision(struct agent *agent, enum handover_outcome outcome,
     } else if (!h && outcome == HANDOVER_ABORTED) {
         raise_epoch(agent, &session, epoch);
     }
-    agent_note_epoch(agent, &session, epoch);
+    epochs_note(agent, &session, epoch);
 }
 
 static void

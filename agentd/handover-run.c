@@ -17,6 +17,7 @@
 #include "app-send.h"
 #include "controller-link.h"
 #include "foreign-route.h"
+#include "keeper.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "socket-state.h"
@@ -209,7 +210,7 @@ handover_discard_session(struct agent *agent, struct session *s)
     }
     foreign_route_del(&s->address);
     address_open_output(&s->address);
-    agent_drop_session(agent, s);
+    keeper_drop(agent, s);
 }
 
 void

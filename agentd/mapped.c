@@ -16,6 +16,8 @@
 #include "controller-link.h"
 #include "events.h"
 #include "jsonrpc.h"
+#include "keeper.h"
+#include "leftover.h"
 #include "link.h"
 #include "listening.h"
 #include "message.h"
@@ -86,7 +88,7 @@ static void
 map_again(struct agent *agent, const struct map_request *r)
 {
     struct session *s = session_find_address(&agent->sessions, &r->address);
-    const char *ifname = agent_find_leftover(agent, &r->address);
+    const char *ifname = leftover_find(agent, &r->address);
 
     if (s && !uuid_equals(&s->id, &r->session)) {
         reply_unmapped(agent, r, "gone", "its address is another session's");
@@ -210,7 +212,7 @@ handle_unmap(struct agent *agent, const struct json *params)
     if (s && s->mapped && !s->conn && !s->handover) {
         VLOG_DBG("session " UUID_FMT " is over: %s", UUID_ARGS(&s->id),
                  reason);
-        agent_end_session(agent, s);
+        keeper_end(agent, s);
     }
 }
 

@@ -16,11 +16,14 @@
 #include "app-send.h"
 #include "block.h"
 #include "controller-link.h"
+#include "epochs.h"
 #include "events.h"
 #include "handover.h"
 #include "held-address.h"
 #include "identity.h"
 #include "jsonrpc.h"
+#include "keeper.h"
+#include "leftover.h"
 #include "link.h"
 #include "message.h"
 #include "openvswitch/json.h"
@@ -233,8 +236,8 @@ make_session(struct agent *agent, struct permanent *p, uint64_t epoch)
         s->permanent = true;
         ovs_strlcpy(s->name, "permanent", sizeof s->name);
         ovs_strlcpy(s->ifname, p->r.own.ifname, sizeof s->ifname);
-        agent_note_epoch(agent, &s->id, epoch);
-        agent_announce(agent, s);
+        epochs_note(agent, &s->id, epoch);
+        keeper_announce(agent, s);
     }
     return s;
 }
@@ -578,7 +581,7 @@ wake_at(struct agent *agent, struct permanent *p, uint64_t epoch,
 {
     if (p->state == PERMANENT_ASLEEP
         && !session_find(&agent->sessions, &p->r.session)
-        && epoch >= agent_highest_epoch(agent, &p->r.session)) {
+        && epoch >= epochs_highest(agent, &p->r.session)) {
         /* First, so that its epoch is announced on the new connection. */
         wake(agent, p, make_session(agent, p, epoch), reason);
     }
@@ -599,7 +602,7 @@ void
 permanent_found(struct agent *agent, struct session *s)
 {
     if (!permanent_is_home(agent, &s->id)) {
-        ovs_strlcpy(s->ifname, agent_find_leftover(agent, &s->address),
+        ovs_strlcpy(s->ifname, leftover_find(agent, &s->address),
                     sizeof s->ifname);
         held_address_add(agent, s, 0, time_msec());
     }
@@ -817,7 +820,7 @@ permanent_release(struct agent *agent, struct session *s)
         return false;
     }
     whole_end(agent, s, "the address was released");
-    agent_end_session(agent, s);
+    keeper_end(agent, s);
     return true;
 }
 
@@ -839,7 +842,7 @@ permanent_add_rows(const struct agent *agent, struct json *rows)
             message_put_string(row, "state", "asleep");
             message_put_integer(row, "sockets", 0);
             message_put_integer(row, "epoch",
-                                agent_highest_epoch(agent, &p->r.session));
+                                epochs_highest(agent, &p->r.session));
             message_put_boolean(row, "permanent", true);
             message_put_string(row, "since", "");
             json_array_add(rows, row);

@@ -14,6 +14,7 @@
 #include "agent.h"
 #include "block.h"
 #include "controller-link.h"
+#include "epochs.h"
 #include "events.h"
 #include "foreign-route.h"
 #include "handover.h"
@@ -28,6 +29,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "settle.h"
 #include "tunnel-ends.h"
 #include "util.h"
 #include "uuid.h"
@@ -72,7 +74,7 @@ rebind(struct agent *agent, struct session *s)
 
     ovs_strlcpy(old, s->ifname, sizeof old);
     if (s->permanent || !old[0] || !strcmp(old, "lo")) {
-        agent_settle_address(agent, s);
+        settle_address(agent, s);
     } else if (ifname[0] && !address_add(ifname, &s->address)
                && strcmp(old, ifname)) {
         address_wait(ifname, &s->address);
@@ -241,11 +243,11 @@ handle_placed(struct agent *agent, const struct json *params)
     }
     s = session_find(&agent->sessions, &id);
     if (!s || !ipv6_addr_equals(&s->address, &address)
-        || epoch < agent_highest_epoch(agent, &id)
+        || epoch < epochs_highest(agent, &id)
         || (s->handover && !handover_is_giving(s->handover))) {
         return;
     }
-    agent_note_epoch(agent, &id, epoch);
+    epochs_note(agent, &id, epoch);
     s->epoch = MAX(s->epoch, epoch);
     place(agent, s, &visit, tunnel);
 }

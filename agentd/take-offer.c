@@ -14,14 +14,15 @@
 #include "identity.h"
 #include "lan.h"
 #include "latency.h"
+#include "leftover.h"
 #include "message.h"
 #include "packets.h"
 #include "service.h"
 #include "socket-state.h"
 #include "tunnel-ends.h"
 #include "uuid.h"
-#include "whole.h"
 #include "whole-state.h"
+#include "whole.h"
 
 /* Milliseconds for which an offer waits for our own draining, and for the
  * start of an application. */
@@ -283,7 +284,7 @@ take_reserve(struct handover *h)
         take_refuse(h, "tunnel", "the tunnel that it comes by is not there");
         return;
     }
-    agent_reclaim_leftover(h->agent, &h->address);
+    leftover_reclaim(h->agent, &h->address);
     if (address_is_local(&h->address)) {
         take_refuse(h, "address", "the address is in use on this device");
         return;

@@ -34,13 +34,16 @@
 #include "agent.h"
 #include "app-send.h"
 #include "controller-link.h"
+#include "epochs.h"
 #include "events.h"
+#include "keeper.h"
 #include "lan.h"
 #include "link.h"
 #include "message.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "permanent.h"
+#include "settle.h"
 #include "socket-state.h"
 #include "timeval.h"
 #include "uuid.h"
@@ -106,7 +109,7 @@ take_expect(struct agent *agent, const struct json *params)
     }
     if (handover_find(agent, &transfer)
         || hmap_count(&agent->handovers) >= MAX_EXPECTED
-        || epoch < agent_highest_epoch(agent, &session)) {
+        || epoch < epochs_highest(agent, &session)) {
         return;
     }
     h = handover_create(agent, TAKE_EXPECTED);
@@ -125,7 +128,7 @@ take_expect(struct agent *agent, const struct json *params)
     h->permanent_lease = permanent;
     h->mapped = mapped;
     hmap_insert(&agent->handovers, &h->node, uuid_hash(&transfer));
-    agent_note_epoch(agent, &session, epoch);
+    epochs_note(agent, &session, epoch);
     handover_set_state(h, TAKE_EXPECTED, HANDOVER_EXPECT_TIMEOUT);
 }
 
@@ -150,7 +153,7 @@ end_session(struct handover *h, const char *reason)
     app_send_session(h->conn, APP_GONE, s, NULL, NULL, ECANCELED, reason);
     s->handover = NULL;
     h->session = NULL;
-    agent_drop_session(h->agent, s);
+    keeper_drop(h->agent, s);
 }
 
 /* Late packets go back to the transferring device at once, if the agent is
@@ -482,11 +485,11 @@ take_owned(struct handover *h, uint64_t epoch)
                                                    : OWNED_TIMEOUT);
     if (lan_is_plain(h->agent->lan)) {
         /* Nobody else answers those who ask for it. */
-        agent_settle_address(h->agent, s);
+        settle_address(h->agent, s);
     }
-    agent_announce(h->agent, s);
+    keeper_announce(h->agent, s);
     if (!s->conn) {
-        agent_end_session(h->agent, s);
+        keeper_end(h->agent, s);
     }
     give_later_start(h, s);
 }
@@ -502,7 +505,7 @@ take_finish(struct handover *h)
      * be, and its sockets have their room again. */
     if (s && !s->handover) {
         session_settle_sockets(s);
-        agent_settle_address(h->agent, s);
+        settle_address(h->agent, s);
     }
     handover_destroy(h);
 }

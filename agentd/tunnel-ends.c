@@ -38,6 +38,7 @@ struct tunnel_end {
     struct tunnel_interface tif;
     struct eth_addr gateway; /* The bridge's. */
     bool confirmed;          /* By the controller, to this agent. */
+    bool opened;             /* For tunnel_ends_next_opened(). */
     long long int used_at;   /* time_msec(). */
     long long int ask_at;    /* time_msec(): not before that. */
 };
@@ -371,19 +372,6 @@ open_end(struct agent *agent, struct tunnel_open *open)
     return NULL;
 }
 
-/* Those that were not where they should be, while it was not there. */
-static void
-settle_sessions(struct agent *agent, uint32_t key)
-{
-    struct session *s;
-
-    HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
-        if (!s->handover && foreign_route_get_key(&s->address) == key) {
-            agent_settle_address(agent, s);
-        }
-    }
-}
-
 static void
 handle_open(struct agent *agent, const struct json *params)
 {
@@ -410,7 +398,7 @@ handle_open(struct agent *agent, const struct json *params)
     } else {
         message_put_address(reply, "address", &open.tif.local);
         message_put_eth(reply, "mac", open.tif.mac);
-        settle_sessions(agent, open.tif.key);
+        find_key(agent, open.tif.key)->opened = true;
     }
     link_notify(controller_link_get(agent->controller), "tunnel-ready", reply);
 }
@@ -446,6 +434,21 @@ tunnel_ends_handle_controller(struct agent *agent,
         return false;
     }
     return true;
+}
+
+bool
+tunnel_ends_next_opened(struct agent *agent, uint32_t *key)
+{
+    struct tunnel_end *end;
+
+    LIST_FOR_EACH(end, node, &agent->tunnels->ends) {
+        if (end->opened) {
+            end->opened = false;
+            *key = end->tif.key;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* What nobody uses. */

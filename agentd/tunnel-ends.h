@@ -40,6 +40,10 @@ void tunnel_ends_wait(struct agent *);
 /* True if 'msg' was about tunnels. */
 bool tunnel_ends_handle_controller(struct agent *, const struct jsonrpc_msg *);
 
+/* Takes one that the controller has opened since: what uses it, and was not where
+ * it should be while it was not there, can go there. */
+bool tunnel_ends_next_opened(struct agent *, uint32_t *key);
+
 /* The interface of the tunnel to that bridge, whose key is stored, or NULL. */
 const char *tunnel_end_of(const struct agent *, const char *bridge,
                           uint32_t *key);

@@ -14,8 +14,10 @@
 #include "app-link.h"
 #include "app-send.h"
 #include "app-socket.h"
+#include "epochs.h"
 #include "events.h"
 #include "handover.h"
+#include "keeper.h"
 #include "message.h"
 #include "note.h"
 #include "openvswitch/dynamic-string.h"
@@ -623,7 +625,7 @@ whole_handle_present(struct agent *agent, struct app_event *event,
         s->permanent = true;
         /* Not silent meanwhile, as others are: it may be the device's own. */
         s->doubtful = (note->role == NOTE_OWNER
-                       && note->epoch < agent_highest_epoch(agent, &s->id));
+                       && note->epoch < epochs_highest(agent, &s->id));
         ovs_strlcpy(s->name, "permanent", sizeof s->name);
         ovs_strlcpy(s->onward, note->onward, sizeof s->onward);
         permanent_found(agent, s);
@@ -665,7 +667,7 @@ whole_handle_present(struct agent *agent, struct app_event *event,
     } else if (note->role != NOTE_OWNER && !s->handover) {
         handover_adopt(agent, s, note);
     } else if (first) {
-        agent_announce(agent, s);
+        keeper_announce(agent, s);
     }
 }
 

@@ -20,6 +20,7 @@
 #include "block.h"
 #include "calls.h"
 #include "controller-link.h"
+#include "epochs.h"
 #include "events.h"
 #include "identity.h"
 #include "jsonrpc.h"
@@ -835,7 +836,7 @@ end_end(struct world_end *end)
     sessions_destroy(&agent->sessions);
     block_destroy(agent->blocks);
     lan_destroy(agent->lan);
-    agent_forget_epochs(agent);
+    epochs_forget(agent);
     hmap_destroy(&agent->handovers);
     free(agent->boot_id);
 }

@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "epochs.h"
 #include "openvswitch/json.h"
-#include "util.h"
+#include "registration.h"
 #include "unit.h"
+#include "util.h"
 #include "uuid.h"
 
 #define TRANSFER "00000001-0000-0002-0000-000300000004"
@@ -1025,7 +1027,7 @@ test_old_epochs_are_refused(void)
 {
     bring_to(GO);
     world_controller(&world_t, "epoch", "{" ABOUT ", 'epoch': 0}");
-    agent_note_epoch(&world_t.agent, &s->id, 5);
+    epochs_note(&world_t.agent, &s->id, 5);
     decide(&world_t, "released");
     assert_state(&world_t, GIVE_FROZEN);
     world_controller(&world_t, "aborted", "{" ABOUT ", 'epoch': 6}");
@@ -1191,7 +1193,7 @@ say_epoch(int epoch, const char *owner)
     json_object_put(params, "epoch", json_integer_create(epoch));
     json_object_put_string(params, "owner", owner);
     world_run(&world_t);
-    agent_handle_epoch(&world_t.agent, params);
+    registration_handle_epoch(&world_t.agent, params);
     json_destroy(params);
 }
 

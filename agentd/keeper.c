@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "keeper.h"
+
+#include "address.h"
+#include "agent.h"
+#include "block.h"
+#include "controller-link.h"
+#include "events.h"
+#include "foreign-route.h"
+#include "link.h"
+#include "message.h"
+#include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
+#include "timeval.h"
+#include "util.h"
+
+/* Milliseconds for which an ended session's connections may close. */
+#define END_LINGER 3000
+
+struct json *
+keeper_announcement(const struct session *s)
+{
+    struct json *json = json_object_create();
+
+    message_put_uuid(json, "session", &s->id);
+    message_put_address(json, "address", &s->address);
+    message_put_integer(json, "epoch", s->epoch);
+    message_put_string(json, "name", s->name);
+    message_put_string(json, "service", s->service);
+    message_put_string(json, "state", "owner");
+    if (s->mapped) {
+        message_put_address(json, "permanent", &s->permanent_address);
+    }
+    message_put_boolean(json, "visits", foreign_route_has(&s->address));
+    return json;
+}
+
+void
+keeper_announce(struct agent *agent, const struct session *s)
+{
+    if (controller_link_is_registered(agent->controller)) {
+        link_notify(controller_link_get(agent->controller), "announce",
+                    keeper_announcement(s));
+    }
+}
+
+void
+keeper_end(struct agent *agent, struct session *s)
+{
+    if (s->ending || s->handover) {
+        /* What a handover holds, it ends. */
+        s->conn = NULL;
+        return;
+    }
+    session_close_sockets(s);
+    s->ending = time_msec() + END_LINGER;
+    if (s->conn || !s->mapped) {
+        events_add(agent, &s->id, s->uid, "ended");
+    }
+    s->conn = NULL;
+}
+
+/* The connections have closed: the address goes back. */
+static void
+finish_ending(struct agent *agent, struct session *s)
+{
+    struct json *params = json_object_create();
+
+    if (s->ifname[0]) {
+        address_del(s->ifname, &s->address);
+    }
+    foreign_route_del(&s->address);
+    message_put_uuid(params, "session", &s->id);
+    message_put_address(params, "address", &s->address);
+    message_put_integer(params, "epoch", s->epoch);
+    link_notify(controller_link_get(agent->controller), "ended", params);
+    if (s->epoch || s->introduced) {
+        /* It rests by the controller's clock, which knows where else the
+         * address was. */
+        block_moved(agent->blocks, &s->address);
+    } else {
+        block_put(agent->blocks, &s->address);
+    }
+    session_destroy(&agent->sessions, s);
+}
+
+void
+keeper_drop(struct agent *agent, struct session *s)
+{
+    block_moved(agent->blocks, &s->address);
+    session_destroy(&agent->sessions, s);
+}
+
+void
+keeper_run(struct agent *agent)
+{
+    struct session *s;
+
+    HMAP_FOR_EACH_SAFE(s, id_node, &agent->sessions.by_id) {
+        if (s->ending && time_msec() >= s->ending) {
+            finish_ending(agent, s);
+        }
+    }
+}
+
+void
+keeper_wait(const struct agent *agent)
+{
+    const struct session *s;
+
+    HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
+        if (s->ending) {
+            poll_timer_wait_until(s->ending);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "settle.h"
+
+#include <string.h>
+
+#include "address.h"
+#include "agent.h"
+#include "foreign-route.h"
+#include "lan.h"
+#include "permanent.h"
+#include "tunnel-ends.h"
+#include "util.h"
+
+void
+settle_address(struct agent *agent, struct session *s)
+{
+    const char *ifname = tunnel_ends_interface_of(agent, &s->address);
+
+    if (s->permanent && permanent_settle(agent, s)) {
+        return;
+    }
+    if (!strcmp(s->ifname, "lo") && ifname[0]
+        && !address_add(ifname, &s->address)) {
+        address_wait(ifname, &s->address);
+        address_del("lo", &s->address);
+        ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
+        lan_bound(agent->lan, &s->address);
+    }
+}
+
+void
+settle_run(struct agent *agent)
+{
+    struct session *s;
+    uint32_t key;
+
+    while (tunnel_ends_next_opened(agent, &key)) {
+        HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
+            if (!s->handover && foreign_route_get_key(&s->address) == key) {
+                settle_address(agent, s);
+            }
+        }
+    }
+}

@@ -117,7 +117,7 @@ mtype:sockets sock[ND];
 byte sepoch[ND];     /* session->epoch */
 byte moving[ND] = NO; /* session->handover: the attempt */
 bit giving[ND];      /* The note says NOTE_GIVING. */
-byte high[ND];       /* agent_highest_epoch() */
+byte high[ND];       /* epochs_highest() */
 bit away[ND];        /* Not registered (any more). */
 bit died[ND];        /* Its session ended with its host. */
 

@@ -55,24 +55,6 @@ struct open_request {
 
 /* Opening. */
 
-void
-app_requests_send_opened(struct agent *agent, const struct session *s,
-                         uint64_t number)
-{
-    struct note note;
-
-    memset(&note, 0, sizeof note);
-    note.role = NOTE_OWNER;
-    note.session = s->id;
-    note.address = s->address;
-    note.epoch = s->epoch;
-    note.uid = s->uid;
-    note.from_block = s->from_block;
-    ovs_strlcpy(note.name, s->name, sizeof note.name);
-    ovs_strlcpy(note.service, s->service, sizeof note.service);
-    app_send_opened(s->conn, s, &note, agent->note_key, number);
-}
-
 /* Why no session can be opened now, for people. */
 static const char *
 why_no_address(const struct agent *agent)
@@ -127,7 +109,7 @@ try_open(struct agent *agent, struct open_request *r)
     ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
     ovs_strlcpy(s->name, r->name, sizeof s->name);
     ovs_strlcpy(s->service, app_conn_service(r->conn), sizeof s->service);
-    app_requests_send_opened(agent, s, r->number);
+    keeper_tell_opened(agent, s, r->number);
     events_add(agent, &s->id, s->uid, "opened as \"%s\"", s->name);
     keeper_announce(agent, s);
     return true;

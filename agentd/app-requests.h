@@ -16,9 +16,6 @@ struct session;
 /* Takes over the event's descriptors. */
 void app_requests_handle(struct agent *, struct app_event *);
 void app_requests_conn_closed(struct agent *, struct app_conn *);
-/* Answers OPEN number 'number' with the session, whose application is known. */
-void app_requests_send_opened(struct agent *, const struct session *,
-                              uint64_t number);
 /* Applications that wait for an address. */
 void app_requests_run(struct agent *);
 void app_requests_wait(struct agent *);

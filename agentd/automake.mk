@@ -36,6 +36,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/held-address.c agentd/held-address.h \
 	agentd/host-settings.c agentd/host-settings.h \
 	agentd/keeper.c agentd/keeper.h \
+	agentd/lan-interface.c agentd/lan-interface.h \
 	agentd/lan.c agentd/lan.h \
 	agentd/late-filter.c agentd/late-filter.h \
 	agentd/late-packet.c agentd/late-packet.h \

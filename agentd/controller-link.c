@@ -10,7 +10,7 @@
 #include "attachment.h"
 #include "identity.h"
 #include "jsonrpc.h"
-#include "lan.h"
+#include "lan-interface.h"
 #include "link.h"
 #include "message.h"
 #include "openvswitch/json.h"
@@ -308,7 +308,7 @@ handle_lan(struct controller_link *cl, const struct json *params)
         VLOG_WARN("attach-lan: %s", error);
         free(error);
     } else if (cl->registered
-               && lan_find_interface(subnets,
+               && lan_interface_find(subnets,
                                      attachment_ifnames(cl->attachment, &n), n,
                                      cl->probe_ifname, &mac)) {
         struct json *answer = json_object_create();

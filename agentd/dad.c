@@ -17,6 +17,7 @@
 
 #include "late-packet.h"
 #include "openvswitch/poll-loop.h"
+#include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "socket-util.h"
@@ -409,4 +410,38 @@ dad_next(struct dad *dad, struct dad_claim *claim)
     }
     *claim = dad->claims[dad->next++];
     return true;
+}
+
+static bool
+parse_prefix(const struct json *json, struct dad_prefix *prefix)
+{
+    ovs_be32 ip, mask;
+    char *error;
+
+    if (json->type != JSON_STRING) {
+        return false;
+    }
+    error = ip_parse_masked(json_string(json), &ip, &mask);
+    if (!error && ip_is_cidr(mask)) {
+        in6_addr_set_mapped_ipv4(&prefix->addr, ip);
+        prefix->plen = 96 + ip_count_cidr_bits(mask);
+        return true;
+    }
+    free(error);
+    error = ipv6_parse_cidr(json_string(json), &prefix->addr, &prefix->plen);
+    free(error);
+    return !error;
+}
+
+struct dad_prefix *
+dad_prefixes_from_json(const struct json *array, size_t *n)
+{
+    size_t max = array && array->type == JSON_ARRAY ? json_array(array)->n : 0;
+    struct dad_prefix *prefixes = xcalloc(max + 1, sizeof *prefixes);
+
+    *n = 0;
+    for (size_t i = 0; i < max; i++) {
+        *n += parse_prefix(json_array(array)->elems[i], &prefixes[*n]);
+    }
+    return prefixes;
 }

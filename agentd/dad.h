@@ -23,6 +23,7 @@
 #include "openvswitch/types.h"
 
 struct dad;
+struct json;
 
 struct dad_prefix {
     struct in6_addr addr; /* IPv4 as IPv4-mapped. */
@@ -53,5 +54,9 @@ int dad_probe(struct dad *, const struct in6_addr *address);
 
 /* Next claim, or false. */
 bool dad_next(struct dad *, struct dad_claim *);
+
+/* Those of 'array', prefixes in text form, that are prefixes; the caller frees
+ * them. */
+struct dad_prefix *dad_prefixes_from_json(const struct json *array, size_t *n);
 
 #endif /* agentd/dad.h */

@@ -3,14 +3,18 @@
 
 #include "keeper.h"
 
+#include <string.h>
+
 #include "address.h"
 #include "agent.h"
+#include "app-send.h"
 #include "block.h"
 #include "controller-link.h"
 #include "events.h"
 #include "foreign-route.h"
 #include "link.h"
 #include "message.h"
+#include "note.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "timeval.h"
@@ -44,6 +48,24 @@ keeper_announce(struct agent *agent, const struct session *s)
         link_notify(controller_link_get(agent->controller), "announce",
                     keeper_announcement(s));
     }
+}
+
+void
+keeper_tell_opened(struct agent *agent, const struct session *s,
+                   uint64_t number)
+{
+    struct note note;
+
+    memset(&note, 0, sizeof note);
+    note.role = NOTE_OWNER;
+    note.session = s->id;
+    note.address = s->address;
+    note.epoch = s->epoch;
+    note.uid = s->uid;
+    note.from_block = s->from_block;
+    ovs_strlcpy(note.name, s->name, sizeof note.name);
+    ovs_strlcpy(note.service, s->service, sizeof note.service);
+    app_send_opened(s->conn, s, &note, agent->note_key, number);
 }
 
 void

@@ -5,6 +5,8 @@
 /* Keeps the sessions that are this device's: tells the controller of them, and
  * ends them. */
 
+#include <stdint.h>
+
 struct agent;
 struct json;
 struct session;
@@ -13,6 +15,11 @@ struct session;
 void keeper_announce(struct agent *, const struct session *);
 /* The same as an object of a registration. */
 struct json *keeper_announcement(const struct session *);
+
+/* Tells the application of a session that is open; 'number' is that of its
+ * request. */
+void keeper_tell_opened(struct agent *, const struct session *,
+                        uint64_t number);
 
 /* Ends 'session' here: its application has closed it, or is gone.  The
  * address stays bound until its connections had time to close. */

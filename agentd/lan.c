@@ -4,13 +4,10 @@
 #include "lan.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <limits.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -19,11 +16,9 @@
 #include "handover.h"
 #include "hash.h"
 #include "openvswitch/hmap.h"
-#include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
-#include "socket-util.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -106,58 +101,6 @@ lan_is_plain(const struct lan *lan)
     return lan->ifname[0] != '\0';
 }
 
-/* Prefixes. */
-
-static bool
-parse_prefix(const struct json *json, struct dad_prefix *prefix)
-{
-    ovs_be32 ip, mask;
-    char *error;
-
-    if (json->type != JSON_STRING) {
-        return false;
-    }
-    error = ip_parse_masked(json_string(json), &ip, &mask);
-    if (!error && ip_is_cidr(mask)) {
-        in6_addr_set_mapped_ipv4(&prefix->addr, ip);
-        prefix->plen = 96 + ip_count_cidr_bits(mask);
-        return true;
-    }
-    free(error);
-    error = ipv6_parse_cidr(json_string(json), &prefix->addr, &prefix->plen);
-    free(error);
-    return !error;
-}
-
-/* Those of 'array' that are prefixes; the caller frees them. */
-static struct dad_prefix *
-parse_prefixes(const struct json *array, size_t *n)
-{
-    size_t max = array && array->type == JSON_ARRAY ? json_array(array)->n : 0;
-    struct dad_prefix *prefixes = xcalloc(max + 1, sizeof *prefixes);
-
-    *n = 0;
-    for (size_t i = 0; i < max; i++) {
-        *n += parse_prefix(json_array(array)->elems[i], &prefixes[*n]);
-    }
-    return prefixes;
-}
-
-static bool
-is_in(const struct dad_prefix *prefixes, size_t n,
-      const struct in6_addr *address)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct in6_addr mask = ipv6_create_mask(prefixes[i].plen);
-        struct in6_addr masked = ipv6_addr_bitand(address, &mask);
-
-        if (ipv6_addr_equals(&masked, &prefixes[i].addr)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The interface. */
 
 void
@@ -187,78 +130,9 @@ lan_set_interface(struct lan *lan, const char *ifname,
         free(error);
         return;
     }
-    prefixes = parse_prefixes(pools, &n);
+    prefixes = dad_prefixes_from_json(pools, &n);
     dad_watch(lan->dad, prefixes, n);
     free(prefixes);
-}
-
-static bool
-is_among(const char *const *names, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!strcmp(names[i], name)) {
-            return true;
-        }
-    }
-    return !n;
-}
-
-static bool
-get_address(const struct sockaddr *sa, struct in6_addr *address)
-{
-    if (sa && sa->sa_family == AF_INET) {
-        in6_addr_set_mapped_ipv4(
-            address,
-            ALIGNED_CAST(const struct sockaddr_in *, sa)->sin_addr.s_addr);
-        return true;
-    }
-    if (sa && sa->sa_family == AF_INET6) {
-        *address = ALIGNED_CAST(const struct sockaddr_in6 *, sa)->sin6_addr;
-        return true;
-    }
-    return false;
-}
-
-static bool
-get_mac(const char *ifname, struct eth_addr *mac)
-{
-    struct ifreq ifr;
-
-    if (af_inet_ifreq_ioctl(ifname, &ifr, SIOCGIFHWADDR, "SIOCGIFHWADDR")
-        || ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER) {
-        return false;
-    }
-    memcpy(mac, ifr.ifr_hwaddr.sa_data, sizeof *mac);
-    return true;
-}
-
-bool
-lan_find_interface(const struct json *subnets, const char *const *ifnames,
-                   size_t n_ifnames, char ifname[16], struct eth_addr *mac)
-{
-    struct ifaddrs *all = NULL;
-    struct dad_prefix *prefixes;
-    bool found = false;
-    size_t n;
-
-    prefixes = parse_prefixes(subnets, &n);
-    if (getifaddrs(&all)) {
-        all = NULL;
-    }
-    for (const struct ifaddrs *p = all; p && !found; p = p->ifa_next) {
-        struct in6_addr address;
-
-        found = ((p->ifa_flags & IFF_UP) && !(p->ifa_flags & IFF_LOOPBACK)
-                 && is_among(ifnames, n_ifnames, p->ifa_name)
-                 && get_address(p->ifa_addr, &address)
-                 && is_in(prefixes, n, &address) && get_mac(p->ifa_name, mac));
-        if (found) {
-            ovs_strlcpy(ifname, p->ifa_name, IF_NAMESIZE);
-        }
-    }
-    freeifaddrs(all);
-    free(prefixes);
-    return found;
 }
 
 /* Announcing. */

@@ -28,8 +28,6 @@
 #include <stddef.h>
 #include <netinet/in.h>
 
-#include "openvswitch/types.h"
-
 struct agent;
 struct dad_prefix;
 struct json;
@@ -53,12 +51,5 @@ void lan_unbound(struct lan *, const struct in6_addr *);
 /* A packet for it reached the device that had it before: announces it, if it is
  * still ours, unless that was less than a second ago. */
 void lan_remind(struct agent *, const struct in6_addr *);
-
-/* Which of the host's interfaces is on the LAN: the first one that is up and
- * has an address in one of 'subnets' (an array of prefixes in text form) and,
- * unless 'ifnames' is empty, is among these.  Stores its name and its MAC
- * address. */
-bool lan_find_interface(const struct json *subnets, const char *const *ifnames,
-                        size_t n_ifnames, char ifname[16], struct eth_addr *);
 
 #endif /* agentd/lan.h */

@@ -282,7 +282,7 @@ mapped_handle_open(struct agent *agent, const struct app_event *event)
     } else {
         s->conn = event->conn;
         s->uid = uid;
-        app_requests_send_opened(agent, s, event->msg.socket);
+        keeper_tell_opened(agent, s, event->msg.socket);
         events_add(agent, &s->id, s->uid, "adopted, \"%s\"", s->name);
     }
     free(reason);

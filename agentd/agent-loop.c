@@ -4,6 +4,7 @@
 #include "agent-loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@
 #include "placement.h"
 #include "registration.h"
 #include "settle.h"
+#include "told.h"
 #include "tunnel-ends.h"
 #include "util.h"
 #include "whole.h"
@@ -66,6 +68,7 @@ handle_controller_message(struct agent *agent, const struct jsonrpc_msg *msg)
     if (handover_handle_controller(agent, msg)
         || permanents_handle_controller(agent, msg)
         || mapped_handle_controller(agent, msg)
+        || told_handle_controller(agent, msg)
         || calls_handle_controller(agent, msg)
         || lease_request_handle(agent, msg)
         || tunnel_ends_handle_controller(agent, msg)
@@ -147,6 +150,7 @@ agent_loop_create(const struct agent_config *config, struct agent **agentp,
     agent->boot_id = read_boot_id();
     agent->blocks = block_create();
     agent->lan = lan_create();
+    agent->told_next = LLONG_MAX;
 
     agent->identity = identity_load(config->private_key, config->certificate,
                                     config->ca_cert, errorp);
@@ -273,6 +277,7 @@ agent_loop_run(struct agent *agent)
     app_requests_run(agent);
     whole_run(agent);
     permanents_run(agent);
+    told_run(agent);
     keeper_run(agent);
     leftovers_run(agent);
 }
@@ -293,6 +298,7 @@ agent_loop_wait(struct agent *agent)
     app_requests_wait(agent);
     whole_wait(agent);
     permanents_wait(agent);
+    told_wait(agent);
     keeper_wait(agent);
     leftovers_wait(agent);
 }

@@ -63,6 +63,8 @@ struct agent {
     struct nl_sock *links;     /* Tells of interfaces that come up; or NULL. */
     uint64_t lease_ids[2];     /* Requests for blocks: IPv4, IPv6; or 0. */
 
+    long long int told_next; /* time_msec(); see told.h. */
+
     struct address_leftover *leftovers; /* Of a former agent. */
     size_t n_leftovers;
     long long int leftover_deadline; /* time_msec(). */

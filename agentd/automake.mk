@@ -65,6 +65,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/tunnel-ends.c agentd/tunnel-ends.h \
 	agentd/tunnel-filter.c agentd/tunnel-filter.h \
 	agentd/tunnel-interface.c agentd/tunnel-interface.h \
+	agentd/told.c agentd/told.h \
 	agentd/whole.c agentd/whole.h \
 	agentd/whole-state.c agentd/whole-state.h
 agentd_libagentd_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd

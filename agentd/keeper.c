@@ -78,7 +78,7 @@ keeper_end(struct agent *agent, struct session *s)
     }
     session_close_sockets(s);
     s->ending = time_msec() + END_LINGER;
-    if (s->conn || !s->mapped) {
+    if (s->conn || (!s->mapped && !s->told_s)) {
         events_add(agent, &s->id, s->uid, "ended");
     }
     s->conn = NULL;

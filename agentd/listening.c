@@ -63,3 +63,54 @@ listening_at(uint8_t protocol, const struct in6_addr *local, uint16_t port,
     ofpbuf_delete(reply);
     return there;
 }
+
+/* Connections that were closed here may wait long for their end: they are no
+ * more than that. */
+#define CONNECTED                                                            \
+    ((1u << TCP_ESTABLISHED) | (1u << TCP_SYN_RECV) | (1u << TCP_CLOSE_WAIT) \
+     | (1u << TCP_FIN_WAIT1))
+
+bool
+listening_is_connected(const struct in6_addr *local)
+{
+    uint64_t stub[NL_DUMP_BUFSIZE / 8];
+    struct inet_diag_req_v2 *req;
+    struct ofpbuf request, reply, buf;
+    struct nl_dump dump;
+    __be32 address[4] = { 0 };
+    bool found = false;
+
+    set_address(address, local);
+    ofpbuf_init(&request, 0);
+    nl_msg_put_nlmsghdr(&request, sizeof *req, SOCK_DIAG_BY_FAMILY,
+                        NLM_F_REQUEST);
+    req = ofpbuf_put_zeros(&request, sizeof *req);
+    /* An IPv6 socket may have IPv4 connections: their addresses are mapped. */
+    req->sdiag_family = AF_INET6;
+    req->sdiag_protocol = IPPROTO_TCP;
+    req->idiag_states = CONNECTED;
+    for (int i = 0; i < 2 && !found; i++) {
+        bool mapped = IN6_IS_ADDR_V4MAPPED(local);
+
+        if (i && !mapped) {
+            break;
+        }
+        req->sdiag_family = i ? AF_INET : AF_INET6;
+        nl_dump_start(&dump, NETLINK_SOCK_DIAG, &request);
+        ofpbuf_use_stub(&buf, stub, sizeof stub);
+        while (nl_dump_next(&dump, &reply, &buf)) {
+            const struct inet_diag_msg *msg = ofpbuf_at(&reply, NLMSG_HDRLEN,
+                                                        sizeof *msg);
+
+            found |= (msg
+                      && (msg->idiag_family == AF_INET
+                              ? mapped && msg->id.idiag_src[0] == address[0]
+                              : !memcmp(msg->id.idiag_src, local,
+                                        sizeof *local)));
+        }
+        ofpbuf_uninit(&buf);
+        nl_dump_done(&dump);
+    }
+    ofpbuf_uninit(&request);
+    return found;
+}

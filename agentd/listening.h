@@ -18,4 +18,8 @@ bool listening_at(uint8_t protocol, const struct in6_addr *local,
                   uint16_t port, const struct in6_addr *peer,
                   uint16_t peer_port);
 
+/* Has a TCP connection of this host, that is not over, 'local' as its address?
+ * All of the family are looked through. */
+bool listening_is_connected(const struct in6_addr *local);
+
 #endif /* agentd/listening.h */

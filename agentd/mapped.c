@@ -258,7 +258,7 @@ find_named(struct agent *agent, const char *name)
         return NULL;
     }
     s = session_find_address(&agent->sessions, &address);
-    return s && s->mapped && !s->ending ? s : NULL;
+    return s && (s->mapped || s->told_s) && !s->ending ? s : NULL;
 }
 
 void
@@ -270,7 +270,7 @@ mapped_handle_open(struct agent *agent, const struct app_event *event)
 
     if (!s) {
         app_send_error(event->conn, NULL, event->msg.socket, ENOENT,
-                       "no session that the bridge has mapped has this "
+                       "no session that was made for a correspondent has this "
                        "address");
     } else if (s->conn || s->handover) {
         app_send_error(event->conn, NULL, event->msg.socket, EBUSY,

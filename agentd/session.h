@@ -60,7 +60,10 @@ struct session {
     bool doubtful;   /* A higher epoch is known, but not whose: it is silent
                       * until the controller says. */
     bool from_block; /* Its address is of a block leased to us. */
-    char ifname[16]; /* Where the address is bound, or empty. */
+    unsigned int told_s;       /* Seconds that it may be unused, and... */
+    long long int told_until;  /* ...time_msec() at which it is over, if no
+                               * application has it by then: see told.h. */
+    char ifname[16];           /* Where the address is bound, or empty. */
     struct handover *handover; /* While it moves; else NULL. */
     long long int ending;      /* time_msec() at which its address goes, once
                                  * the application has closed it; or 0. */

@@ -45,6 +45,8 @@ controller_libcontroller_la_SOURCES = \
 	controller/mapping-flows.c controller/mapping-flows.h \
 	controller/mediator.c controller/mediator.h \
 	controller/methods.c controller/methods.h \
+	controller/name-forward.c controller/name-forward.h \
+	controller/names.c controller/names.h \
 	controller/neighbour.c controller/neighbour.h \
 	controller/network.c controller/network.h \
 	controller/next-hop.c controller/next-hop.h \

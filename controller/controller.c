@@ -26,6 +26,7 @@
 #include "mapping-query.h"
 #include "mediator.h"
 #include "methods.h"
+#include "names.h"
 #include "neighbour.h"
 #include "network.h"
 #include "next-hop.h"
@@ -100,6 +101,7 @@ configure(struct controller *c)
     leases_configure(c->leases, c->policy, time_msec());
     network_configure(c->network, c->policy);
     mappings_configure(c);
+    names_configure(c);
     next_hops_configure(c);
     device_links_configure(c->links, c->policy);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
@@ -123,6 +125,7 @@ create_modules(struct controller *c)
     c->permanents = permanents_create();
     c->mappings = mappings_create();
     mapping_queries_init(c);
+    c->names = names_create();
     leases_write_changes(c->leases);
     c->records = record_store_create(c->database);
     c->upkeep = upkeep_create(c->database);
@@ -149,6 +152,7 @@ destroy_modules(struct controller *c, bool detach)
     holders_destroy(c->holders);
     permanents_destroy(c->permanents);
     mapping_queries_destroy(c);
+    names_destroy(c->names);
     mappings_destroy(c->mappings);
     leases_destroy(c->leases);
     session_cache_destroy(&c->sessions);
@@ -418,6 +422,7 @@ controller_run(struct controller *c)
     permanents_run(c);
     mappings_run(c);
     mapping_queries_run(c);
+    names_run(c);
     mediator_run(c);
     methods_run(c);
     next_hops_run(c);
@@ -444,6 +449,7 @@ controller_wait(struct controller *c)
     permanents_wait(c);
     mappings_wait(c);
     mapping_queries_wait(c);
+    names_wait(c);
     ctl_bridge_wait(c);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {

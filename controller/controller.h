@@ -28,6 +28,7 @@ struct holders;
 struct identity;
 struct leases;
 struct mappings;
+struct names;
 struct neighbours;
 struct network;
 struct permanents;
@@ -58,6 +59,7 @@ struct controller {
     struct permanents *permanents;
     struct mappings *mappings;
     struct ovs_list mapping_queries; /* See mapping-query.h. */
+    struct names *names;
     struct ovs_list lingering;      /* See session-path.h. */
     struct hmap lingering_sessions; /* The same. */
     struct neighbours *neighbours;

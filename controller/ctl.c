@@ -15,6 +15,7 @@
 #include "mapping-query.h"
 #include "mediator.h"
 #include "message.h"
+#include "names.h"
 #include "network.h"
 #include "openvswitch/json.h"
 #include "packets.h"
@@ -83,6 +84,25 @@ show_totals(const struct controller *c)
 }
 
 static void
+show_names(const struct controller *c, struct json *object)
+{
+    struct json *stats_json = json_object_create();
+    struct names_stats stats;
+
+    names_get_stats(c->names, &stats);
+    if (c->policy->names) {
+        message_put_string(stats_json, "zone", c->policy->names->zone);
+    }
+    message_put_integer(stats_json, "questions", stats.questions);
+    message_put_integer(stats_json, "told", stats.told);
+    message_put_integer(stats_json, "unused", stats.unused);
+    message_put_integer(stats_json, "limited", stats.limited);
+    message_put_integer(stats_json, "refused", stats.refused);
+    message_put_integer(stats_json, "forwarded", stats.forwarded);
+    json_object_put(object, "names", stats_json);
+}
+
+static void
 ctl_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
          const char *argv[] OVS_UNUSED, void *c_)
 {
@@ -117,6 +137,7 @@ ctl_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
     message_put_integer(object, "sessions", hmap_count(&c->sessions.sessions));
     message_put_integer(object, "records", record_count(c->records));
     json_object_put(object, "transfers", show_totals(c));
+    show_names(c, object);
     message_put_integer(object, "violations", c->n_violations);
     message_put_integer(object, "passed_on", c->n_passed_on);
     message_put_integer(object, "relayed", c->n_relayed);

@@ -35,6 +35,8 @@ static const struct method methods[] = {
     { "mapped", false, method_mapped },
     { "unmapped", false, method_unmapped },
     { "mappings", true, method_mappings },
+    { "told", false, method_told },
+    { "untold", false, method_untold },
     { "renew", true, method_renew },
     { "wake", true, method_wake },
     { "introduce", true, method_introduce },

@@ -59,6 +59,8 @@ method_function method_mapped, method_unmapped;
 
 /* In mapping-query.c. */
 method_function method_mappings;
+/* In names.c. */
+method_function method_told, method_untold;
 
 /* In permanent.c. */
 method_function method_renew, method_wake;

@@ -17,6 +17,7 @@ lib_libcommon_la_SOURCES = \
 	lib/onward.c lib/onward.h \
 	lib/policy-parse-lan.c \
 	lib/policy-parse-movable.c \
+	lib/policy-parse-names.c \
 	lib/policy-parse-network.c \
 	lib/policy-parse-rights.c \
 	lib/policy-parse-values.c \

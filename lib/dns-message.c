@@ -132,9 +132,9 @@ dns_query_hash(const struct dns_query *q)
 {
     const ldns_rdf *owner = ldns_rr_owner(q->question);
 
-    return hash_bytes(ldns_rdf_data(owner), ldns_rdf_size(owner),
-                      hash_2words(ldns_pkt_id(q->packet),
-                                  ldns_rr_get_type(q->question)));
+    return hash_bytes(
+        ldns_rdf_data(owner), ldns_rdf_size(owner),
+        hash_2words(ldns_pkt_id(q->packet), ldns_rr_get_type(q->question)));
 }
 
 /* Answering. */
@@ -181,8 +181,8 @@ add_address(ldns_pkt *p, const ldns_rr *question, const struct dns_answer *a)
     if (IN6_IS_ADDR_V4MAPPED(&a->address)) {
         ovs_be32 ip = in6_addr_get_mapped_ipv4(&a->address);
 
-        ldns_rr_push_rdf(rr, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_A, sizeof ip,
-                                                   &ip));
+        ldns_rr_push_rdf(
+            rr, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_A, sizeof ip, &ip));
     } else {
         ldns_rr_push_rdf(rr, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_AAAA,
                                                    sizeof a->address,

@@ -163,34 +163,12 @@ read_tunnel_type(struct policy_parser *p, const struct yaml_item *item,
 }
 
 static bool
-read_address(struct policy_parser *p, const struct yaml_item *item,
-             const char *what, struct in6_addr *address)
-{
-    const char *s = NULL;
-    ovs_be32 ip;
-
-    if (!item || !yaml_reader_get_string(p->reader, item, what, &s)) {
-        return false;
-    }
-    if (ip_parse(s, &ip)) {
-        in6_addr_set_mapped_ipv4(address, ip);
-    } else if (!ipv6_parse(s, address)) {
-        yaml_reader_fail(p->reader, item,
-                         "%s \"%s\" is not one; "
-                         "expected an IPv4 or IPv6 address",
-                         what, s);
-        return false;
-    }
-    return true;
-}
-
-static bool
 read_tunnel_address(struct policy_parser *p, const struct yaml_item *item,
                     struct in6_addr *address)
 {
     const struct policy_bridge *other;
 
-    if (!read_address(p, item, "address", address)) {
+    if (!policy_parse_address(p, item, "address", address)) {
         return false;
     }
     other = find_tunnel(p->policy, address);
@@ -226,7 +204,7 @@ read_gateways(struct policy_parser *p, const struct yaml_item *list,
     for (size_t i = 0; i < list->n; i++) {
         struct in6_addr *gateway = &bridge->gateways[i];
 
-        if (!read_address(p, list->items[i], "gateway", gateway)) {
+        if (!policy_parse_address(p, list->items[i], "gateway", gateway)) {
             return false;
         }
         if (!is_on_link(bridge, gateway)) {

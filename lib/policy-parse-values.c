@@ -69,6 +69,29 @@ policy_parse_target(struct policy_parser *p, const struct yaml_item *item,
     return false;
 }
 
+/* An address, IPv4 as IPv4-mapped. */
+bool
+policy_parse_address(struct policy_parser *p, const struct yaml_item *item,
+                     const char *what, struct in6_addr *address)
+{
+    const char *s = NULL;
+    ovs_be32 ip;
+
+    if (!item || !yaml_reader_get_string(p->reader, item, what, &s)) {
+        return false;
+    }
+    if (ip_parse(s, &ip)) {
+        in6_addr_set_mapped_ipv4(address, ip);
+    } else if (!ipv6_parse(s, address)) {
+        yaml_reader_fail(p->reader, item,
+                         "%s \"%s\" is not one; "
+                         "expected an IPv4 or IPv6 address",
+                         what, s);
+        return false;
+    }
+    return true;
+}
+
 /* Parses IP/LENGTH.  Returns null, or what is wrong. */
 static const char *
 parse_prefix(const char *s, struct policy_prefix *prefix)

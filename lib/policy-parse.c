@@ -170,9 +170,9 @@ void
 policy_parse(struct policy *policy, struct yaml_reader *reader)
 {
     static const char *const sections[] = {
-        "controller", "bridges",   "lans",         "pools",
-        "devices",    "services",  "moves",        "movable",
-        "limits",     "detection", "associations", NULL
+        "controller", "bridges",      "lans",    "pools", "devices",
+        "services",   "moves",        "movable", "names", "limits",
+        "detection",  "associations", NULL
     };
     struct policy_parser p = { .policy = policy, .reader = reader };
 
@@ -188,6 +188,8 @@ policy_parse(struct policy *policy, struct yaml_reader *reader)
         && read_section(&p, "devices", "device", policy_parse_device)
         && read_section(&p, "services", "service", policy_parse_service)
         && read_section(&p, "movable", "movable service", policy_parse_movable)
+        && policy_parse_names(
+            &p, yaml_item_find(yaml_reader_root(reader), "names"))
         && policy_parse_moves(&p)) {
         read_all_numbers(&p);
     }

@@ -10,6 +10,7 @@
  *     policy-parse-lan.c       plain LANs, and which network is meant
  *     policy-parse-rights.c    devices, services and moves
  *     policy-parse-movable.c   services that the bridge translates for
+ *     policy-parse-names.c     the zone in which services are told
  *     policy-parse-values.c    what several sections are made of
  *
  * Each function returns false after an error, which is then in the reader. */
@@ -18,6 +19,7 @@
 
 #include "sset.h"
 
+struct in6_addr;
 struct policy;
 struct policy_bridge;
 struct policy_prefix;
@@ -47,6 +49,8 @@ policy_parse_entry policy_parse_device;
 policy_parse_entry policy_parse_service;
 policy_parse_entry policy_parse_movable;
 bool policy_parse_moves(struct policy_parser *);
+/* 'item' may be null: no zone. */
+bool policy_parse_names(struct policy_parser *, const struct yaml_item *);
 /* In policy-parse-network.c: of a network that is in the policy already. */
 bool policy_parse_subnets(struct policy_parser *, const struct yaml_item *,
                           struct policy_bridge *);
@@ -65,6 +69,8 @@ bool policy_parse_string(struct policy_parser *, const struct yaml_item *,
 bool policy_parse_target(struct policy_parser *, const struct yaml_item *,
                          const char *what, const char *const kinds[],
                          const char *expected, const char **valuep);
+bool policy_parse_address(struct policy_parser *, const struct yaml_item *,
+                          const char *what, struct in6_addr *);
 bool policy_parse_prefix(struct policy_parser *, const struct yaml_item *,
                          const char *what, struct policy_prefix *);
 /* The name of a thing that 'things' has to hold.  Returns the thing. */

@@ -99,6 +99,12 @@ policy_destroy(struct policy *policy)
     }
     free(policy->rules);
 
+    if (policy->names) {
+        free(policy->names->zone);
+        free(policy->names->listen);
+        free(policy->names);
+    }
+
     SHASH_FOR_EACH(node, &policy->movables) {
         struct policy_movable *movable = node->data;
 
@@ -273,21 +279,27 @@ policy_service_runs_on(const struct policy *policy,
 }
 
 bool
-policy_movable_is_at(const struct policy *policy,
-                     const struct policy_movable *movable, const char *device,
-                     const struct in6_addr *addr)
+policy_movable_runs_on(const struct policy *policy,
+                       const struct policy_movable *movable,
+                       const char *device)
 {
     const char *name;
 
-    if (!movable->any_address && !ipv6_addr_equals(&movable->address, addr)) {
-        return false;
-    }
     SSET_FOR_EACH(name, &movable->devices) {
         if (policy_covers(policy, name, device)) {
             return true;
         }
     }
     return false;
+}
+
+bool
+policy_movable_is_at(const struct policy *policy,
+                     const struct policy_movable *movable, const char *device,
+                     const struct in6_addr *addr)
+{
+    return ((movable->any_address || ipv6_addr_equals(&movable->address, addr))
+            && policy_movable_runs_on(policy, movable, device));
 }
 
 /* The first that fits. */

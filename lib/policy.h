@@ -145,6 +145,21 @@ struct policy_movable {
     unsigned int ready;
 };
 
+/* The zone in which correspondents are told addresses of sessions with movable
+ * services: "SERVICE.ZONE", "SERVICE.DEVICE.ZONE". */
+struct policy_names {
+    char *zone;              /* Without a dot at its end. */
+    struct in6_addr *listen; /* Of the controller's host. */
+    size_t n_listen;
+    uint16_t port;
+    bool forwards; /* Questions about other zones go to 'forward_to'. */
+    struct in6_addr forward_to;
+    unsigned int ttl_s;
+    unsigned int unused_s; /* An address that nobody uses is taken back. */
+    /* Addresses for one asker in that time; new ones in a second. */
+    unsigned int per_source, rate;
+};
+
 struct policy_limits {
     unsigned int introductions; /* At once, of one device. */
     unsigned int offers;        /* Waiting, at one target. */
@@ -162,6 +177,7 @@ struct policy {
     struct shash devices;       /* struct policy_device */
     struct shash services;      /* struct policy_service */
     struct shash movables;      /* struct policy_movable */
+    struct policy_names *names; /* Or NULL. */
     struct policy_rule *rules;
     size_t n_rules;
     struct policy_limits limits;
@@ -220,6 +236,9 @@ bool policy_covers(const struct policy *, const char *name,
 /* Does 'device' have the movable service at 'addr', one of its own? */
 bool policy_movable_is_at(const struct policy *, const struct policy_movable *,
                           const char *device, const struct in6_addr *addr);
+/* Is 'device' one of those that have it? */
+bool policy_movable_runs_on(const struct policy *,
+                            const struct policy_movable *, const char *device);
 bool policy_service_runs_on(const struct policy *,
                             const struct policy_service *, const char *device);
 

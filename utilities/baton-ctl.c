@@ -157,14 +157,21 @@ cmd_show(struct ovs_cmdl_context *ctx OVS_UNUSED)
         return;
     }
 
+    static const char *const asked[] = { "zone",      "questions", "told",
+                                         "unused",    "limited",   "refused",
+                                         "forwarded", NULL };
     struct json *reply = call("baton/show", NULL);
     const struct json *in_use = member(reply, "tunnels", JSON_ARRAY);
+    const struct json *n = member(reply, "names", JSON_OBJECT);
 
     json_table_print_object("controller", reply, names, &opts.style);
     json_table_print("bridges", member(reply, "bridges", JSON_ARRAY), bridges,
                      &opts.style);
     if (json_array(in_use)->n) {
         json_table_print("tunnels", in_use, tunnels, &opts.style);
+    }
+    if (shash_find(json_object(n), "zone")) {
+        json_table_print_object("names", n, asked, &opts.style);
     }
     json_table_print("leases", member(reply, "leases", JSON_ARRAY), leases,
                      &opts.style);

@@ -29,6 +29,7 @@
 #include "openvswitch/json.h"
 #include "packets.h"
 #include "mapping.h"
+#include "names.h"
 #include "permanent.h"
 #include "policy.h"
 #include "record.h"
@@ -374,6 +375,7 @@ world_begin(const char *policy)
     world->holders = holders_create();
     world->permanents = permanents_create();
     world->mappings = mappings_create();
+    world->names = names_create();
     world->records = record_store_create(NULL);
     world->transfers = transfers_create();
     session_paths_init(world);
@@ -410,6 +412,7 @@ world_end(void)
     record_store_destroy(world->records);
     holders_destroy(world->holders);
     permanents_destroy(world->permanents);
+    names_destroy(world->names);
     mappings_destroy(world->mappings);
     leases_destroy(world->leases);
     session_cache_destroy(&world->sessions);

@@ -522,13 +522,63 @@ test_lan_errors(void)
 }
 
 static void
+test_names_zone(void)
+{
+    struct policy *policy = load(
+        CONTROLLER "names: {zone: Move.example, listen: [10.1.0.4, "
+                   "\"fd00::4\"],\n"
+                   "  port: 5353, others: 10.1.0.1, ttl: 0, unused: 9,\n"
+                   "  per-source: 3, rate: 7}\n");
+    const struct policy_names *names = policy->names;
+    struct in6_addr other = addr("10.1.0.1"), second = addr("fd00::4");
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(names);
+    CU_ASSERT_STRING_EQUAL(names->zone, "Move.example");
+    CU_ASSERT_EQUAL_FATAL(names->n_listen, 2);
+    CU_ASSERT_TRUE(ipv6_addr_equals(&names->listen[1], &second));
+    CU_ASSERT_EQUAL(names->port, 5353);
+    CU_ASSERT_TRUE(names->forwards);
+    CU_ASSERT_TRUE(ipv6_addr_equals(&names->forward_to, &other));
+    CU_ASSERT_EQUAL(names->ttl_s, 0);
+    CU_ASSERT_EQUAL(names->unused_s, 9);
+    CU_ASSERT_EQUAL(names->per_source, 3);
+    CU_ASSERT_EQUAL(names->rate, 7);
+    policy_destroy(policy);
+
+    policy = load(CONTROLLER "names: {zone: m, listen: [10.1.0.4], "
+                             "others: refuse}\n");
+    CU_ASSERT_FALSE(policy->names->forwards);
+    CU_ASSERT_EQUAL(policy->names->port, 53);
+    policy_destroy(policy);
+
+    refuse(CONTROLLER "names: {listen: [10.1.0.4]}\n", "2:8",
+           "names has no \"zone\"; expected one");
+    refuse(CONTROLLER "names: {zone: a..b, listen: [10.1.0.4]}\n", "2:15",
+           "zone \"a..b\" is not one; expected names of letters, digits and "
+           "hyphens with dots between them");
+    refuse(CONTROLLER "names: {zone: m, listen: []}\n", "2:26",
+           "listen is empty; expected addresses of the controller's host");
+    refuse(CONTROLLER "names: {zone: m, listen: [x]}\n", "2:27",
+           "address \"x\" is not one; expected an IPv4 or IPv6 address");
+    refuse(CONTROLLER "names: {zone: m, listen: [10.1.0.4], others: x}\n",
+           "2:46",
+           "others (if not \"refuse\") \"x\" is not one; expected an IPv4 or "
+           "IPv6 address");
+    refuse(CONTROLLER "names: {zone: m, listen: [10.1.0.4], ttl: 5, "
+                      "unused: 5}\n",
+           "2:8",
+           "unused (5 s) is not more than ttl (5 s): addresses would be taken "
+           "back from those who still know them");
+}
+
+static void
 test_keys(void)
 {
     refuse(
         CONTROLLER "colour: red\n", "2:1",
         "unknown key \"colour\" in the "
         "policy; expected controller, bridges, lans, pools, devices, services, "
-        "moves, movable, limits, detection or associations");
+        "moves, movable, names, limits, detection or associations");
     refuse("controller: {devices: [\"pssl:1\"], devises: []}\n", "1:35",
            "unknown key \"devises\" in controller; expected devices or "
            "bridges");
@@ -959,6 +1009,7 @@ main(void)
         { "prefix", test_prefix },
         { "tunnel", test_tunnel },
         { "lan", test_lan },
+        { "names of services", test_names_zone },
         { "lan errors", test_lan_errors },
         { "yaml", test_yaml },
         { "anchors", test_anchors },

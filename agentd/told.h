@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BATON_TOLD_H
+#define BATON_TOLD_H 1
+
+/* Sessions whose address a correspondent has been told by the name service
+ * (see controller/names.h), before anybody has contacted it.
+ *
+ * The controller asks ("tell"): a ready address of the block is put on, where
+ * the service, which listens on the wildcard address, takes what comes.  An
+ * application that uses libbaton adopts the session when it does
+ * (BATON_MAPPED); from then on that is as one that it opened.
+ *
+ * What no application has adopted in the time that the controller gives ends,
+ * unless the kernel has a TCP connection on the address: of a service that does
+ * not know libbaton, which cannot move.  That is looked at again each time.  An
+ * agent that is started anew does not know them. */
+
+#include <stdbool.h>
+
+struct agent;
+struct jsonrpc_msg;
+
+bool told_handle_controller(struct agent *, const struct jsonrpc_msg *);
+void told_run(struct agent *);
+void told_wait(const struct agent *);
+
+#endif /* agentd/told.h */

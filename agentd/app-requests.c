@@ -34,6 +34,7 @@
 #include "util.h"
 #include "uuid.h"
 #include "whole.h"
+#include "whole-note.h"
 
 VLOG_DEFINE_THIS_MODULE(app_requests);
 
@@ -233,8 +234,9 @@ handle_present(struct agent *agent, struct app_event *event)
     session_id_from_bytes(event->msg.session, &shown.id);
     if (!note_read(&event->msg, agent->note_key, &note)
         || !uuid_equals(&note.session, &shown.id)
-        || (note.uid != app_conn_uid(event->conn)
-            && app_conn_uid(event->conn))) {
+        || (note.uid != app_conn_uid(event->conn) && app_conn_uid(event->conn))
+        || (note.permanent
+            && !whole_note_is_of(&note, app_conn_service(event->conn)))) {
         refuse_shown(event, &shown, EPERM,
                      "this device's agent does not know the session");
         return;

@@ -67,6 +67,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/tunnel-interface.c agentd/tunnel-interface.h \
 	agentd/told.c agentd/told.h \
 	agentd/whole.c agentd/whole.h \
+	agentd/whole-note.c agentd/whole-note.h \
 	agentd/whole-state.c agentd/whole-state.h
 agentd_libagentd_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 

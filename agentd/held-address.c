@@ -67,16 +67,24 @@ held_addresses_close(struct agent *agent)
 }
 
 void
+held_address_forget(struct agent *agent, const struct uuid *session)
+{
+    struct held *held;
+
+    LIST_FOR_EACH_SAFE(held, node, &agent->held->list) {
+        if (uuid_equals(&held->session, session)) {
+            held_free(held);
+        }
+    }
+}
+
+void
 held_address_add(struct agent *agent, const struct session *s,
                  unsigned int lifetime, long long int since)
 {
     struct held *held;
 
-    LIST_FOR_EACH_SAFE(held, node, &agent->held->list) {
-        if (uuid_equals(&held->session, &s->id)) {
-            held_free(held); /* Of an earlier stay. */
-        }
-    }
+    held_address_forget(agent, &s->id); /* An earlier stay. */
     held = xzalloc(sizeof *held);
     held->session = s->id;
     held->lifetime = lifetime ? lifetime * 1000LL : UNKNOWN_LIFETIME;

@@ -13,6 +13,7 @@
 struct agent;
 struct jsonrpc_msg;
 struct session;
+struct uuid;
 
 void held_addresses_open(struct agent *);
 void held_addresses_close(struct agent *);
@@ -25,5 +26,8 @@ bool held_addresses_handle_reply(struct agent *, const struct jsonrpc_msg *);
  * knows; it is asked at once. */
 void held_address_add(struct agent *, const struct session *,
                       unsigned int lifetime, long long int since);
+
+/* It is this device's own, as the controller says now. */
+void held_address_forget(struct agent *, const struct uuid *session);
 
 #endif /* agentd/held-address.h */

@@ -238,6 +238,8 @@ make_session(struct agent *agent, struct permanent *p, uint64_t epoch)
         ovs_strlcpy(s->ifname, p->r.own.ifname, sizeof s->ifname);
         epochs_note(agent, &s->id, epoch);
         keeper_announce(agent, s);
+    } else if (!s->ifname[0]) {
+        ovs_strlcpy(s->ifname, p->r.own.ifname, sizeof s->ifname);
     }
     return s;
 }
@@ -634,6 +636,8 @@ take_registered(struct agent *agent, const struct json *json)
         p->r.session = session;
         p->r.own.address = address;
         ovs_list_push_back(&agent->permanents->own, &p->node);
+        /* An application may have shown it before we knew whose it is. */
+        held_address_forget(agent, &session);
     }
     if (p->state == PERMANENT_HOME) {
         struct own_address own;

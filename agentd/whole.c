@@ -32,6 +32,7 @@
 #include "socket-state.h"
 #include "util.h"
 #include "uuid.h"
+#include "whole-note.h"
 #include "whole-state.h"
 
 VLOG_DEFINE_THIS_MODULE(whole);
@@ -305,16 +306,25 @@ answer_if_done(struct agent *agent, struct bundle *b)
 
 /* From the agent. */
 
+/* Gives 'msg' to one application, as its own. */
+static void
+give(struct agent *agent, struct member *member, const int *fds, size_t n)
+{
+    APP_STRING_PUT(msg.name, member->name);
+    APP_STRING_PUT(msg.service, member->service);
+    whole_note_address(&msg, agent->note_key, app_conn_uid(member->conn),
+                       member->service);
+    app_conn_send(member->conn, &msg, fds, n);
+}
+
 /* Passes 'msg' on to all. */
 static void
-pass_on(struct bundle *b)
+pass_on(struct agent *agent, struct bundle *b)
 {
     struct member *member;
 
     LIST_FOR_EACH(member, node, &b->members) {
-        APP_STRING_PUT(msg.name, member->name);
-        APP_STRING_PUT(msg.service, member->service);
-        app_conn_send(member->conn, &msg, NULL, 0);
+        give(agent, member, NULL, 0);
     }
 }
 
@@ -328,7 +338,7 @@ begin_pause(struct agent *agent, struct bundle *b)
         forget_state(member);
     }
     b->pausing = true;
-    pass_on(b);
+    pass_on(agent, b);
     answer_if_done(agent, b); /* An address without members. */
 }
 
@@ -347,8 +357,8 @@ find_service(const struct bundle *b, const char *service)
 
 /* Gives one application its part of what came.  'fds' are all sockets. */
 static bool
-send_part(const struct bundle *b, const struct whole_part *part,
-          const int *fds, size_t n_fds)
+send_part(struct agent *agent, const struct bundle *b,
+          const struct whole_part *part, const int *fds, size_t n_fds)
 {
     struct member *member = find_service(b, part->service);
     int part_fds[APP_FDS_MAX];
@@ -377,9 +387,7 @@ send_part(const struct bundle *b, const struct whole_part *part,
         msg.flags = APP_FLAG_STATE;
         part_fds[n++] = part->state_fd;
     }
-    APP_STRING_PUT(msg.name, part->name);
-    APP_STRING_PUT(msg.service, part->service);
-    app_conn_send(member->conn, &msg, part_fds, n);
+    give(agent, member, part_fds, n);
     return true;
 }
 
@@ -395,7 +403,7 @@ begin_arrival(struct agent *agent, struct bundle *b, const int *fds,
 
     ok = state && !whole_state_split(fds[n_sockets], n_sockets, &parts, &n);
     for (size_t i = 0; ok && i < n; i++) {
-        ok = send_part(b, &parts[i], fds, n_sockets);
+        ok = send_part(agent, b, &parts[i], fds, n_sockets);
     }
     whole_parts_free(parts, n);
     if (!ok) {
@@ -425,12 +433,12 @@ handle_agent(struct agent *agent, const int *fds, size_t n_fds)
     case APP_OWNED:
     case APP_NOTE:
         if (b) {
-            pass_on(b);
+            pass_on(agent, b);
         }
         break;
     case APP_GONE:
         if (b) {
-            pass_on(b);
+            pass_on(agent, b);
             destroy_bundle(b);
         }
         break;
@@ -457,19 +465,6 @@ whole_wait(struct agent *agent)
 }
 
 /* From applications. */
-
-static void
-get_note(const struct session *s, struct note *note)
-{
-    memset(note, 0, sizeof *note);
-    note->role = NOTE_OWNER;
-    note->session = s->id;
-    note->address = s->address;
-    note->epoch = s->epoch;
-    note->uid = s->uid;
-    note->permanent = true;
-    ovs_strlcpy(note->onward, s->onward, sizeof note->onward);
-}
 
 void
 whole_handle_open(struct agent *agent, const struct app_event *event)
@@ -498,7 +493,7 @@ whole_handle_open(struct agent *agent, const struct app_event *event)
     }
     b = get_bundle(agent, &s->id);
     add_member(b, event->conn, service, event->msg.name);
-    get_note(s, &note);
+    whole_note_make(s, app_conn_uid(event->conn), service, &note);
     app_send_opened(event->conn, s, &note, agent->note_key, event->msg.socket);
     events_add(agent, &s->id, app_conn_uid(event->conn),
                "opened as \"%s\" on the permanent address", event->msg.name);
@@ -659,13 +654,16 @@ whole_handle_present(struct agent *agent, struct app_event *event,
     if (late) {
         struct note new_note;
 
-        get_note(s, &new_note);
+        whole_note_make(s, app_conn_uid(event->conn), service, &new_note);
         app_send_session(event->conn,
                          note->role == NOTE_GIVING ? APP_RESUME : APP_OWNED, s,
                          &new_note, agent->note_key, ECANCELED,
                          "the agent was started again");
     } else if (note->role != NOTE_OWNER && !s->handover) {
-        handover_adopt(agent, s, note);
+        struct note common;
+
+        whole_note_common(note, &common);
+        handover_adopt(agent, s, &common);
     } else if (first) {
         keeper_announce(agent, s);
     }
@@ -776,7 +774,7 @@ whole_end(struct agent *agent, struct session *s, const char *reason)
         session_id_to_bytes(&s->id, msg.session);
         msg.error = ECONNABORTED;
         APP_STRING_PUT(msg.reason, reason);
-        pass_on(b);
+        pass_on(agent, b);
         destroy_bundle(b);
     }
 }

@@ -65,6 +65,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/whole-address-dead-host.sh \
 	tests/system/tests/whole-address-ends.sh \
 	tests/system/tests/whole-address-foreign.sh \
+	tests/system/tests/whole-address-user.sh \
 	tests/system/tests/whole-address-wake-up.sh
 EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/ask.py \

@@ -43,6 +43,19 @@ handover_controller_lost(struct agent *agent)
     }
 }
 
+/* What a controller that is away had redirected stays so until the next one
+ * has looked at the bridge: until then late packets go on to come. */
+static void
+outlast_absence(struct handover *h)
+{
+    if ((h->state == GIVE_RESUMED || h->state == TAKE_RETURNING)
+        && !controller_link_get_ifname(h->agent->controller)[0]
+        && time_msec() < h->give_up_at) {
+        h->last_late = time_msec();
+        h->deadline = MAX(h->deadline, h->last_late + HANDOVER_DRAIN_TIMEOUT);
+    }
+}
+
 void
 handover_run(struct agent *agent)
 {
@@ -64,6 +77,7 @@ handover_run(struct agent *agent)
         if (time_msec() >= h->ask_at) {
             handover_ask(h);
         }
+        outlast_absence(h);
         if (handover_is_giving(h)) {
             give_run(h);
         } else {

@@ -170,6 +170,7 @@ handover_set_state(struct handover *h, enum handover_state state, int timeout)
 {
     h->state = state;
     h->deadline = timeout >= 0 ? time_msec() + timeout : LLONG_MAX;
+    h->give_up_at = time_msec() + HANDOVER_LOST_TIMEOUT;
 }
 
 /* Times of one host compare whatever the process; OVS's time_usec() is wall

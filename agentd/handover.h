@@ -148,6 +148,7 @@ struct handover {
     size_t relayed; /* Giving: how many of 'packets' went out. */
     uint64_t n_relayed, n_delivered; /* Packets. */
     long long int last_late;         /* time_msec() of the last one. */
+    long long int give_up_at;        /* However long the controller is away. */
 
     /* Giving, after the session struct is gone; taking: catchers. */
     struct session_socket *sockets;

@@ -360,6 +360,7 @@ TESTS += tests/fault/absent
 EXTRA_DIST += tests/fault/absent
 EXTRA_DIST += tests/fault/points
 EXTRA_DIST += tests/fault/run
+EXTRA_DIST += tests/fault/soak
 EXTRA_DIST += tests/fault/walk
 
 check-fault: all
@@ -368,7 +369,7 @@ check-fault: all
 SOAK_MINUTES = 60
 SOAK_SEED = 1
 soak: all
-	$(srcdir)/tests/fault/run --build=$(abs_top_builddir) \
+	$(srcdir)/tests/fault/soak --build=$(abs_top_builddir) \
 	    --seed=$(SOAK_SEED) --minutes=$(SOAK_MINUTES)
 
 .PHONY: check-model check-fault soak

@@ -11,6 +11,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-bridge-lost.sh \
 	tests/system/tests/fault-closed-undelivered.sh \
 	tests/system/tests/fault-closes-while-moving.sh \
+	tests/system/tests/fault-controller-away.sh \
 	tests/system/tests/fault-controller-crash-tcp.sh \
 	tests/system/tests/fault-controller-crash-udp.sh \
 	tests/system/tests/fault-controller-foreign.sh \

@@ -135,16 +135,6 @@ act_look_at_source(struct flow_builder *b, bool ip4)
     }
 }
 
-/* On, untranslated. */
-static void
-act_pass(struct flow_builder *b, const struct flow_movable *movable)
-{
-    act_look_at_source(b, is_ip4(&movable->permanent));
-    act_move(b, movable->protocol == IPPROTO_TCP ? MFF_TCP_SRC : MFF_UDP_SRC,
-             REG_LOOK_PORT);
-    act_goto(b, BATON_TABLE_REDIRECT);
-}
-
 /* Sessions. */
 
 void
@@ -290,7 +280,13 @@ flows_movable(const struct flow_layout *layout,
     flow_builder_init(&b, layout, set);
     flow_builder_start(&b);
     match_service(&b.match, movable);
-    act_pass(&b, movable);
+    if (movable->open) {
+        act_look_at_source(&b, is_ip4(&movable->permanent));
+        act_move(&b,
+                 movable->protocol == IPPROTO_TCP ? MFF_TCP_SRC : MFF_UDP_SRC,
+                 REG_LOOK_PORT);
+    }
+    act_goto(&b, BATON_TABLE_REDIRECT);
     flow_builder_add(&b, BATON_TABLE_MAPPING, PRIO_SERVICE,
                      BATON_FLOW_MAPPING);
     if (movable->open) {
@@ -321,7 +317,7 @@ flows_movable_passes(const struct flow_layout *layout,
     flow_builder_start(&b);
     match_service(&b.match, movable);
     match_src(&b.match, correspondent);
-    act_pass(&b, movable);
+    act_goto(&b, BATON_TABLE_REDIRECT);
     flow_builder_add(&b, BATON_TABLE_MAPPING, PRIO_PASS, BATON_FLOW_MAPPING);
     flow_builder_uninit(&b);
 }

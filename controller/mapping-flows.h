@@ -25,7 +25,8 @@
  * Packets to a movable service and from session addresses look at all of their
  * source also where no mapping is found.  Otherwise the switch could answer
  * from its cache, for up to 10 ms after a mapping was made, for packets that
- * have one. */
+ * have one.  Where none will be made, because the service is flooded, they do
+ * not: each source would be another flow in that cache. */
 
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -40,7 +40,7 @@ find_mapped() {
 
 # mapped_flows ADDRESS: how many flows translate for a session address.
 mapped_flows() {
-    flows | grep -c "table=6.*$1\b" || true
+    flows | grep -c "table=6,.*priority=500,.*$1" || true
 }
 
 no_mapped_flows() {

@@ -226,6 +226,7 @@ refuse_shown(const struct app_event *event, const struct session *shown,
 static void
 handle_present(struct agent *agent, struct app_event *event)
 {
+    struct in6_addr permanent = in6addr_any;
     struct session shown;
     struct session *s;
     struct note note;
@@ -242,6 +243,11 @@ handle_present(struct agent *agent, struct app_event *event)
         return;
     }
     s = session_find(&agent->sessions, &note.session);
+    if (s && mapped_is_placeholder(s)) {
+        permanent = s->permanent_address;
+        session_destroy(&agent->sessions, s);
+        s = NULL;
+    }
     if (note.permanent
         && (s ? s->permanent
                     && (s->epoch == note.epoch
@@ -258,6 +264,8 @@ handle_present(struct agent *agent, struct app_event *event)
         return;
     }
     s = present_session(agent, event, &note);
+    s->mapped = ipv6_addr_is_set(&permanent);
+    s->permanent_address = permanent;
     if (s->from_block) {
         block_reserve(agent->blocks, &s->address);
     }

@@ -231,6 +231,12 @@ mapped_handle_controller(struct agent *agent, const struct jsonrpc_msg *msg)
     return true;
 }
 
+bool
+mapped_is_placeholder(const struct session *s)
+{
+    return s->mapped && !s->conn && !s->handover && !s->ending;
+}
+
 void
 mapped_registered(struct agent *agent)
 {

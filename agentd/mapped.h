@@ -18,12 +18,17 @@
 struct agent;
 struct app_event;
 struct jsonrpc_msg;
+struct session;
 
 bool mapped_handle_controller(struct agent *, const struct jsonrpc_msg *);
 
 /* The application that sent OPEN takes the session at the address that it
  * names. */
 void mapped_handle_open(struct agent *, const struct app_event *);
+
+/* Is it there because the controller said so to an agent that was started
+ * again, and has no application shown it yet? */
+bool mapped_is_placeholder(const struct session *);
 
 /* After a registration. */
 void mapped_registered(struct agent *);

@@ -738,11 +738,13 @@ mapping_announced(struct controller *c, struct device *device,
 void
 mapping_registered(struct controller *c, struct device *device)
 {
+    struct record view;
     struct mapping *m;
 
     HMAP_FOR_EACH_SAFE(m, tuple_node, &c->mappings->by_tuple) {
-        if (strcmp(m->service->device, device->name)) {
-            continue;
+        if (strcmp(m->service->device, device->name)
+            || record_find_address(c->records, &m->address, &view)) {
+            continue; /* What has moved has an application that shows it. */
         } else if (m->state == MAPPING_ASKED) {
             give_up(c, m);
         } else if (owner_of(c, &m->address) == device

@@ -23,6 +23,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-database-lost.sh \
 	tests/system/tests/fault-dies.sh \
 	tests/system/tests/fault-shown-late.sh \
+	tests/system/tests/fault-mapped.sh \
 	tests/system/tests/fault-standby.sh \
 	tests/system/tests/fault-target-refuses.sh \
 	tests/system/tests/fault-ticket-replay.sh \
@@ -38,6 +39,8 @@ SYSTEM_TESTS = \
 	tests/system/tests/foreign-tunnels.sh \
 	tests/system/tests/generator-unique.sh \
 	tests/system/tests/lease-kept.sh \
+	tests/system/tests/mapping-errors.sh \
+	tests/system/tests/mapping-floods.sh \
 	tests/system/tests/mapping-query.sh \
 	tests/system/tests/move-back.sh \
 	tests/system/tests/move-chain-sites.sh \

@@ -38,6 +38,13 @@ find_mapped() {
     find_session laptop " $1"
 }
 
+# find_adopted: the newest that baton-serve has; sets 'session' and 'address'.
+find_adopted() {
+    wait_for 5 "a mapped session" grep ^mapped "$work/serve-mapped.txt"
+    read -r _ _ address _ _ _ session _ < <(
+        grep ^mapped "$work/serve-mapped.txt" | tail -n 1)
+}
+
 # mapped_flows ADDRESS: how many flows translate for a session address.
 mapped_flows() {
     flows | grep -c "table=6,.*priority=500,.*$1" || true

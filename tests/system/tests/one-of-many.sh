@@ -48,9 +48,7 @@ for name in a b c; do
     slow_download $name 1000000
     eval "curl_$name=$pid"
     wait_for 10 "the first bytes" file_has_bytes "$work/got-$name" 300000
-    # The newest.
-    read -r _ _ address _ _ _ session _ < <(
-        grep ^mapped "$work/serve-mapped.txt" | tail -n 1)
+    find_adopted
     eval "session_$name=$session address_$name=$address"
     address=$permanent
 done

@@ -371,6 +371,7 @@ neighbours_next(const struct neighbours *ns, void **cookie,
     neighbour->bridge = e->bridge;
     neighbour->address = e->address;
     neighbour->gateway = e->gateway;
+    neighbour->dst = prefix_of(e);
     neighbour->mac = e->mac;
     neighbour->answered_at = e->answered_at;
     return true;

@@ -94,6 +94,7 @@ struct neighbour {
     const char *bridge;
     struct in6_addr address;
     bool gateway;
+    struct flow_prefix dst;    /* What goes there. */
     struct eth_addr mac;       /* Zero: not known. */
     long long int answered_at; /* Milliseconds; 0: never. */
 };

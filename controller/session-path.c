@@ -113,6 +113,39 @@ session_path_left(const struct controller *c, const struct transfer *t,
     return place;
 }
 
+const char *
+session_path_bridge(const struct controller *c, const char *name,
+                    const char *home)
+{
+    const char *foreign = foreign_bridge(c, name, home);
+
+    return foreign ? foreign : home;
+}
+
+void
+session_path_flows(const struct controller *c, const char *bridge,
+                   const char *home, const struct uuid *session,
+                   const struct in6_addr *address, const char *guard,
+                   const char *inbound, struct flow_set *flows)
+{
+    const struct flow_layout *layout = network_layout(c->network, bridge);
+
+    if (!strcmp(bridge, home)) {
+        struct flow_place g = session_path_place(c, guard, home, session);
+        struct flow_place i = session_path_place(c, inbound, home, session);
+
+        flows_session(layout, address, &g, &i, flows);
+    } else {
+        struct flow_place h = tunnel_place(c, bridge, home, session);
+        struct flow_place g = device_flow_place(
+            guard ? device_find(&c->devices, guard) : NULL, bridge);
+        struct flow_place i = device_flow_place(
+            inbound ? device_find(&c->devices, inbound) : NULL, bridge);
+
+        flows_visitor(layout, address, &h, &g, &i, flows);
+    }
+}
+
 char *
 session_path_describe(const struct controller *c, const char *name,
                       const char *home)

@@ -22,6 +22,7 @@
 
 struct controller;
 struct device;
+struct flow_set;
 struct device_tunnel;
 struct in6_addr;
 struct transfer;
@@ -59,6 +60,18 @@ bool session_path_is_foreign(const struct device *, const char *home);
  * string if there is none.  The caller frees it. */
 char *session_path_describe(const struct controller *, const char *device,
                             const char *home);
+
+/* Adds to 'flows' what 'bridge' is to have for the session,
+ * for those who trace. */
+void session_path_flows(const struct controller *, const char *bridge,
+                        const char *home, const struct uuid *session,
+                        const struct in6_addr *, const char *guard,
+                        const char *inbound, struct flow_set *flows);
+
+/* The bridge to which a session's packets go that are at 'device': 'home', or
+ * the one where it is. */
+const char *session_path_bridge(const struct controller *, const char *device,
+                                const char *home);
 
 /* Sets the flows of a session on its home bridge, and on those of 'owner' and
  * nobody else.  The caller flushes. */

@@ -2,14 +2,18 @@
 #include <config.h>
 #include "trace.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge.h"
+#include "byte-order.h"
 #include "controller.h"
 #include "flow.h"
 #include "guard.h"
 #include "lease.h"
 #include "message.h"
+#include "neighbour.h"
 #include "network.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
@@ -17,11 +21,14 @@
 #include "openvswitch/ofp-actions.h"
 #include "packets.h"
 #include "record.h"
+#include "session-path.h"
 #include "transfer.h"
 #include "util.h"
 
 /* Flows that a packet may meet: more than there are tables. */
 #define TRACE_MAX_HOPS 32
+/* Bridges on its way: at the most two. */
+#define TRACE_MAX_BRIDGES 3
 
 /* A correspondent's: any port and MAC address that are no device's. */
 #define TRACE_PORT u16_to_ofp(0xfe00)
@@ -48,21 +55,82 @@ place_of(const struct controller *c, const char *device, const char *bridge)
                              bridge);
 }
 
-/* The flows of 'bridge' that can matter to 'addr': the same functions, from
- * the same records, as the bridge's. */
+/* What is known of the session at an address. */
+struct subject {
+    struct in6_addr address;
+    const char *home;  /* Bridge. */
+    const char *owner; /* Device, or NULL. */
+    bool moved;        /* Or moving: the session has flows of its own. */
+    struct uuid session;
+    const char *guard, *inbound; /* Devices. */
+};
+
 static void
-collect_flows(const struct controller *c, const char *bridge,
-              const struct in6_addr *addr, struct flow_set *all)
+find_subject(const struct controller *c, const struct in6_addr *addr,
+             struct subject *subject)
 {
-    const struct flow_layout *layout = network_layout(c->network, bridge);
     struct record view;
     const struct record *record = record_find_address(c->records, addr, &view);
-    const struct lease *lease = leases_find(c->leases, addr);
-    const struct transfer *t = NULL, *gone = NULL;
+    const struct transfer *t = NULL;
+
+    memset(subject, 0, sizeof *subject);
+    subject->address = *addr;
+    subject->home = leases_home_bridge(c->leases, addr);
+    subject->owner = guard_owner(c, addr);
+    if (record) {
+        subject->moved = true;
+        subject->session = record->session;
+        subject->guard = subject->inbound = subject->owner;
+    }
+    while ((t = transfers_next_live(c->transfers, t))) {
+        if (ipv6_addr_equals(&t->address, addr)
+            && t->state != TRANSFER_SETTLED) {
+            bool gone = t->state == TRANSFER_GONE;
+
+            subject->moved = true;
+            subject->session = t->session;
+            subject->guard = gone ? t->from : transfer_winner(t);
+            subject->inbound = gone ? t->to : transfer_winner(t);
+        }
+    }
+}
+
+/* The next hops that the bridge knows. */
+static void
+collect_next_hops(const struct controller *c, const char *bridge,
+                  struct flow_set *all)
+{
+    const struct flow_layout *layout = network_layout(c->network, bridge);
+    struct neighbour neighbour;
+    void *cookie = NULL;
+
+    while (neighbours_next(c->neighbours, &cookie, &neighbour)) {
+        struct flow_set flows;
+
+        if (strcmp(neighbour.bridge, bridge)
+            || eth_addr_is_zero(neighbour.mac)) {
+            continue;
+        }
+        flow_set_init(&flows);
+        flows_next_hop(layout, &neighbour.dst, neighbour.mac, &flows);
+        merge(all, &flows);
+    }
+}
+
+/* The flows of 'bridge' that can matter to the subject: the same functions,
+ * from the same records, as the bridge's. */
+static void
+collect_flows(const struct controller *c, const char *bridge,
+              const struct subject *subject, struct flow_set *all)
+{
+    const struct flow_layout *layout = network_layout(c->network, bridge);
+    const struct lease *lease = leases_find(c->leases, &subject->address);
     struct flow_set flows;
 
     network_pipeline(c->network, bridge, all);
-    if (lease && lease->state == LEASE_LEASED) {
+    collect_next_hops(c, bridge, all);
+    if (lease && lease->state == LEASE_LEASED
+        && !strcmp(lease->bridge, bridge)) {
         struct flow_prefix prefix = { lease->addr, lease->plen };
         struct flow_place place = place_of(c, lease->device, bridge);
 
@@ -70,26 +138,11 @@ collect_flows(const struct controller *c, const char *bridge,
         flows_block(layout, &prefix, &place, &flows);
         merge(all, &flows);
     }
-    while ((t = transfers_next_live(c->transfers, t))) {
-        if (ipv6_addr_equals(&t->address, addr)
-            && t->state != TRANSFER_SETTLED) {
-            gone = t;
-        }
-    }
-    if (record || gone) {
-        const char *guard = !gone ? record->owner
-                            : gone->state == TRANSFER_GONE
-                                ? gone->from
-                                : transfer_winner(gone);
-        const char *inbound = !gone ? record->owner
-                              : gone->state == TRANSFER_GONE
-                                  ? gone->to
-                                  : transfer_winner(gone);
-        struct flow_place g = place_of(c, guard, bridge);
-        struct flow_place i = place_of(c, inbound, bridge);
-
+    if (subject->moved) {
         flow_set_init(&flows);
-        flows_session(layout, addr, &g, &i, &flows);
+        session_path_flows(c, bridge, subject->home, &subject->session,
+                           &subject->address, subject->guard, subject->inbound,
+                           &flows);
         merge(all, &flows);
     }
 }
@@ -123,13 +176,15 @@ actions_to_string(const struct baton_flow *flow)
 
 /* A packet on its way. */
 struct trace {
+    const struct controller *c;
     const struct bridge *bridge;
     const struct flow_layout *layout;
     const struct flow_set *flows;
     struct flow packet;
     struct json *hops; /* Array: flows met. */
     int n_hops;
-    char *end; /* Where it ends, so far, or NULL. */
+    char *end;      /* Where it ends, so far, or NULL. */
+    bool in_tunnel; /* It goes on where the tunnel ends. */
 };
 
 static void
@@ -139,12 +194,42 @@ set_end(struct trace *t, char *end)
     t->end = end;
 }
 
+/* The far end of the tunnel that the packet goes into. */
+static struct in6_addr
+tunnel_peer(const struct trace *t)
+{
+    struct in6_addr peer = t->packet.tunnel.ipv6_dst;
+
+    if (t->packet.tunnel.ip_dst) {
+        in6_addr_set_mapped_ipv4(&peer, t->packet.tunnel.ip_dst);
+    }
+    return peer;
+}
+
+static char *
+describe_tunnel(const struct trace *t)
+{
+    struct in6_addr peer = tunnel_peer(t);
+    const char *to = network_find_tunnel(t->c->network, &peer);
+    char address[INET6_ADDRSTRLEN];
+
+    return xasprintf("port %s, tunnel to %s at %s, key %" PRIu64,
+                     bridge_port_to_name(t->bridge, t->layout->tunnel_port),
+                     to ? to : "the device",
+                     ipv6_string_mapped(address, &peer),
+                     ntohll(t->packet.tunnel.tun_id));
+}
+
 static void
 output(struct trace *t, ofp_port_t port)
 {
     const char *name = bridge_port_to_name(t->bridge, port);
 
-    if (port == OFPP_NORMAL) {
+    t->in_tunnel = (port == t->layout->tunnel_port
+                    && flow_layout_has_tunnel(t->layout));
+    if (t->in_tunnel) {
+        set_end(t, describe_tunnel(t));
+    } else if (port == OFPP_NORMAL) {
         set_end(t, xstrdup("NORMAL"));
     } else if (port == OFPP_IN_PORT) {
         set_end(t, xstrdup("back out of its port"));
@@ -212,6 +297,7 @@ trace_table(struct trace *t, uint8_t table_id)
         return;
     }
     hop = json_object_create();
+    message_put_string(hop, "bridge", bridge_get_name(t->bridge));
     message_put_integer(hop, "table", table_id);
     message_put_integer(hop, "priority", flow->priority);
     s = minimatch_to_string(&flow->match, NULL, OFP_DEFAULT_PRIORITY);
@@ -224,22 +310,72 @@ trace_table(struct trace *t, uint8_t table_id)
     trace_actions(t, flow);
 }
 
+/* What the other end of the tunnel makes of it: the same packet, and where it
+ * came from. */
+static bool
+cross_tunnel(struct trace *t, const char **bridgep)
+{
+    const struct in6_addr *here = network_tunnel_address(t->c->network,
+                                                         *bridgep);
+    struct in6_addr peer = tunnel_peer(t);
+    const struct flow_layout *layout;
+    struct flow next = t->packet;
+
+    *bridgep = network_find_tunnel(t->c->network, &peer);
+    layout = *bridgep ? network_layout(t->c->network, *bridgep) : NULL;
+    if (!here || !layout || !flow_layout_has_tunnel(layout)) {
+        return false;
+    }
+    memset(next.regs, 0, sizeof next.regs);
+    memset(&next.tunnel, 0, sizeof next.tunnel);
+    next.tunnel.tun_id = t->packet.tunnel.tun_id;
+    if (IN6_IS_ADDR_V4MAPPED(here)) {
+        next.tunnel.ip_src = in6_addr_get_mapped_ipv4(here);
+    } else {
+        next.tunnel.ipv6_src = *here;
+    }
+    next.in_port.ofp_port = layout->tunnel_port;
+    t->packet = next;
+    return true;
+}
+
+/* A packet that comes to 'bridge', over as many bridges as it takes. */
 static struct json *
 trace_packet(const struct controller *c, const char *bridge,
-             const struct flow_set *flows, const struct flow *packet)
+             const struct subject *subject, const struct flow *packet)
 {
     struct json *object = json_object_create();
+    struct ds end = DS_EMPTY_INITIALIZER;
     struct trace t = {
-        .bridge = network_find(c->network, bridge),
-        .layout = network_layout(c->network, bridge),
-        .flows = flows,
+        .c = c,
         .packet = *packet,
         .hops = json_array_create_empty(),
     };
 
-    trace_table(&t, t.layout->first_table);
+    for (int i = 0; i < TRACE_MAX_BRIDGES; i++) {
+        struct flow_set flows;
+
+        flow_set_init(&flows);
+        collect_flows(c, bridge, subject, &flows);
+        t.bridge = network_find(c->network, bridge);
+        t.layout = network_layout(c->network, bridge);
+        t.flows = &flows;
+        t.in_tunnel = false;
+        t.n_hops = 0;
+        set_end(&t, NULL);
+        trace_table(&t, t.layout->first_table);
+        flow_set_destroy(&flows);
+        if (end.length || t.in_tunnel) {
+            ds_put_format(&end, "%s%s: ", end.length ? "; " : "", bridge);
+        }
+        ds_put_cstr(&end, t.end ? t.end : "dropped");
+        if (!t.in_tunnel || !cross_tunnel(&t, &bridge)) {
+            break;
+        }
+    }
     json_object_put(object, "hops", t.hops);
-    message_put_string(object, "end", t.end ? t.end : "dropped");
+    message_put_string(object, "end", ds_cstr(&end));
+    ds_destroy(&end);
     free(t.end);
     return object;
 }
@@ -262,40 +398,48 @@ set_address(struct flow *packet, const struct in6_addr *addr, bool source)
 struct json *
 trace_address(const struct controller *c, const struct in6_addr *addr)
 {
-    const char *bridge = leases_home_bridge(c->leases, addr);
-    const char *owner = guard_owner(c, addr);
     struct json *object = json_object_create();
+    struct subject subject;
     struct flow_place place;
-    struct flow_set flows;
+    const char *at;
     struct flow packet;
 
+    find_subject(c, addr, &subject);
     message_put_address(object, "address", addr);
-    message_put_string(object, "bridge", bridge ? bridge : "");
-    message_put_string(object, "owner", owner ? owner : "");
-    if (!bridge || !network_find(c->network, bridge)) {
+    message_put_string(object, "bridge", subject.home ? subject.home : "");
+    message_put_string(object, "owner", subject.owner ? subject.owner : "");
+    if (!subject.home || !network_find(c->network, subject.home)) {
         message_put_string(object, "note",
                            "no pool of a bridge has this address");
         return object;
     }
 
-    flow_set_init(&flows);
-    collect_flows(c, bridge, addr, &flows);
-    place = place_of(c, owner, bridge);
+    /* To a device with a tunnel of its own the home bridge is the last. */
+    at = session_path_bridge(c, subject.owner, subject.home);
+    at = network_find(c->network, at) ? at : subject.home;
+    place = session_path_place(c, subject.owner, at, &subject.session);
 
     memset(&packet, 0, sizeof packet);
     set_address(&packet, addr, false);
     packet.in_port.ofp_port = TRACE_PORT;
     packet.dl_src = trace_mac;
     packet.dl_dst = place.mac;
-    json_object_put(object, "to", trace_packet(c, bridge, &flows, &packet));
+    json_object_put(object, "to",
+                    trace_packet(c, subject.home, &subject, &packet));
 
     memset(&packet, 0, sizeof packet);
     set_address(&packet, addr, true);
     packet.in_port.ofp_port = place.port;
     packet.dl_src = place.mac;
     packet.dl_dst = trace_mac;
-    json_object_put(object, "from", trace_packet(c, bridge, &flows, &packet));
-
-    flow_set_destroy(&flows);
+    if (place.key) {
+        packet.tunnel.tun_id = htonll(place.key);
+        if (IN6_IS_ADDR_V4MAPPED(&place.peer)) {
+            packet.tunnel.ip_src = in6_addr_get_mapped_ipv4(&place.peer);
+        } else {
+            packet.tunnel.ipv6_src = place.peer;
+        }
+    }
+    json_object_put(object, "from", trace_packet(c, at, &subject, &packet));
     return object;
 }

@@ -2,8 +2,8 @@
 #ifndef BATON_TRACE_H
 #define BATON_TRACE_H 1
 
-/* Which of the flows that a bridge should have does a packet for a session
- * address meet, and where does it end?  Looks at desired flows only;
+/* Which of the flows that bridges should have does a packet for a session
+ * address meet, from bridge to bridge, and where does it end?  Looks at desired flows only;
  * `ovs-appctl ofproto/trace` asks the bridge itself. */
 
 struct controller;

@@ -382,8 +382,8 @@ cmd_transfer_timeline(struct ovs_cmdl_context *ctx)
 static void
 print_trace(const struct json *reply, const char *direction, const char *where)
 {
-    static const char *const columns[] = { "table", "priority", "match",
-                                           "actions", NULL };
+    static const char *const columns[] = { "bridge", "table",   "priority",
+                                           "match",  "actions", NULL };
     const struct json *packet = member(reply, direction, JSON_OBJECT);
     char *caption = xasprintf(
         "a packet %s %s, %s: %s", direction,

@@ -74,7 +74,7 @@ register_commands(void)
         "{\"transfer\":\"t1\",\"outcome\":\"aborted\"}]}";
     static char trace[] =
         "{\"address\":\"10.1.0.130\",\"owner\":\"tv\",\"to\":{\"end\":"
-        "\"port p-tv\",\"hops\":[{\"table\":0,\"priority\":0,\"match\":\"\","
+        "\"port p-tv\",\"hops\":[{\"bridge\":\"br-home\",\"table\":0,\"priority\":0,\"match\":\"\","
         "\"actions\":\"resubmit(,1)\"}]},\"from\":{\"end\":\"NORMAL\","
         "\"hops\":[]}}";
     static char reload[] = "p.yaml:3:1: unknown key";

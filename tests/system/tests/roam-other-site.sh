@@ -54,6 +54,12 @@ assert_match "$(device_row laptop tv)" \
     "what laptop is shown"
 assert_match "$(device_row tv laptop)" "direct|tunnel to br-home, port p-laptop" \
     "what tv is shown"
+trace=$(on switch baton-ctl \
+    --target="$sandbox/controller/baton-controller.ctl" trace "$address")
+assert_match "$trace" "correspondent: br-home: port baton-tun, tunnel to br-site2 at 10.2.0.3, key [0-9]+; br-site2: port p-tv$" \
+    "the way of a packet to it"
+assert_match "$trace" "sent by tv: br-site2: port baton-tun, tunnel to br-home at 10.1.0.3, key [0-9]+; br-home: NORMAL$" \
+    "the way of a packet from it"
 roam tv 3 q-tv
 more_bytes file
 path_is 'tunnel to br-site3, port q-tv' || fail "the path that is shown"
@@ -66,6 +72,9 @@ path_is 'direct, port p-tv' || fail "the path that is shown"
 assert_match "$(device_row laptop tv)" \
     "True br-home p-tv .*10.1.0.0/24.* direct, port p-tv .*$address: direct" \
     "what laptop is shown"
+assert_match "$(on switch baton-ctl \
+    --target="$sandbox/controller/baton-controller.ctl" trace "$address")" \
+    "correspondent: port p-tv$" "the way of a packet to it"
 wait_for 5 "its way out to be the others'" leaves_as_others tv
 wait_for 10 "br-site3 to forget it" no_flows_for "$address" switch3
 

@@ -161,7 +161,7 @@ give_finish_resuming(struct handover *h)
     struct session *s = session_find(&h->agent->sessions, &h->session_id);
 
     if (s && !s->handover) {
-        session_settle_sockets(s);
+        settle_after_move(h->agent, s);
         /* The controller may have aborted it, and we not have heard that. */
         keeper_announce(h->agent, s);
     }

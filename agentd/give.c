@@ -49,6 +49,7 @@
 #include "message.h"
 #include "next-hops.h"
 #include "openvswitch/vlog.h"
+#include "settle.h"
 #include "socket-state.h"
 #include "timeval.h"
 #include "uuid.h"
@@ -153,6 +154,7 @@ give_fail(struct handover *h, int error, const char *reason)
                            HANDOVER_STATE_TIMEOUT + HANDOVER_DRAIN_TIMEOUT);
     } else {
         handover_destroy(h);
+        settle_after_move(agent, s);
     }
     if (!s->conn) {
         /* Its application ended it meanwhile. */

@@ -8,10 +8,12 @@
 #include "address.h"
 #include "agent.h"
 #include "foreign-route.h"
+#include "handover.h"
 #include "lan.h"
 #include "permanent.h"
 #include "tunnel-ends.h"
 #include "util.h"
+#include "uuid.h"
 
 void
 settle_address(struct agent *agent, struct session *s)
@@ -27,6 +29,29 @@ settle_address(struct agent *agent, struct session *s)
         address_del("lo", &s->address);
         ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
         lan_bound(agent->lan, &s->address);
+    }
+}
+
+static bool
+has_just_come(const struct agent *agent, const struct session *s)
+{
+    const struct handover *h;
+
+    HMAP_FOR_EACH(h, node, &agent->handovers) {
+        if (!h->ended && h->state == TAKE_OWNED
+            && uuid_equals(&h->session_id, &s->id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+settle_after_move(struct agent *agent, struct session *s)
+{
+    if (!s->handover && !has_just_come(agent, s)) {
+        session_settle_sockets(s);
+        settle_address(agent, s);
     }
 }
 

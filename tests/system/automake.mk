@@ -21,7 +21,9 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-crash-udp.sh \
 	tests/system/tests/fault-database-full.sh \
 	tests/system/tests/fault-database-lost.sh \
+	tests/system/tests/fault-database-read-only.sh \
 	tests/system/tests/fault-dies.sh \
+	tests/system/tests/fault-moves-on.sh \
 	tests/system/tests/fault-shown-late.sh \
 	tests/system/tests/fault-mapped.sh \
 	tests/system/tests/fault-standby.sh \

@@ -44,6 +44,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/mapping-service.c controller/mapping-service.h \
 	controller/mapping-flows.c controller/mapping-flows.h \
 	controller/mediator.c controller/mediator.h \
+	controller/method.c controller/method.h \
 	controller/methods.c controller/methods.h \
 	controller/name-forward.c controller/name-forward.h \
 	controller/names.c controller/names.h \

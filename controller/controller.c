@@ -25,6 +25,7 @@
 #include "mapping.h"
 #include "mapping-query.h"
 #include "mediator.h"
+#include "method.h"
 #include "methods.h"
 #include "names.h"
 #include "neighbour.h"
@@ -69,6 +70,7 @@ leave(struct controller *c, struct device *device)
         session_cache_sweep(&c->sessions, device->name);
         upkeep_place_changed(c->upkeep, device->name);
         name = xstrdup(device->name);
+        device_tunnels_destroy(device);
         device_remove(&c->devices, device);
         mediator_device_gone(c, name);
         free(name);
@@ -141,6 +143,8 @@ create_modules(struct controller *c)
 static void
 destroy_modules(struct controller *c, bool detach)
 {
+    struct device *device;
+
     ctl_bridge_destroy(c);
     introductions_destroy(c);
     tunnel_paths_destroy(c->tunnel_paths);
@@ -157,6 +161,9 @@ destroy_modules(struct controller *c, bool detach)
     leases_destroy(c->leases);
     session_cache_destroy(&c->sessions);
     device_links_destroy(c->links);
+    HMAP_FOR_EACH(device, node, &c->devices.devices) {
+        device_tunnels_destroy(device);
+    }
     devices_destroy(&c->devices);
     network_destroy(c->network, detach);
 }
@@ -404,6 +411,10 @@ run_devices(struct controller *c)
             attachment_run(device, c->network, now);
         }
         device_tunnels_run(c, device);
+        if (device->tunnels_moved) {
+            device->tunnels_moved = false;
+            mediator_place_changed(c, device);
+        }
     }
 }
 

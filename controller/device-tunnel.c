@@ -11,9 +11,8 @@
 #include "controller.h"
 #include "lease.h"
 #include "link.h"
-#include "mediator.h"
 #include "message.h"
-#include "methods.h"
+#include "method.h"
 #include "network.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
@@ -289,9 +288,7 @@ close_tunnel(struct controller *c, struct device *device,
               why);
     send_close(device, t->bridge, t->key);
     tunnel_destroy(t);
-    if (proved) {
-        mediator_place_changed(c, device);
-    }
+    device->tunnels_moved |= proved;
 }
 
 void
@@ -584,7 +581,7 @@ proved(struct controller *c, struct device *device, struct device_tunnel *t)
         t->mac = t->claimed_mac;
         VLOG_INFO("%s: reached through a tunnel of its own from %s, at %s",
                   device->name, t->bridge, ipv6_string_mapped(s, &t->address));
-        mediator_place_changed(c, device);
+        device->tunnels_moved = true;
     }
 }
 

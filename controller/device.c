@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device-tunnel.h"
 #include "hash.h"
 #include "jsonrpc.h"
 #include "timeval.h"
@@ -101,7 +100,7 @@ void
 device_remove(struct devices *devices, struct device *device)
 {
     device_disconnected(device);
-    device_tunnels_destroy(device);
+    ovs_assert(ovs_list_is_empty(&device->tunnels));
     hmap_remove(&devices->devices, &device->node);
     free(device->name);
     free(device);

@@ -83,7 +83,9 @@ struct device {
     /* Stays. */
     struct device_place place;
     struct attachment attachment;
-    struct ovs_list tunnels;  /* struct device_tunnel: of its own. */
+    /* struct device_tunnel: of its own.  None are left when it is removed. */
+    struct ovs_list tunnels;
+    bool tunnels_moved; /* Their flows are to follow. */
     long long int reclaim_at; /* Milliseconds; 0: not due.  When sessions
                                  * that it does not announce are over. */
     unsigned int n_registrations;

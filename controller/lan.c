@@ -11,7 +11,7 @@
 #include "link.h"
 #include "mediator.h"
 #include "message.h"
-#include "methods.h"
+#include "method.h"
 #include "network.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"

@@ -88,27 +88,39 @@ void
 lease_run_address(struct leases *ls, struct lease_address *la,
                   long long int now)
 {
-    struct lease_event *event;
-
     if (now < la->until) {
         ls->next = MIN(ls->next, la->until);
         return;
     }
-    event = xzalloc(sizeof *event);
-    event->change.addr = la->addr;
-    ovs_list_push_back(&ls->freed, &event->node);
     hmap_remove(&ls->addresses, &la->node);
-    free(la);
+    ovs_list_push_back(&ls->freed, &la->free_node);
 }
 
 bool
 leases_next_free(struct leases *ls, struct in6_addr *addr)
 {
-    struct lease_change change;
+    struct lease_address *la;
 
-    if (!lease_next_event(&ls->freed, &change)) {
+    if (ovs_list_is_empty(&ls->freed)) {
         return false;
     }
-    *addr = change.addr;
+    la = CONTAINER_OF(ovs_list_pop_front(&ls->freed), struct lease_address,
+                      free_node);
+    *addr = la->addr;
+    free(la);
     return true;
+}
+
+void
+lease_addresses_destroy(struct leases *ls)
+{
+    struct lease_address *la;
+
+    HMAP_FOR_EACH_POP(la, node, &ls->addresses) {
+        free(la);
+    }
+    hmap_destroy(&ls->addresses);
+    LIST_FOR_EACH_POP(la, free_node, &ls->freed) {
+        free(la);
+    }
 }

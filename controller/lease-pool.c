@@ -2,6 +2,9 @@
 #include <config.h>
 #include "lease-private.h"
 
+#include <stddef.h>
+
+#include "hash.h"
 #include "packets.h"
 
 /* Where the pools are, and the blocks in them. */
@@ -14,6 +17,35 @@ lease_prefix_contains(const struct in6_addr *prefix, unsigned int plen,
     struct in6_addr masked = ipv6_addr_bitand(addr, &mask);
 
     return ipv6_addr_equals(prefix, &masked);
+}
+
+uint32_t
+lease_hash_address(const struct in6_addr *addr)
+{
+    return hash_bytes(addr, sizeof *addr, 0);
+}
+
+struct lease *
+lease_find_block(const struct leases *ls, const struct in6_addr *block)
+{
+    struct lease *lease;
+
+    HMAP_FOR_EACH_WITH_HASH(lease, node, lease_hash_address(block),
+                            &ls->blocks) {
+        if (ipv6_addr_equals(&lease->addr, block)) {
+            return lease;
+        }
+    }
+    return NULL;
+}
+
+void
+lease_set_odd(struct leases *ls, struct lease *lease,
+              const struct lease_pool *pool)
+{
+    ls->n_odd -= lease->odd;
+    lease->odd = !pool || lease->plen != pool->block_plen;
+    ls->n_odd += lease->odd;
 }
 
 struct lease_pool *

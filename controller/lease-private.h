@@ -22,7 +22,8 @@ struct lease_pool {
 struct lease_address {
     struct hmap_node node; /* In struct leases, by 'addr'. */
     struct in6_addr addr;
-    long long int until; /* End of its rest; LLONG_MAX: in use. */
+    long long int until;       /* End of its rest; LLONG_MAX: in use. */
+    struct ovs_list free_node; /* In 'freed' of struct leases: it is over. */
 };
 
 /* A device's own address: leased to it for good. */
@@ -44,7 +45,7 @@ struct leases {
     struct hmap blocks;        /* struct lease */
     struct hmap addresses;     /* struct lease_address */
     struct ovs_list changes;   /* struct lease_event */
-    struct ovs_list freed;     /* struct lease_event; only 'addr' counts. */
+    struct ovs_list freed;     /* struct lease_address, of no hmap. */
     struct ovs_list unwritten; /* struct lease_todo */
     bool write;
     uint64_t n_grants;
@@ -63,7 +64,7 @@ struct lease_todo {
     struct lease_block block;
 };
 
-/* lease.c */
+/* lease-pool.c */
 
 uint32_t lease_hash_address(const struct in6_addr *);
 /* The block that begins with 'block', or NULL. */
@@ -71,10 +72,6 @@ struct lease *lease_find_block(const struct leases *,
                                const struct in6_addr *block);
 /* Sets whether 'lease' is a block as 'pool', which may be NULL, is cut now. */
 void lease_set_odd(struct leases *, struct lease *, const struct lease_pool *);
-/* Takes the oldest of 'events'; false if there is none. */
-bool lease_next_event(struct ovs_list *events, struct lease_change *);
-
-/* lease-pool.c */
 
 bool lease_prefix_contains(const struct in6_addr *prefix, unsigned int plen,
                            const struct in6_addr *);
@@ -97,6 +94,8 @@ void lease_to_be_written(struct leases *, const struct in6_addr *,
 
 /* lease-address.c */
 
+/* At the end. */
+void lease_addresses_destroy(struct leases *);
 /* Ends the address's rest, if it is over. */
 void lease_run_address(struct leases *, struct lease_address *,
                        long long int now);

@@ -66,22 +66,12 @@ free_lease(struct leases *ls, struct lease *lease)
     free(lease);
 }
 
-static void
-clear_events(struct ovs_list *events)
-{
-    struct lease_event *event;
-
-    LIST_FOR_EACH_POP(event, node, events) {
-        free(event);
-    }
-}
-
 void
 leases_destroy(struct leases *ls)
 {
     if (ls) {
+        struct lease_event *event;
         struct lease *lease;
-        struct lease_address *la;
         struct lease_todo *todo;
 
         LIST_FOR_EACH_POP(todo, node, &ls->unwritten) {
@@ -91,22 +81,14 @@ leases_destroy(struct leases *ls)
             free_lease(ls, lease);
         }
         hmap_destroy(&ls->blocks);
-        HMAP_FOR_EACH_POP(la, node, &ls->addresses) {
-            free(la);
+        lease_addresses_destroy(ls);
+        LIST_FOR_EACH_POP(event, node, &ls->changes) {
+            free(event);
         }
-        hmap_destroy(&ls->addresses);
-        clear_events(&ls->changes);
-        clear_events(&ls->freed);
         clear_pools(ls);
         forget_full(ls);
         free(ls);
     }
-}
-
-uint32_t
-lease_hash_address(const struct in6_addr *addr)
-{
-    return hash_bytes(addr, sizeof *addr, 0);
 }
 
 static void
@@ -120,20 +102,6 @@ configure_permanent(struct leases *ls, const struct policy_device *device)
         permanent->bridge = xstrdup(device->permanent[i].bridge->name);
         ovs_list_push_back(&ls->permanent, &permanent->node);
     }
-}
-
-struct lease *
-lease_find_block(const struct leases *ls, const struct in6_addr *block)
-{
-    struct lease *lease;
-
-    HMAP_FOR_EACH_WITH_HASH(lease, node, lease_hash_address(block),
-                            &ls->blocks) {
-        if (ipv6_addr_equals(&lease->addr, block)) {
-            return lease;
-        }
-    }
-    return NULL;
 }
 
 static void
@@ -155,15 +123,6 @@ changed(struct leases *ls, struct lease *lease)
     event->change.addr = lease->addr;
     event->change.plen = lease->plen;
     ovs_list_push_back(&ls->changes, &event->node);
-}
-
-void
-lease_set_odd(struct leases *ls, struct lease *lease,
-              const struct lease_pool *pool)
-{
-    ls->n_odd -= lease->odd;
-    lease->odd = !pool || lease->plen != pool->block_plen;
-    ls->n_odd += lease->odd;
 }
 
 static void
@@ -484,23 +443,18 @@ leases_next_deadline(const struct leases *ls)
 }
 
 bool
-lease_next_event(struct ovs_list *events, struct lease_change *change)
+leases_next_change(struct leases *ls, struct lease_change *change)
 {
     struct lease_event *event;
 
-    if (ovs_list_is_empty(events)) {
+    if (ovs_list_is_empty(&ls->changes)) {
         return false;
     }
-    event = CONTAINER_OF(ovs_list_pop_front(events), struct lease_event, node);
+    event = CONTAINER_OF(ovs_list_pop_front(&ls->changes), struct lease_event,
+                         node);
     *change = event->change;
     free(event);
     return true;
-}
-
-bool
-leases_next_change(struct leases *ls, struct lease_change *change)
-{
-    return lease_next_event(&ls->changes, change);
 }
 
 const struct lease *

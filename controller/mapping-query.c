@@ -13,7 +13,7 @@
 #include "link.h"
 #include "mapping.h"
 #include "message.h"
-#include "methods.h"
+#include "method.h"
 #include "network.h"
 #include "openvswitch/json.h"
 #include "openvswitch/list.h"

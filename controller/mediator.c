@@ -168,15 +168,15 @@ mediator_refresh_session(struct controller *c, const struct record *record)
 
 /* Puts back what the record says; without one, the block's guard is enough. */
 static void
-restore_session(struct controller *c, const struct transfer *t)
+restore_session(struct controller *c, const struct uuid *session)
 {
     struct record view;
-    const struct record *record = record_find(c->records, &t->session, &view);
+    const struct record *record = record_find(c->records, session, &view);
 
     if (record) {
         mediator_refresh_session(c, record);
     } else {
-        session_path_unset(c, &t->session);
+        session_path_unset(c, session);
     }
     network_flush_all(c->network);
 }
@@ -434,7 +434,7 @@ carry_out(struct controller *c, const struct transfer_action *action)
 
     case TRANSFER_DO_SETTLE: do_settle(c, t); break;
 
-    case TRANSFER_DO_RESTORE: restore_session(c, t); break;
+    case TRANSFER_DO_RESTORE: restore_session(c, &t->session); break;
 
     case TRANSFER_DO_TELL_OWNED:
         if (t->roams) {
@@ -471,7 +471,7 @@ carry_out(struct controller *c, const struct transfer_action *action)
         tell_unexpect(c, t);
         if (session_path_is_foreign(device_find(&c->devices, t->to),
                                     t->bridge)) {
-            restore_session(c, t);
+            restore_session(c, &t->session);
         }
         break;
 
@@ -599,6 +599,8 @@ run_tombstones(struct controller *c)
 void
 mediator_run(struct controller *c)
 {
+    struct uuid session;
+
     record_store_run(c->records, time_msec());
     run_changes(c);
     run_tombstones(c);
@@ -607,7 +609,9 @@ mediator_run(struct controller *c)
     mediator_act(c);
     run_leases(c);
     upkeep_run(c->upkeep, c->leases, &c->devices, time_msec());
-    session_paths_run(c);
+    while (session_paths_next_over(c, &session)) {
+        restore_session(c, &session);
+    }
     network_flush_all(c->network);
 }
 

@@ -10,6 +10,7 @@
 #include "jsonrpc.h"
 #include "link.h"
 #include "message.h"
+#include "method.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
 
@@ -63,22 +64,6 @@ find_method(const struct jsonrpc_msg *msg)
         }
     }
     return NULL;
-}
-
-bool
-method_is_good(struct device *device, const struct jsonrpc_msg *msg,
-               struct message *m)
-{
-    char *error = message_finish(m);
-
-    if (error) {
-        VLOG_WARN("%s: \"%s\" of the wrong form: %s", device->name,
-                  msg->method, error);
-        link_drop(device->link, "it sent a message of the wrong form");
-        free(error);
-        return false;
-    }
-    return true;
 }
 
 void

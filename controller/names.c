@@ -16,7 +16,7 @@
 #include "jsonrpc.h"
 #include "link.h"
 #include "message.h"
-#include "methods.h"
+#include "method.h"
 #include "name-forward.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/json.h"

@@ -15,7 +15,7 @@
 #include "link.h"
 #include "mediator.h"
 #include "message.h"
-#include "methods.h"
+#include "method.h"
 #include "network.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"

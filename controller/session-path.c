@@ -11,7 +11,6 @@
 #include "device-tunnel.h"
 #include "hash.h"
 #include "holder.h"
-#include "mediator.h"
 #include "network.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
@@ -396,31 +395,27 @@ session_path_guard_device(struct controller *c, const struct device *device)
 
 /* What was left. */
 
-void
-session_paths_run(struct controller *c)
+bool
+session_paths_next_over(struct controller *c, struct uuid *session)
 {
     struct lingering *l;
 
     LIST_FOR_EACH_SAFE(l, node, &c->lingering) {
         const struct transfer *t;
-        const struct record *record;
-        struct record view;
 
         if (time_msec() < l->until) {
             break;
         }
         t = transfers_find_session(c->transfers, &l->session);
-        record = record_find(c->records, &l->session, &view);
         if (t && t->state != TRANSFER_SETTLED) {
             linger(c, &l->session); /* Its end will tell. */
             continue;
-        } else if (record) {
-            mediator_refresh_session(c, record);
-        } else {
-            session_path_unset(c, &l->session);
         }
+        *session = l->session;
         lingering_destroy(c, l);
+        return true;
     }
+    return false;
 }
 
 void

@@ -13,7 +13,7 @@
  *
  * After a transfer the bridge that the session left goes on for a while to
  * bring what is still in the tunnel to the former owner, who relays it:
- * session_paths_run() ends that. */
+ * session_paths_next_over() says when that ends. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -99,7 +99,8 @@ bool session_path_acked(const struct controller *, const struct transfer *);
 void session_path_guard_device(struct controller *, const struct device *);
 
 void session_paths_init(struct controller *);
-void session_paths_run(struct controller *);
+/* Takes a session whose flows are to be as its record says again. */
+bool session_paths_next_over(struct controller *, struct uuid *session);
 void session_paths_wait(struct controller *);
 void session_paths_destroy(struct controller *);
 

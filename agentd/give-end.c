@@ -154,18 +154,63 @@ give_finish_draining(struct handover *h)
     handover_leave(h);
 }
 
-/* What came back late is in. */
-void
-give_finish_resuming(struct handover *h)
+/* What comes back late is in, as a rule. */
+static void
+settle_resumed(struct handover *h)
 {
     struct session *s = session_find(&h->agent->sessions, &h->session_id);
 
+    h->settled = true;
     if (s && !s->handover) {
         settle_after_move(h->agent, s);
         /* The controller may have aborted it, and we not have heard that. */
         keeper_announce(h->agent, s);
     }
+}
+
+static void
+give_finish_resuming(struct handover *h)
+{
     handover_destroy(h);
+}
+
+/* A target that was stopped, and goes on, still has what it caught. */
+void
+give_resume_timeout(struct handover *h)
+{
+    if (!h->settled) {
+        settle_resumed(h);
+        h->deadline = time_msec() + HANDOVER_RESUMED_TIMEOUT;
+        if (!h->drained) {
+            return;
+        }
+    }
+    give_finish_resuming(h);
+}
+
+void
+give_handle_drained(struct handover *h)
+{
+    if (h->state == GIVE_RESUMED) {
+        h->drained = true;
+        if (h->settled) {
+            give_finish_resuming(h);
+        }
+    }
+}
+
+/* Is there a kernel that what came back belongs into?  Frozen sockets would
+ * answer. */
+static bool
+takes_late(const struct handover *h)
+{
+    const struct session *s = session_find(&h->agent->sessions,
+                                           &h->session_id);
+
+    return s
+           && (!s->handover
+               || (handover_is_giving(s->handover)
+                   && s->handover->state < GIVE_FROZEN));
 }
 
 void
@@ -239,8 +284,11 @@ give_handle_late(struct handover *h, const struct peer_frame *frame)
         VLOG_WARN_RL(&rl, "device %s sent late packets of the wrong form",
                      frame->from);
     }
-    if (h->state == GIVE_RESUMED) {
+    if (h->state == GIVE_RESUMED && takes_late(h)) {
         handover_deliver(h);
+    } else if (h->state == GIVE_RESUMED) {
+        h->packets.dropped += h->packets.n;
+        packet_queue_clear(&h->packets);
     } else {
         /* The abort is on its way: not to be relayed back. */
         h->relayed = h->packets.n;

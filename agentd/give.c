@@ -20,7 +20,8 @@
  *             PREPARING -----refused, 2 s,---+
  *                   | go     aborted(e+1)
  *                   |
- *                FROZEN ---- aborted(e+1) ----> thaw: RESUMED -- 1 s --> end
+ *                FROZEN ---- aborted(e+1) ----> thaw: RESUMED -- 1 s, and
+ *                   |                             drained, or 30 s --> end
  *                   |  \---- 15 min without an answer: LOST, ended silently
  *                   | released(e+1)
  *              DRAINING -- quiet, or 1 s --> end
@@ -518,7 +519,7 @@ give_timeout(struct handover *h)
         break;
     case GIVE_FROZEN: give_lost(h); break;
     case GIVE_DRAINING: give_finish_draining(h); break;
-    case GIVE_RESUMED: give_finish_resuming(h); break;
+    case GIVE_RESUMED: give_resume_timeout(h); break;
     case TAKE_EXPECTED:
     case TAKE_POSTPONED:
     case TAKE_WAITING:

@@ -103,6 +103,8 @@ handover_handle_frame(struct agent *agent, const struct peer_frame *frame)
         take_handle_frame(h, frame);
     } else if (frame->type == PEER_LATE_PACKETS) {
         give_handle_late(h, frame);
+    } else if (frame->type == PEER_DRAINED) {
+        give_handle_drained(h);
     }
 }
 

@@ -74,6 +74,9 @@ enum handover_state {
 /* On a plain LAN: longer than anybody believes an entry that is wrong, as far
  * as we know (RFC 4861's REACHABLE_TIME, at most 45 s). */
 #define HANDOVER_DRAIN_TIMEOUT_LAN 60000
+/* For which what a target that is stopped has caught is waited for, unless it
+ * says that it has nothing more. */
+#define HANDOVER_RESUMED_TIMEOUT 30000
 #define HANDOVER_EXPECT_TIMEOUT 30000
 #define HANDOVER_STATE_TIMEOUT 5000
 #define HANDOVER_READY_TIMEOUT 1000
@@ -144,6 +147,8 @@ struct handover {
      * that T relayed before the session was ours. */
     struct late_catch *catch;
     struct packet_queue packets;
+    bool settled;   /* Giving, RESUMED: the session's sockets are. */
+    bool drained;   /* Giving, RESUMED: G has nothing more. */
     bool resumed;   /* Taking: T says that late packets may come back. */
     size_t relayed; /* Giving: how many of 'packets' went out. */
     uint64_t n_relayed, n_delivered; /* Packets. */
@@ -278,6 +283,7 @@ void give_withdraw_late(struct agent *, const struct json *result);
 void give_handle_message(struct handover *, const char *kind,
                          const struct json *);
 void give_handle_late(struct handover *, const struct peer_frame *);
+void give_handle_drained(struct handover *);
 void give_pause(struct handover *);
 void give_handle_paused(struct handover *, struct app_event *);
 void give_handle_refuse(struct handover *, const char *reason);
@@ -285,7 +291,7 @@ void give_decided(struct handover *, enum handover_outcome, uint64_t epoch,
                   const char *reason);
 void give_app_gone(struct handover *);
 void give_finish_draining(struct handover *);
-void give_finish_resuming(struct handover *);
+void give_resume_timeout(struct handover *);
 void give_lost(struct handover *);
 /* The end, for whoever asked for the move. */
 void give_tell_asker(struct handover *, int error, const char *reason);

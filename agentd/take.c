@@ -212,6 +212,7 @@ take_finish_returning(struct handover *h)
         handover_say_left(h);
         handover_set_state(h, TAKE_KEEPING, KEEP_TIMEOUT);
     } else {
+        handover_send(h, PEER_DRAINED, NULL, 0);
         handover_leave(h);
     }
 }

@@ -28,6 +28,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-mapped.sh \
 	tests/system/tests/fault-standby.sh \
 	tests/system/tests/fault-target-refuses.sh \
+	tests/system/tests/fault-target-stopped.sh \
 	tests/system/tests/fault-ticket-replay.sh \
 	tests/system/tests/fault-timeouts.sh \
 	tests/system/tests/fault-two-transfers.sh \

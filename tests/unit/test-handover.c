@@ -467,9 +467,11 @@ test_late_go_is_ignored(void)
     CU_ASSERT_EQUAL(s->epoch, 1);
     assert_owner_as_it_was();
     /* As long as the target may still bring back what it caught. */
-    world_warp(5900);
+    world_warp(6000);
     assert_state(&world_t, GIVE_RESUMED);
-    world_warp(100);
+    world_warp(HANDOVER_RESUMED_TIMEOUT - 10);
+    assert_state(&world_t, GIVE_RESUMED);
+    world_warp(10);
     CU_ASSERT_PTR_NULL(world_handover(&world_t));
     world_end();
 }
@@ -1209,6 +1211,7 @@ test_abort_that_was_not_heard(void)
     world_reply(&world_t, "prepare", "{}");
     world_warp(HANDOVER_PAUSE_TIMEOUT + HANDOVER_STATE_TIMEOUT
                + HANDOVER_DRAIN_TIMEOUT);
+    world_warp(HANDOVER_RESUMED_TIMEOUT);
     CU_ASSERT_PTR_NULL(world_handover(&world_t));
     CU_ASSERT_EQUAL(s->epoch, 0);
     decide(&world_t, "aborted");

@@ -21,6 +21,7 @@ utilities_baton_serve_SOURCES = \
 	utilities/baton-serve.c \
 	utilities/http.c utilities/http.h \
 	utilities/serve-conn.c utilities/serve-conn.h \
+	utilities/serve-redirect.c utilities/serve-redirect.h \
 	utilities/serve-session.c utilities/serve-session.h \
 	utilities/state-bytes.h
 utilities_baton_serve_CPPFLAGS = $(APP_CPPFLAGS)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "baton/baton.h"
+#include "serve-redirect.h"
 #include "serve-session.h"
 
 #define SWEEP_MS 1000
@@ -30,8 +31,9 @@ struct server {
     int epoll_fd; /* baton_fd(), signals, running sessions. */
     int signal_fd;
     struct serving *servings;
-    int listener;     /* With --mapped: on the wildcard address; else -1. */
-    bool had_session; /* For --once. */
+    int listener; /* With --mapped: on the wildcard address; else -1. */
+    struct redirector *redirector; /* With --redirect; else NULL. */
+    bool had_session;              /* For --once. */
     int64_t swept_ms;
 
     /* Options. */
@@ -42,8 +44,9 @@ struct server {
     int family;
     int rate; /* Bytes a second of a connection; 0: no limit. */
     uint16_t port;
-    bool permanent; /* On the device's own address. */
-    bool mapped;    /* Sessions are what the bridge maps. */
+    bool permanent;    /* On the device's own address. */
+    bool mapped;       /* Sessions are what the bridge maps. */
+    uint16_t redirect; /* Where clients are sent to a session from; or 0. */
     bool accept;
     bool open;
     bool once;
@@ -129,8 +132,9 @@ find_serving(struct server *server, const struct baton_session *session)
     return sv;
 }
 
-static void
-open_session(struct server *server)
+/* Returns NULL, after saying why, if there can be none. */
+static struct serving *
+open_session(struct server *server, int family)
 {
     struct baton_session *session;
     struct serving *sv;
@@ -138,18 +142,18 @@ open_session(struct server *server)
 
     session = baton_session_open(
         server->baton, server->name,
-        server->family | (server->permanent ? BATON_PERMANENT : 0), NULL);
+        family | (server->permanent ? BATON_PERMANENT : 0), NULL);
     if (!session) {
         fprintf(stderr, "baton-serve: no session: %s\n",
                 baton_error(server->baton));
-        exit(EXIT_FAILURE);
+        return NULL;
     }
     sv = add_serving(server, session);
     error = sv ? serving_listen(sv, server->port) : ENOMEM;
     if (error) {
         fprintf(stderr, "baton-serve: cannot listen on port %u: %s\n",
                 server->port, strerror(error));
-        exit(EXIT_FAILURE);
+        goto error;
     }
     /* What it accepts inherits this, and so do their likes elsewhere. */
     if (server->rate) {
@@ -158,10 +162,64 @@ open_session(struct server *server)
     }
     if (baton_session_add(session, sv->listener)) {
         fprintf(stderr, "baton-serve: %s\n", baton_error(server->baton));
-        exit(EXIT_FAILURE);
+        goto error;
     }
     set_running(server, sv, true);
     say("", sv);
+    return sv;
+
+error:
+    if (sv) {
+        remove_serving(server, sv);
+    } else {
+        baton_session_end(session);
+    }
+    return NULL;
+}
+
+/* Redirecting. */
+
+static void
+listen_redirect(struct server *server)
+{
+    server->redirector = redirector_open(server->redirect);
+    if (!server->redirector) {
+        fprintf(stderr, "baton-serve: cannot listen on port %u: %s\n",
+                server->redirect, strerror(errno));
+        exit(EXIT_FAILURE);
+    }
+    serve_watch(server->epoll_fd, EPOLL_CTL_ADD,
+                redirector_fd(server->redirector), EPOLLIN,
+                &server->redirector);
+    printf("redirecting from port %u\n", server->redirect);
+    fflush(stdout);
+}
+
+/* Each client gets a session of its own, whose address it is told. */
+static void
+redirect(struct server *server)
+{
+    int family;
+
+    redirector_run(server->redirector, serve_now_ms());
+    while (redirector_next(server->redirector, &family)) {
+        struct serving *sv = open_session(server, family);
+        char origin[128], host[INET6_ADDRSTRLEN];
+        struct sockaddr_storage ss;
+
+        if (!sv) {
+            redirector_answer(server->redirector, NULL);
+            continue;
+        }
+        sv->redirected = true;
+        ss = baton_session_info(sv->session)->address;
+        getnameinfo((struct sockaddr *) &ss, sizeof ss, host, sizeof host,
+                    NULL, 0, NI_NUMERICHOST);
+        snprintf(origin, sizeof origin,
+                 family == AF_INET ? "http://%s:%u" : "http://[%s]:%u", host,
+                 sv->port);
+        redirector_answer(server->redirector, origin);
+    }
 }
 
 /* Listens on the device's own addresses, and on those that come. */
@@ -345,13 +403,14 @@ run_serving(struct server *server, struct serving *sv)
     }
 }
 
-/* A mapped session ends with its connection. */
+/* A mapped session ends with its connection, one that a client was sent to when
+ * that comes no more. */
 static void
 remove_those_over(struct server *server)
 {
     for (struct serving *sv = server->servings, *next; sv; sv = next) {
         next = sv->next;
-        if (sv->running && serving_is_over(sv)) {
+        if (sv->running && serving_is_over(sv, serve_now_ms())) {
             remove_serving(server, sv);
         }
     }
@@ -372,6 +431,9 @@ sweep(struct server *server)
             serving_sweep(sv, now);
         }
     }
+    if (server->redirector) {
+        redirect(server);
+    }
 }
 
 static void
@@ -382,7 +444,8 @@ serve(struct server *server)
     for (;;) {
         bool signal = false;
         int n = epoll_wait(server->epoll_fd, evs, 8,
-                           server->servings ? SWEEP_MS : -1);
+                           server->servings || server->redirector ? SWEEP_MS
+                                                                  : -1);
 
         run_baton(server);
         for (int i = 0; i < n; i++) {
@@ -390,6 +453,8 @@ serve(struct server *server)
                 signal = true;
             } else if (evs[i].data.ptr == &server->listener) {
                 accept_mapped(server);
+            } else if (evs[i].data.ptr == &server->redirector) {
+                redirect(server);
             } else if (evs[i].data.ptr != server) {
                 /* It may have been paused, or be gone, since. */
                 struct serving *sv = server->servings;
@@ -405,7 +470,7 @@ serve(struct server *server)
         sweep(server);
         remove_those_over(server);
         if (signal
-            || (!server->servings && !server->mapped
+            || (!server->servings && !server->mapped && !server->redirector
                 && (!server->accept
                     || (server->once && server->had_session)))) {
             break;
@@ -428,6 +493,8 @@ usage(void)
         "  --permanent      on the device's own address\n"
         "  --mapped         on all addresses; each connection that the bridge\n"
         "                   has mapped is a session (see mapping.rst)\n"
+        "  --redirect=N     send each client that asks at port N to a session of\n"
+        "                   its own, by HTTP 307\n"
         "  --service=NAME   name of the service (default: serve)\n"
         "  --name=NAME      name of the session (default: serve)\n"
         "  --rate=BYTES     a second, of each connection (default: no limit)\n"
@@ -449,6 +516,7 @@ parse_options(int argc, char *argv[], struct server *server)
         FAMILY,
         PERMANENT,
         MAPPED,
+        REDIRECT,
         SERVICE,
         NAME,
         RATE,
@@ -463,6 +531,7 @@ parse_options(int argc, char *argv[], struct server *server)
         { "family", required_argument, NULL, FAMILY },
         { "permanent", no_argument, NULL, PERMANENT },
         { "mapped", no_argument, NULL, MAPPED },
+        { "redirect", required_argument, NULL, REDIRECT },
         { "service", required_argument, NULL, SERVICE },
         { "name", required_argument, NULL, NAME },
         { "rate", required_argument, NULL, RATE },
@@ -482,12 +551,13 @@ parse_options(int argc, char *argv[], struct server *server)
         switch (c) {
         case ROOT: server->root = optarg; break;
         case PORT:
+        case REDIRECT:
             n = strtol(optarg, &end, 10);
-            if (*end || end == optarg || n < 0 || n > 65535) {
+            if (*end || end == optarg || n < (c == REDIRECT) || n > 65535) {
                 fprintf(stderr, "baton-serve: %s: not a port\n", optarg);
                 exit(EXIT_FAILURE);
             }
-            server->port = n;
+            *(c == PORT ? &server->port : &server->redirect) = n;
             break;
         case FAMILY:
             if (strcmp(optarg, "4") && strcmp(optarg, "6")) {
@@ -566,12 +636,16 @@ main(int argc, char *argv[])
     serve_watch(server.epoll_fd, EPOLL_CTL_ADD, baton_fd(server.baton),
                 EPOLLIN, &server);
 
-    if (server.mapped) {
+    if (server.redirect) {
+        listen_redirect(&server);
+    } else if (server.mapped) {
         listen_mapped(&server);
-    } else if (!server.accept || server.open) {
-        open_session(&server);
+    } else if ((!server.accept || server.open)
+               && !open_session(&server, server.family)) {
+        return EXIT_FAILURE;
     }
     serve(&server);
+    redirector_close(server.redirector);
     baton_close(server.baton);
     close(server.epoll_fd);
     close(server.signal_fd);

@@ -342,12 +342,14 @@ status_text(int status)
     switch (status) {
     case 200: return "OK";
     case 206: return "Partial Content";
+    case 307: return "Temporary Redirect";
     case 400: return "Bad Request";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 414: return "URI Too Long";
     case 416: return "Range Not Satisfiable";
     case 431: return "Request Header Fields Too Large";
+    case 503: return "Service Unavailable";
     case 505: return "HTTP Version Not Supported";
     default: return "Internal Server Error";
     }
@@ -413,4 +415,39 @@ http_response(char buf[HTTP_RESPONSE_MAX], int status,
                     status == 405 ? "Allow: GET, HEAD\r\n" : "",
                     req->keep_alive ? "keep-alive" : "close",
                     req->head ? "" : body);
+}
+
+/* Writes 'path' as it is in a URL.  Returns its length. */
+static size_t
+escape_path(char *buf, const char *path)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "abcdefghijklmnopqrstuvwxyz0123456789-._~/";
+    size_t n = 0;
+
+    for (; *path; path++) {
+        n += (strchr(plain, *path)
+                  ? sprintf(buf + n, "%c", *path)
+                  : sprintf(buf + n, "%%%02X", (unsigned char) *path));
+    }
+    return n;
+}
+
+size_t
+http_redirect(char buf[HTTP_REDIRECT_MAX], const struct http_request *req,
+              const char *origin)
+{
+    char path[3 * HTTP_PATH_MAX] = "";
+
+    if (strcmp(req->path, ".")) {
+        path[escape_path(path, req->path)] = '\0';
+    }
+    return snprintf(buf, HTTP_REDIRECT_MAX,
+                    "HTTP/1.1 307 %s\r\n"
+                    "Server: baton-serve\r\n"
+                    "Location: %.128s/%s\r\n"
+                    "Cache-Control: no-store\r\n"
+                    "Content-Length: 0\r\n"
+                    "Connection: close\r\n\r\n",
+                    status_text(307), origin, path);
 }

@@ -12,6 +12,7 @@
 #define HTTP_HEAD_MAX 8192     /* Bytes of a request. */
 #define HTTP_PATH_MAX 1024     /* Bytes of a decoded path, with the null. */
 #define HTTP_RESPONSE_MAX 1024 /* Bytes of what http_response() writes. */
+#define HTTP_REDIRECT_MAX 4096 /* Bytes of what http_redirect() writes. */
 
 struct http_request {
     int status; /* 0, or the error to answer with (400...). */
@@ -38,5 +39,10 @@ int http_range(const struct http_request *, uint64_t size, uint64_t *offset,
 size_t http_response(char buf[HTTP_RESPONSE_MAX], int status,
                      const struct http_request *, uint64_t size,
                      uint64_t offset, uint64_t length);
+
+/* Writes a response that sends the client to the same path at 'origin'
+ * ("http://10.1.0.129:8080").  Returns its length. */
+size_t http_redirect(char buf[HTTP_REDIRECT_MAX], const struct http_request *,
+                     const char *origin);
 
 #endif /* utilities/http.h */

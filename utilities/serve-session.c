@@ -13,6 +13,7 @@
 
 #define IDLE_MS 75000 /* Then a silent client is closed. */
 #define LINGER_MS 5000
+#define REDIRECTED_IDLE_MS 10000 /* The client comes no more. */
 #define STATE_VERSION 2
 
 int64_t
@@ -102,9 +103,15 @@ serving_add(struct serving *sv, int fd)
 }
 
 bool
-serving_is_over(const struct serving *sv)
+serving_is_over(struct serving *sv, int64_t now_ms)
 {
-    return sv->listener < 0 && !sv->n_conns;
+    if (sv->n_conns || !sv->used_ms) {
+        sv->used_ms = now_ms;
+    }
+    return (!sv->n_conns
+            && (sv->listener < 0
+                || (sv->redirected
+                    && now_ms - sv->used_ms >= REDIRECTED_IDLE_MS)));
 }
 
 void
@@ -190,7 +197,7 @@ serving_encode(const struct serving *sv, struct state_writer *w)
 {
     state_put_u(w, STATE_VERSION, 1);
     state_put_u(w, sv->port, 2);
-    state_put_u(w, sv->listener >= 0, 1);
+    state_put_u(w, sv->listener < 0 ? 0 : sv->redirected ? 2 : 1, 1);
     state_put_u(w, sv->n_conns, 2);
     for (size_t i = 0; i < sv->n_conns; i++) {
         serve_conn_encode(sv->conns[i], w);
@@ -208,7 +215,9 @@ serving_decode(struct serving *sv, int root_fd, const struct baton_event *ev)
     size_t n, n_listeners;
 
     sv->port = state_get_u(&r, 2);
-    n_listeners = state_get_u(&r, 1) != 0;
+    n_listeners = state_get_u(&r, 1);
+    sv->redirected = n_listeners == 2;
+    n_listeners = n_listeners != 0;
     n = state_get_u(&r, 2);
     if (r.failed || version != STATE_VERSION) {
         return "state of another version of baton-serve";

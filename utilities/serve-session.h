@@ -27,6 +27,8 @@ struct serving {
     bool accepting; /* There is room for more connections. */
     int listener;   /* -1: none. */
     uint16_t port;
+    bool redirected; /* For one client: ends when that has been silent. */
+    int64_t used_ms; /* When it last had a connection, then. */
     /* In the order in which they were added to the session. */
     struct serve_conn *conns[SERVING_CONNS_MAX];
     size_t n_conns;
@@ -41,8 +43,9 @@ int serving_listen(struct serving *, uint16_t port);
 void serving_accept(struct serving *);
 /* Takes over a connection; false: it cannot (and is still the caller's). */
 bool serving_add(struct serving *, int fd);
-/* Was it mapped, and has it no connection any more? */
-bool serving_is_over(const struct serving *);
+/* Was it mapped, and has it no connection any more?  Or redirected, and has
+ * had none for a while? */
+bool serving_is_over(struct serving *, int64_t now_ms);
 
 void serving_run_conn(struct serving *, struct serve_conn *, int root_fd);
 bool serving_has(const struct serving *, int fd);

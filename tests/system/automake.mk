@@ -3,6 +3,7 @@
 # System tests: real packets, as root.
 SYSTEM_TESTS = \
 	tests/system/tests/contact-permanent.sh \
+	tests/system/tests/correspondent-redirected.sh \
 	tests/system/tests/correspondent-told.sh \
 	tests/system/tests/correspondent-unaware.sh \
 	tests/system/tests/database-backup.sh \

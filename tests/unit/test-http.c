@@ -197,13 +197,46 @@ test_responses(void)
     CU_ASSERT_STRING_EQUAL(buf + n - 4, "\r\n\r\n");
 }
 
+static void
+test_redirect(void)
+{
+    char buf[HTTP_REDIRECT_MAX];
+    char target[2048];
+    size_t n;
+
+    CU_ASSERT_EQUAL(get("/a%20b/c.txt"), 0);
+    n = http_redirect(buf, &req, "http://10.1.0.129:8080");
+    CU_ASSERT_EQUAL(n, strlen(buf));
+    CU_ASSERT(!strncmp(buf, "HTTP/1.1 307 ", 13));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(buf, "\r\nLocation: http://10.1.0.129:8080/a%20b/c.txt\r\n"));
+    CU_ASSERT_EQUAL(get("/"), 0);
+    http_redirect(buf, &req, "http://[fd00::1]:8080");
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(buf, "\r\nLocation: http://[fd00::1]:8080/\r\n"));
+
+    /* Nothing of a path becomes a header, and the longest fits. */
+    CU_ASSERT_EQUAL(get("/x%0d%0aSet-Cookie:y"), 0);
+    http_redirect(buf, &req, "http://h");
+    CU_ASSERT_PTR_NULL(strstr(buf, "\r\nSet-Cookie"));
+    memset(target, 0, sizeof target);
+    target[0] = '/';
+    for (int i = 1; i < HTTP_PATH_MAX - 1; i++) {
+        target[i] = '!';
+    }
+    CU_ASSERT_EQUAL(get(target), 0);
+    n = http_redirect(buf, &req, "http://h");
+    CU_ASSERT(n < sizeof buf);
+    CU_ASSERT_EQUAL(n, strlen(buf));
+}
+
 int
 main(void)
 {
     static const struct unit_test tests[] = {
         { "requests in pieces", test_pieces }, { "paths", test_paths },
         { "refusals", test_refusals },         { "ranges", test_ranges },
-        { "responses", test_responses },
+        { "responses", test_responses },       { "redirect", test_redirect },
     };
 
     return unit_run("http", tests, ARRAY_SIZE(tests));

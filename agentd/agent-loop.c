@@ -32,6 +32,7 @@
 #include "link.h"
 #include "mapped.h"
 #include "message.h"
+#include "onward-store.h"
 #include "openvswitch/vlog.h"
 #include "peer-link.h"
 #include "permanent.h"
@@ -187,6 +188,7 @@ agent_loop_create(const struct agent_config *config, struct agent **agentp,
         return EINVAL;
     }
     permanents_open(agent, config->state_dir, config->listen);
+    onward_store_open(agent, config->state_dir);
     listen = permanents_get_listen(agent);
     error = peers_open(listen, &agent->peers);
     if (error) {
@@ -222,6 +224,7 @@ agent_loop_destroy(struct agent *agent)
     events_destroy(agent);
     whole_close(agent);
     permanents_close(agent);
+    onward_store_close(agent);
     tunnel_ends_close(agent);
     sessions_destroy(&agent->sessions);
     placement_close(agent);
@@ -277,6 +280,7 @@ agent_loop_run(struct agent *agent)
     app_requests_run(agent);
     whole_run(agent);
     permanents_run(agent);
+    onward_store_run(agent);
     told_run(agent);
     keeper_run(agent);
     leftovers_run(agent);
@@ -298,6 +302,7 @@ agent_loop_wait(struct agent *agent)
     app_requests_wait(agent);
     whole_wait(agent);
     permanents_wait(agent);
+    onward_store_wait(agent);
     told_wait(agent);
     keeper_wait(agent);
     leftovers_wait(agent);

@@ -24,6 +24,7 @@ struct json;
 struct lan;
 struct late_packets;
 struct nl_sock;
+struct onward_store;
 struct peers;
 struct permanents;
 struct tunnel_ends;
@@ -40,6 +41,7 @@ struct agent {
     struct blocks *blocks;
     struct permanents *permanents;
     struct held_addresses *held; /* See held-address.h. */
+    struct onward_store *onward_store;
     struct tunnel_ends *tunnels;
     struct whole *whole;
     uint8_t note_key[SEAL_KEY_LEN];

@@ -25,6 +25,7 @@
 #include "mapped.h"
 #include "message.h"
 #include "note.h"
+#include "onward-store.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -194,6 +195,7 @@ present_session(struct agent *agent, struct app_event *event,
     ovs_strlcpy(s->name, note->name, sizeof s->name);
     ovs_strlcpy(s->service, note->service, sizeof s->service);
     ovs_strlcpy(s->onward, note->onward, sizeof s->onward);
+    onward_store_recall(agent, s);
     ovs_strlcpy(s->ifname, leftover_find(agent, &note->address),
                 sizeof s->ifname);
     for (size_t i = 0; i < event->msg.n_sockets && i < event->n_fds; i++) {
@@ -320,9 +322,12 @@ handle_add(struct session *s, struct app_event *event)
 }
 
 static void
-handle_onward(struct session *s, const struct app_event *event)
+handle_onward(struct agent *agent, struct session *s,
+              const struct app_event *event)
 {
-    if (!session_set_give_onward(s, event->msg.name)) {
+    if (session_set_give_onward(s, event->msg.name)) {
+        onward_store_set(agent, s);
+    } else {
         app_send_error(event->conn, s, event->msg.socket, EINVAL,
                        "no right to pass on; expected " ONWARD_EXPECTED);
     }
@@ -381,7 +386,7 @@ handle_about_session(struct agent *agent, struct app_event *event)
             session_remove_socket(s, event->msg.socket);
         }
         break;
-    case APP_ONWARD: handle_onward(s, event); break;
+    case APP_ONWARD: handle_onward(agent, s, event); break;
     case APP_MOVE: handle_move(agent, s, event); break;
     case APP_MAPPING:
         calls_ask_mapping(agent, event->conn, s, event->msg.socket);

@@ -48,6 +48,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/mapped.c agentd/mapped.h \
 	agentd/next-hops.c agentd/next-hops.h \
 	agentd/note.c agentd/note.h \
+	agentd/onward-store.c agentd/onward-store.h \
 	agentd/own-address.c agentd/own-address.h \
 	agentd/packet-queue.c agentd/packet-queue.h \
 	agentd/peer-link.c agentd/peer-link.h \

@@ -16,6 +16,7 @@
 #include "jsonrpc.h"
 #include "link.h"
 #include "message.h"
+#include "onward-store.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "permanent.h"
@@ -174,6 +175,11 @@ call_move(struct agent *agent, struct app_conn *conn, struct message *m)
         error = xasprintf("\"%s\" is no right to pass on; "
                           "expected " ONWARD_EXPECTED,
                           onward);
+    } else if (s && onward) {
+        onward_store_set(agent, s);
+    }
+    if (error) {
+        /* Nothing is moved. */
     } else if (s && permanent_is_to_lend(agent, s)) {
         permanent_move(agent, s, device, NULL, conn, &error);
     } else if (s) {

@@ -15,6 +15,7 @@
 #include "link.h"
 #include "message.h"
 #include "note.h"
+#include "onward-store.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "timeval.h"
@@ -105,6 +106,7 @@ finish_ending(struct agent *agent, struct session *s)
     } else {
         block_put(agent->blocks, &s->address);
     }
+    onward_store_forget(agent, &s->id);
     session_destroy(&agent->sessions, s);
 }
 

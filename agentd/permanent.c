@@ -26,6 +26,7 @@
 #include "leftover.h"
 #include "link.h"
 #include "message.h"
+#include "onward-store.h"
 #include "openvswitch/json.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
@@ -236,6 +237,7 @@ make_session(struct agent *agent, struct permanent *p, uint64_t epoch)
         s->permanent = true;
         ovs_strlcpy(s->name, "permanent", sizeof s->name);
         ovs_strlcpy(s->ifname, p->r.own.ifname, sizeof s->ifname);
+        onward_store_recall(agent, s);
         epochs_note(agent, &s->id, epoch);
         keeper_announce(agent, s);
     } else if (!s->ifname[0]) {
@@ -568,7 +570,7 @@ permanent_settle(struct agent *agent, struct session *s)
     if (!p) {
         return false;
     }
-    s->onward[0] = s->give_onward[0] = '\0'; /* It began here. */
+    s->onward[0] = '\0'; /* It began here. */
     if (p->state == PERMANENT_ASLEEP) {
         wake(agent, p, s, "it came back");
         address_del("lo", &s->address);

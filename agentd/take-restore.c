@@ -11,6 +11,7 @@
 
 #include "address.h"
 #include "agent.h"
+#include "onward-store.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "socket-state.h"
@@ -119,5 +120,6 @@ take_make_session(struct handover *h)
     s->mapped = ipv6_addr_is_set(&h->mapped);
     s->permanent_address = h->mapped;
     s->handover = h;
+    onward_store_recall(h->agent, s);
     return s;
 }

@@ -20,6 +20,7 @@
 #include "keeper.h"
 #include "message.h"
 #include "note.h"
+#include "onward-store.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/list.h"
@@ -623,6 +624,7 @@ whole_handle_present(struct agent *agent, struct app_event *event,
                        && note->epoch < epochs_highest(agent, &s->id));
         ovs_strlcpy(s->name, "permanent", sizeof s->name);
         ovs_strlcpy(s->onward, note->onward, sizeof s->onward);
+        onward_store_recall(agent, s);
         permanent_found(agent, s);
     }
     b = get_bundle(agent, &s->id);

@@ -11,6 +11,7 @@ devices=laptop,tv,phone,car
         -e '/^  tv:/s/}/, groups: [living]}/' \
         -e '/^  phone:/s/}/, groups: [work]}/' > "$work/policy.yaml"
 sandbox_up --devices=$devices --policy="$work/policy.yaml"
+expect_disconnects
 make_file file 30000000
 serve_on laptop
 slow_download file 1000000
@@ -51,6 +52,18 @@ assert_equal "$(onward_on tv)" group:1
 move tv "$session" phone
 assert_equal "$(onward_on phone)" back
 move phone "$session" laptop
+
+say "what was said at home is still so when it is back, and for a new agent"
+move laptop "$session" tv
+right_is group tv || fail "laptop has forgotten what it was told"
+move tv "$session" laptop
+"$sandbox_program" stop "$sandbox" laptop
+"$sandbox_program" start "$sandbox" laptop
+wait_for 15 "laptop to have the session" has_session laptop "$session"
+wait_for 15 "laptop to be registered" on laptop baton devices
+move laptop "$session" tv
+right_is group tv || fail "laptop's new agent does not know it"
+move tv "$session" laptop
 
 say "back, and from there anew"
 move laptop "$session" car --onward=back

@@ -8,7 +8,7 @@
 
 # Neither end is of ours.
 movable_up
-make_file file 3000000
+make_file file 20000000
 start_on laptop server python3 -m http.server --bind :: \
     --directory "$sandbox/files" 8080
 server=$pid
@@ -24,7 +24,7 @@ for family in 4 6; do
     find_mapped web-
     [ "$address" != "$permanent" ] || fail "no session address was made"
     # The server's end is the session address, the correspondent's peer not.
-    has_connections laptop "$address" 1 || fail "no connection to $address"
+    assert_connections laptop 1
     assert_equal "$(on correspondent ss -H -tn state established \
         dst "$(in_url "$permanent")" | wc -l)" 1 "what the correspondent sees"
     assert_equal "$(mapped_flows "$address")" 2 "flows of the session"

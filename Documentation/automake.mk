@@ -31,6 +31,7 @@ EXTRA_DIST += \
 	Documentation/benchmarks.rst \
 	Documentation/database.rst \
 	Documentation/measured.rst \
+	Documentation/names.rst \
 	Documentation/plain-lan.rst \
 	Documentation/transfer.svg \
 	Documentation/sites.rst \

@@ -15,7 +15,8 @@
  * address ready, is told the device's permanent address: the service is there
  * too, and beside a bridge its sessions are mapped (see mapping.h).
  *
- * Who asks again because an answer was lost gets the same one. */
+ * Who asks again because an answer was lost gets the same one.  See
+ * Documentation/names.rst. */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -199,7 +199,7 @@ listen_redirect(struct server *server)
 static void
 redirect(struct server *server)
 {
-    int family;
+    int family = AF_INET;
 
     redirector_run(server->redirector, serve_now_ms());
     while (redirector_next(server->redirector, &family)) {

@@ -161,7 +161,7 @@ redirector_next(struct redirector *r, int *family)
 {
     for (size_t i = 0; i < r->n_clients; i++) {
         struct client *client = r->clients[i];
-        struct sockaddr_in6 local;
+        struct sockaddr_in6 local = { .sin6_family = AF_UNSPEC };
         socklen_t len = sizeof local;
 
         if (client->asked

@@ -88,7 +88,8 @@ const char *baton_error(const struct baton *);
  * whole, with the sockets of all applications that opened it so (one of each
  * service: 'service' of baton_open() is needed, and 'onward' has no effect).
  * With BATON_MAPPED added it takes the session that the bridge has made for a
- * correspondent that knows only the permanent address: 'name' is the session's
+ * correspondent that knows only the permanent address, or that a correspondent
+ * has been told of by name: 'name' is the session's
  * address in text form, which getsockname() tells of an accepted connection;
  * ENOENT if there is none, as of a connection to the permanent address itself.
  * 'onward' is what a device that gets the session may do with it: "none",

@@ -32,6 +32,7 @@
 #include "permanent.h"
 #include "settle.h"
 #include "timeval.h"
+#include "user-limit.h"
 #include "util.h"
 #include "uuid.h"
 #include "whole.h"
@@ -117,6 +118,25 @@ try_open(struct agent *agent, struct open_request *r)
     return true;
 }
 
+static bool
+user_may_open(struct agent *agent, const struct app_event *event)
+{
+    uid_t uid = app_conn_uid(event->conn);
+    const struct open_request *r;
+    size_t n_waiting = 0;
+    char *reason;
+
+    LIST_FOR_EACH(r, node, &agent->opens) {
+        n_waiting += app_conn_uid(r->conn) == uid;
+    }
+    if (!user_limit_permits(agent, uid, n_waiting, &reason)) {
+        app_send_error(event->conn, NULL, event->msg.socket, EDQUOT, reason);
+        free(reason);
+        return false;
+    }
+    return true;
+}
+
 static void
 handle_open(struct agent *agent, const struct app_event *event)
 {
@@ -128,6 +148,9 @@ handle_open(struct agent *agent, const struct app_event *event)
     }
     if (event->msg.flags & APP_FLAG_MAPPED) {
         mapped_handle_open(agent, event);
+        return;
+    }
+    if (!user_may_open(agent, event)) {
         return;
     }
     r = xzalloc(sizeof *r);

@@ -67,6 +67,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/tunnel-filter.c agentd/tunnel-filter.h \
 	agentd/tunnel-interface.c agentd/tunnel-interface.h \
 	agentd/told.c agentd/told.h \
+	agentd/user-limit.c agentd/user-limit.h \
 	agentd/whole.c agentd/whole.h \
 	agentd/whole-note.c agentd/whole-note.h \
 	agentd/whole-state.c agentd/whole-state.h

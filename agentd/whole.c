@@ -474,6 +474,7 @@ whole_handle_open(struct agent *agent, const struct app_event *event)
     const char *service = app_conn_service(event->conn);
     struct session *s = permanent_find_home(agent, family);
     const char *problem = NULL;
+    char *reason = NULL;
     struct note note;
     struct bundle *b;
 
@@ -490,6 +491,14 @@ whole_handle_open(struct agent *agent, const struct app_event *event)
     }
     if (problem) {
         app_send_error(event->conn, NULL, event->msg.socket, EBUSY, problem);
+        return;
+    }
+    /* A name that is taken keeps out whose it is. */
+    if (app_conn_uid(event->conn)
+        && !service_is_for(agent, service, app_conn_uid(event->conn),
+                           &reason)) {
+        app_send_error(event->conn, NULL, event->msg.socket, EPERM, reason);
+        free(reason);
         return;
     }
     b = get_bundle(agent, &s->id);

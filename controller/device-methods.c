@@ -217,6 +217,8 @@ reply_registered(struct controller *c, struct device *device,
     json_object_put(result, "pools", pools_of(c));
     json_object_put(result, "services", services_of(c, device->name));
     json_object_put(result, "permanent", permanents_of(c, device->name));
+    message_put_integer(result, "user_sessions",
+                        c->policy->limits.user_sessions);
     message_put_integer(result, "ready", mapping_ready(c, device->name));
     link_reply(device->link, msg, result);
 }

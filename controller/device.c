@@ -69,6 +69,7 @@ device_add(struct devices *devices, const char *name)
     device->place.port = OFPP_NONE;
     ovs_list_init(&device->tunnels);
     token_bucket_init(&device->aborts, 1, DEVICE_ABORTS_MAX);
+    token_bucket_init(&device->introductions, 0, 0);
     hmap_insert(&devices->devices, &device->node, hash_string(name, 0));
     return device;
 }

@@ -91,12 +91,17 @@ struct device {
     unsigned int n_registrations;
     /* What it may have aborted by asking: DEVICE_ABORT_COST each. */
     struct token_bucket aborts;
+    /* What it may introduce: DEVICE_INTRODUCTION_COST each. */
+    struct token_bucket introductions;
     bool leaving; /* No longer in policy: goes once it has no transfers. */
 };
 
 /* Tokens, of which there comes one a millisecond, and at most at once. */
 #define DEVICE_ABORT_COST 10
 #define DEVICE_ABORTS_MAX (256 * DEVICE_ABORT_COST)
+/* Of as many tokens a millisecond as it may introduce in a second; a second's
+ * at once. */
+#define DEVICE_INTRODUCTION_COST 1000
 
 struct devices {
     struct hmap devices; /* struct device */

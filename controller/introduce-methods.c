@@ -62,6 +62,21 @@ check_onward(const struct controller *c, const struct device *from,
 }
 
 static void
+check_rate(const struct controller *c, struct device *device,
+           struct refusal *r)
+{
+    unsigned int rate = c->policy->limits.introduction_rate;
+
+    token_bucket_set(&device->introductions, rate,
+                     rate * DEVICE_INTRODUCTION_COST);
+    if (!token_bucket_withdraw(&device->introductions,
+                               DEVICE_INTRODUCTION_COST)) {
+        refusal_set(r, "limit", "%s begins more than %u transfers a second",
+                    device->name, rate);
+    }
+}
+
+static void
 check_introduction(const struct controller *c, const struct device *from,
                    const struct announcement *a, const char *target,
                    const char *bridge, struct refusal *r)
@@ -169,6 +184,7 @@ method_introduce(struct controller *c, struct device *device,
     spec.name = a.name;
     spec.service = a.service;
     transfer_spec_fill(c, &spec);
+    check_rate(c, device, &refusal);
     if (!spec.bridge) {
         refusal_set(&refusal, "not-attached",
                     "the address is in no pool of the policy");

@@ -143,8 +143,10 @@ read_all_numbers(struct policy_parser *p)
     unsigned int state_bytes = l->state_bytes;
     const struct number limits[] = {
         { "introductions", 1, 100000, &l->introductions },
+        { "introduction-rate", 1, 100000, &l->introduction_rate },
         { "offers", 1, 100000, &l->offers },
         { "sessions", 1, 1000000, &l->sessions },
+        { "user-sessions", 1, 1000000, &l->user_sessions },
         { "packet-ins", 1, 1000000, &l->packet_ins },
         { "state-bytes", 65536, 1u << 30, &state_bytes },
     };

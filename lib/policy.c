@@ -15,7 +15,9 @@
 static const struct policy_limits default_limits = {
     .introductions = 64,
     .offers = 64,
+    .introduction_rate = 1000,
     .sessions = 4096,
+    .user_sessions = 1024,
     .packet_ins = 1000,
     .state_bytes = 64 * 1024 * 1024,
 };

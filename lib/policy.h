@@ -161,11 +161,13 @@ struct policy_names {
 };
 
 struct policy_limits {
-    unsigned int introductions; /* At once, of one device. */
-    unsigned int offers;        /* Waiting, at one target. */
-    unsigned int sessions;      /* Of one device. */
-    unsigned int packet_ins;    /* A second, of one bridge. */
-    uint64_t state_bytes;       /* Of one transfer. */
+    unsigned int introductions;     /* At once, of one device. */
+    unsigned int introduction_rate; /* A second, of one device. */
+    unsigned int offers;            /* Waiting, at one target. */
+    unsigned int sessions;          /* Of one device. */
+    unsigned int user_sessions;     /* Of one user of a device. */
+    unsigned int packet_ins;        /* A second, of one bridge. */
+    uint64_t state_bytes;           /* Of one transfer. */
 };
 
 struct policy {

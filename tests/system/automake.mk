@@ -46,6 +46,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/mapping-errors.sh \
 	tests/system/tests/mapping-floods.sh \
 	tests/system/tests/mapping-query.sh \
+	tests/system/tests/limits.sh \
 	tests/system/tests/move-back.sh \
 	tests/system/tests/move-chain-sites.sh \
 	tests/system/tests/move-chain.sh \

@@ -113,7 +113,8 @@ test_whole(void)
         "moves:\n"
         "  - {from: laptop, to: tv, service: calls, allow: false}\n"
         "  - {from: \"*\", to: \"@room\", allow: true}\n"
-        "limits: {introductions: 1, offers: 2, sessions: 3, packet-ins: 4,\n"
+        "limits: {introductions: 1, introduction-rate: 5, offers: 2, sessions: 3,\n"
+        "  user-sessions: 6, packet-ins: 4,\n"
         "         state-bytes: 65536}\n"
         "detection: {probes: 0, interval-ms: 5}\n"
         "associations: {lifetime: 60}\n");
@@ -175,6 +176,8 @@ test_whole(void)
     CU_ASSERT_EQUAL(policy->limits.introductions, 1);
     CU_ASSERT_EQUAL(policy->limits.offers, 2);
     CU_ASSERT_EQUAL(policy->limits.sessions, 3);
+    CU_ASSERT_EQUAL(policy->limits.introduction_rate, 5);
+    CU_ASSERT_EQUAL(policy->limits.user_sessions, 6);
     CU_ASSERT_EQUAL(policy->limits.packet_ins, 4);
     CU_ASSERT_EQUAL(policy->limits.state_bytes, 65536);
     CU_ASSERT_EQUAL(policy->dad_probes, 0);
@@ -623,8 +626,8 @@ test_keys(void)
            "group, any, or group:N, any:N with N from 1 to 254");
     refuse(CONTROLLER "limits: {moves: 1}\n", "2:10",
            "unknown key \"moves\" "
-           "in limits; expected introductions, offers, sessions, packet-ins "
-           "or state-bytes");
+           "in limits; expected introductions, introduction-rate, offers, "
+           "sessions, user-sessions, packet-ins or state-bytes");
     refuse(CONTROLLER "detection: {x: 1}\n", "2:13",
            "unknown key \"x\" in "
            "detection; expected probes or interval-ms");

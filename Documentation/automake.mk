@@ -30,6 +30,7 @@ EXTRA_DIST += \
 	Documentation/architecture.rst \
 	Documentation/benchmarks.rst \
 	Documentation/database.rst \
+	Documentation/mapping.rst \
 	Documentation/measured.rst \
 	Documentation/names.rst \
 	Documentation/plain-lan.rst \

@@ -23,6 +23,7 @@ UNIT_TESTS += tests/unit/test-latency
 UNIT_TESTS += tests/unit/test-lease
 UNIT_TESTS += tests/unit/test-libbaton
 UNIT_TESTS += tests/unit/test-link
+UNIT_TESTS += tests/unit/test-mapping
 UNIT_TESTS += tests/unit/test-message
 UNIT_TESTS += tests/unit/test-methods
 UNIT_TESTS += tests/unit/test-neighbour
@@ -165,6 +166,10 @@ tests_unit_test_session_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 tests_unit_test_holder_SOURCES = tests/unit/test-holder.c tests/unit/unit.h
 tests_unit_test_holder_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_holder_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_mapping_SOURCES = tests/unit/test-mapping.c tests/unit/unit.h
+tests_unit_test_mapping_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_mapping_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 tests_unit_test_lease_SOURCES = tests/unit/test-lease.c tests/unit/unit.h
 tests_unit_test_lease_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller

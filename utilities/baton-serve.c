@@ -254,7 +254,7 @@ listen_mapped(struct server *server)
 static struct baton_session *
 adopt(struct server *server, int fd)
 {
-    struct sockaddr_in6 local;
+    struct sockaddr_in6 local = { .sin6_family = AF_UNSPEC };
     socklen_t len = sizeof local;
     char text[INET6_ADDRSTRLEN];
     bool ip4;

@@ -57,6 +57,11 @@ find_mapped web-
 killed_and_started controller laptop
 killed_and_started laptop laptop
 killed_and_started controller laptop
+mark_logs
+say "the switch is restarted"
+"$sandbox_program" stop "$sandbox" switch
+"$sandbox_program" start "$sandbox" switch
+bytes_go_on
 hurry
 wait_exit 20 "$curl" || fail "curl: $(cat "$work/curl-file.err.txt")"
 assert_same_bytes "$work/got-file" "$sandbox/files/file"

@@ -53,8 +53,9 @@ for name in a b c; do
     address=$permanent
 done
 # shellcheck disable=SC2154
-[ "$address_a" != "$address_b" ] && [ "$address_b" != "$address_c" ] ||
+if [ "$address_a" = "$address_b" ] || [ "$address_b" = "$address_c" ]; then
     fail "two sessions have one address"
+fi
 for _ in 1 2 3; do
     move laptop "$session_b" tv
     for name in a c; do

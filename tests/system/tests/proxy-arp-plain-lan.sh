@@ -196,3 +196,28 @@ END
     end_application laptop baton-serve
     wait_for 10 "the session to end" no_session laptop .
 done
+
+# A device that does not talk from the LAN is not on it, and gets nothing there.
+serve_on laptop
+sed -i 's/^lans:/&\n  other: {subnets: [10.3.0.0\/24]}/; s/^  tv: .*/  tv: {lan: other}/' \
+    "$sandbox/controller/policy.yaml"
+on switch baton-ctl policy reload
+attached() {
+    on switch baton-ctl --format=csv devices | python3 -c '
+import csv, sys
+print(next(d["attached"] for d in csv.DictReader(sys.stdin)
+           if d["name"] == sys.argv[1]))' "$1"
+}
+not_attached() {
+    [ "$(attached "$1")" = false ]
+}
+wait_for 5 "tv not to be on it" not_attached tv
+assert_equal "$(attached laptop)" true "laptop"
+! try_move laptop "$session" tv || fail "it moved"
+assert_match "$(cat "$work/move.txt")" "not proved where it is" "why not"
+# Nor if policy says so, but it has no interface there.
+sed -i 's/^  other: .*/  other: {subnets: [10.3.0.0\/24], proof: policy}/' \
+    "$sandbox/controller/policy.yaml"
+on switch baton-ctl policy reload
+! try_move laptop "$session" tv || fail "it moved"
+assert_equal "$(attached tv)" false "tv"

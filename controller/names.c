@@ -12,18 +12,16 @@
 #include "device.h"
 #include "dns-message.h"
 #include "dns-server.h"
-#include "hash.h"
 #include "jsonrpc.h"
 #include "link.h"
 #include "message.h"
 #include "method.h"
 #include "name-forward.h"
-#include "openvswitch/hmap.h"
+#include "name-ledger.h"
 #include "openvswitch/json.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
-#include "openvswitch/token-bucket.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "policy.h"
@@ -35,17 +33,10 @@
 VLOG_DEFINE_THIS_MODULE(names);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(12, 12);
 
-/* Milliseconds in which a device answers, for which a question is taken for the
- * same one, and after which a socket that could not be opened is tried again.
- */
-#define TELL_TIMEOUT 1000
-#define REPEAT_TIME 5000
+/* Milliseconds after which a socket that could not be opened is tried again. */
 #define RETRY 1000
-/* Questions handled in one turn, and entries in all. */
+/* Questions handled in one turn. */
 #define RUN_MAX 256
-#define ENTRIES_MAX 65536
-/* Tokens of an address: there come 'rate' of them each millisecond. */
-#define TOKENS 1000
 #define REASON_MAX 255
 
 struct server {
@@ -57,29 +48,19 @@ struct server {
     bool keep;              /* For names_configure(). */
 };
 
-/* An address for somebody: wanted, then told. */
+/* An address for somebody. */
 struct entry {
-    struct hmap_node asker_node;   /* In struct names, by 'asker.address'. */
-    struct hmap_node session_node; /* The same, by 'session'. */
-    struct ovs_list node;          /* In 'wanted' or 'told', oldest first. */
-    struct uuid session;
-    struct dns_asker asker;
-    uint32_t hash; /* Of the question. */
+    struct name_entry entry;
     char *device;
-    long long int since; /* Milliseconds. */
-
-    struct dns_query *query; /* NULL: answered. */
-    struct server *server;   /* Of 'query'. */
-    struct in6_addr address;
+    struct dns_query *query;   /* NULL: answered. */
+    struct server *server;     /* Of 'query'. */
     struct in6_addr permanent; /* To fall back on; or any. */
 };
 
 struct names {
     struct ovs_list servers;
     struct name_forward *forward; /* Or NULL. */
-    struct hmap by_asker, by_session;
-    struct ovs_list wanted, told;
-    struct token_bucket tokens;
+    struct name_ledger ledger;    /* Of struct entry. */
     struct names_stats stats;
 };
 
@@ -89,19 +70,20 @@ names_create(void)
     struct names *names = xzalloc(sizeof *names);
 
     ovs_list_init(&names->servers);
-    hmap_init(&names->by_asker);
-    hmap_init(&names->by_session);
-    ovs_list_init(&names->wanted);
-    ovs_list_init(&names->told);
+    name_ledger_init(&names->ledger);
     return names;
+}
+
+static struct entry *
+entry_cast(struct name_entry *e)
+{
+    return e ? CONTAINER_OF(e, struct entry, entry) : NULL;
 }
 
 static void
 entry_free(struct names *names, struct entry *e)
 {
-    hmap_remove(&names->by_asker, &e->asker_node);
-    hmap_remove(&names->by_session, &e->session_node);
-    ovs_list_remove(&e->node);
+    name_ledger_remove(&names->ledger, &e->entry);
     dns_query_destroy(e->query);
     free(e->device);
     free(e);
@@ -112,7 +94,7 @@ server_free(struct names *names, struct server *server)
 {
     struct entry *e;
 
-    LIST_FOR_EACH_SAFE(e, node, &names->wanted) {
+    LIST_FOR_EACH_SAFE(e, entry.node, &names->ledger.wanted) {
         if (e->server == server) {
             entry_free(names, e);
         }
@@ -131,11 +113,10 @@ names_destroy(struct names *names)
     LIST_FOR_EACH_SAFE(server, node, &names->servers) {
         server_free(names, server);
     }
-    HMAP_FOR_EACH_SAFE(e, session_node, &names->by_session) {
+    HMAP_FOR_EACH_SAFE(e, entry.session_node, &names->ledger.by_session) {
         entry_free(names, e);
     }
-    hmap_destroy(&names->by_asker);
-    hmap_destroy(&names->by_session);
+    name_ledger_destroy(&names->ledger);
     name_forward_destroy(names->forward);
     free(names);
 }
@@ -144,7 +125,7 @@ void
 names_get_stats(const struct names *names, struct names_stats *stats)
 {
     *stats = names->stats;
-    stats->unused = ovs_list_size(&names->told);
+    stats->unused = ovs_list_size(&names->ledger.told);
 }
 
 /* Configuring. */
@@ -193,7 +174,8 @@ names_configure(struct controller *c)
     names->forward = (pn && pn->forwards ? name_forward_create(&pn->forward_to)
                                          : NULL);
     if (pn) {
-        token_bucket_set(&names->tokens, pn->rate, pn->rate * TOKENS);
+        name_ledger_configure(&names->ledger, pn->per_source, pn->rate,
+                              pn->unused_s);
     }
 }
 
@@ -329,80 +311,30 @@ find_device(const struct controller *c, const char *name,
     return best;
 }
 
-/* Entries. */
-
-static struct entry *
-find_session_entry(const struct names *names, const struct uuid *session)
-{
-    struct entry *e;
-
-    HMAP_FOR_EACH_WITH_HASH(e, session_node, uuid_hash(session),
-                            &names->by_session) {
-        if (uuid_equals(&e->session, session)) {
-            return e;
-        }
-    }
-    return NULL;
-}
-
-static uint32_t
-hash_address(const struct in6_addr *address)
-{
-    return hash_bytes(address, sizeof *address, 0);
-}
-
-/* The same question, asked just now; and how many addresses its asker has. */
-static struct entry *
-find_repeated(const struct names *names, const struct dns_asker *asker,
-              uint32_t hash, size_t *count)
-{
-    struct entry *e, *found = NULL;
-
-    *count = 0;
-    HMAP_FOR_EACH_WITH_HASH(e, asker_node, hash_address(&asker->address),
-                            &names->by_asker) {
-        if (!ipv6_addr_equals(&e->asker.address, &asker->address)) {
-            continue;
-        }
-        ++*count;
-        if (e->hash == hash && e->asker.port == asker->port
-            && e->asker.connection == asker->connection
-            && time_msec() < e->since + REPEAT_TIME) {
-            found = e;
-        }
-    }
-    return found;
-}
-
 /* Has the device make an address; takes 'q'. */
 static void
 tell(struct controller *c, struct server *server,
      const struct dns_asker *asker, struct dns_query *q,
      const struct policy_movable *movable, struct device *device)
 {
-    struct names *names = c->names;
     struct entry *e = xzalloc(sizeof *e);
     struct json *params = json_object_create();
     char text[INET6_ADDRSTRLEN];
     char *name;
 
-    uuid_generate(&e->session);
-    e->asker = *asker;
-    e->hash = dns_query_hash(q);
+    uuid_generate(&e->entry.session);
+    e->entry.asker = *asker;
+    e->entry.hash = dns_query_hash(q);
     e->device = xstrdup(device->name);
-    e->since = time_msec();
     e->query = q;
     e->server = server;
     e->permanent = find_permanent(c->policy, device->name, movable,
                                   dns_query_family(q));
-    hmap_insert(&names->by_asker, &e->asker_node,
-                hash_address(&asker->address));
-    hmap_insert(&names->by_session, &e->session_node, uuid_hash(&e->session));
-    ovs_list_push_back(&names->wanted, &e->node);
+    name_ledger_add(&c->names->ledger, &e->entry, time_msec());
 
     ipv6_string_mapped(text, &asker->address);
     name = xasprintf("%s for %s", movable->name, text);
-    message_put_uuid(params, "session", &e->session);
+    message_put_uuid(params, "session", &e->entry.session);
     message_put_integer(params, "family",
                         dns_query_family(q) == AF_INET ? 4 : 6);
     message_put_string(params, "name", name);
@@ -423,10 +355,9 @@ handle_name(struct controller *c, struct server *server,
     struct names *names = c->names;
     const struct policy_movable *movable = NULL;
     int family = dns_query_family(q);
-    const struct entry *repeated;
+    const struct name_entry *repeated;
     struct in6_addr permanent;
     struct device *device;
-    size_t count;
     bool known;
 
     if (!strcmp(name, "ns")) {
@@ -449,15 +380,14 @@ handle_name(struct controller *c, struct server *server,
         return;
     }
     permanent = find_permanent(c->policy, device->name, movable, family);
-    repeated = find_repeated(names, asker, dns_query_hash(q), &count);
+    repeated = name_ledger_find_repeated(&names->ledger, asker,
+                                         dns_query_hash(q), time_msec());
     if (repeated) {
-        if (!repeated->query) {
+        if (repeated->told) {
             answer_address(c, server, asker, q, &repeated->address);
         }
         dns_query_destroy(q);
-    } else if (count >= c->policy->names->per_source
-               || hmap_count(&names->by_session) >= ENTRIES_MAX
-               || !token_bucket_withdraw(&names->tokens, TOKENS)) {
+    } else if (!name_ledger_admit(&names->ledger, asker)) {
         answer_permanent(c, server, asker, q, &permanent);
         dns_query_destroy(q);
     } else {
@@ -506,7 +436,8 @@ static struct entry *
 find_wanted(const struct names *names, const struct device *device,
             const struct uuid *session)
 {
-    struct entry *e = find_session_entry(names, session);
+    struct entry *e = entry_cast(
+        name_ledger_find_session(&names->ledger, session));
 
     return e && e->query && !strcmp(e->device, device->name) ? e : NULL;
 }
@@ -522,23 +453,22 @@ names_told(struct controller *c, struct device *device,
         return; /* Too late: nobody will use it. */
     }
     c->names->stats.told++;
-    answer_address(c, e->server, &e->asker, e->query, address);
+    answer_address(c, e->server, &e->entry.asker, e->query, address);
     dns_query_destroy(e->query);
     e->query = NULL;
     e->server = NULL;
-    e->address = *address;
-    e->since = time_msec();
-    ovs_list_remove(&e->node);
-    ovs_list_push_back(&c->names->told, &e->node);
+    name_ledger_told(&c->names->ledger, &e->entry, address, time_msec());
 }
 
 static void
 give_up(struct controller *c, struct entry *e, bool nobody)
 {
     if (nobody) {
-        answer_code(c, e->server, &e->asker, e->query, DNS_SERVFAIL, true);
+        answer_code(c, e->server, &e->entry.asker, e->query, DNS_SERVFAIL,
+                    true);
     } else {
-        answer_permanent(c, e->server, &e->asker, e->query, &e->permanent);
+        answer_permanent(c, e->server, &e->entry.asker, e->query,
+                         &e->permanent);
     }
     entry_free(c->names, e);
 }
@@ -589,22 +519,16 @@ method_untold(struct controller *c, struct device *device,
 static void
 run_entries(struct controller *c)
 {
-    const struct policy_names *pn = c->policy->names;
-    struct names *names = c->names;
-    long long int now = time_msec();
-    struct entry *e;
+    struct name_entry *over;
 
-    LIST_FOR_EACH_SAFE(e, node, &names->wanted) {
-        if (now < e->since + TELL_TIMEOUT) {
-            break;
+    while ((over = name_ledger_next_over(&c->names->ledger, time_msec()))) {
+        struct entry *e = entry_cast(over);
+
+        if (e->query) {
+            give_up(c, e, false);
+        } else {
+            entry_free(c->names, e);
         }
-        give_up(c, e, false);
-    }
-    LIST_FOR_EACH_SAFE(e, node, &names->told) {
-        if (pn && now < e->since + pn->unused_s * 1000LL) {
-            break;
-        }
-        entry_free(names, e);
     }
 }
 
@@ -667,7 +591,6 @@ names_run(struct controller *c)
 void
 names_wait(struct controller *c)
 {
-    const struct policy_names *pn = c->policy->names;
     struct names *names = c->names;
     struct server *server;
 
@@ -681,16 +604,5 @@ names_wait(struct controller *c)
     if (names->forward) {
         name_forward_wait(names->forward);
     }
-    if (!ovs_list_is_empty(&names->wanted)) {
-        poll_timer_wait_until(
-            CONTAINER_OF(ovs_list_front(&names->wanted), struct entry, node)
-                ->since
-            + TELL_TIMEOUT);
-    }
-    if (pn && !ovs_list_is_empty(&names->told)) {
-        poll_timer_wait_until(
-            CONTAINER_OF(ovs_list_front(&names->told), struct entry, node)
-                ->since
-            + pn->unused_s * 1000LL);
-    }
+    poll_timer_wait_until(name_ledger_next_deadline(&names->ledger));
 }

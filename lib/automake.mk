@@ -14,6 +14,7 @@ lib_libcommon_la_SOURCES = \
 	lib/latency.c lib/latency.h \
 	lib/link.c lib/link.h \
 	lib/message.c lib/message.h \
+	lib/name-ledger.c lib/name-ledger.h \
 	lib/onward.c lib/onward.h \
 	lib/policy-parse-lan.c \
 	lib/policy-parse-movable.c \

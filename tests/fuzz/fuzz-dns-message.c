@@ -2,7 +2,9 @@
 #include <config.h>
 #include "dns-message.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "fuzz.h"
 #include "openvswitch/ofpbuf.h"
@@ -23,8 +25,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     }
     a.ours = dns_query_asks(q, "example", name, sizeof name) != DNS_ASKED_ELSE;
     a.has_address = a.ours && dns_query_family(q);
-    a.address = (dns_query_family(q) == AF_INET6 ? in6addr_loopback
-                                                 : in6addr_v4mapped_any);
+    if (dns_query_family(q) == AF_INET6) {
+        a.address = in6addr_loopback;
+    } else {
+        in6_addr_set_mapped_ipv4(&a.address, htonl(INADDR_LOOPBACK));
+    }
     for (size_t i = 0; i < sizeof max / sizeof *max; i++) {
         struct ofpbuf reply;
 

@@ -25,6 +25,7 @@
 #include "stream.h"
 #include "svec.h"
 #include "timeval.h"
+#include "tunnel-ends.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -176,11 +177,23 @@ unixctl_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
     json_destroy(json);
 }
 
+/* A signal ends the agent: the tunnels go, as when it is told to exit.  Its
+ * sessions elsewhere go on without it. */
+static void
+close_tunnels(void *agentp)
+{
+    struct agent **agent = agentp;
+
+    if (*agent) {
+        tunnel_ends_close(*agent);
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
     struct unixctl_server *unixctl;
-    struct agent *agent;
+    static struct agent *agent;
     bool exiting = false;
     char *error;
 
@@ -205,6 +218,7 @@ main(int argc, char *argv[])
     if (agent_loop_create(&config, &agent, &error)) {
         ovs_fatal(0, "%s", error);
     }
+    fatal_signal_add_hook(close_tunnels, NULL, &agent, false);
     unixctl_command_register("agent/show", "", 0, 0, unixctl_show, agent);
     daemonize_complete();
     VLOG_INFO("baton-agentd " PACKAGE_VERSION " started");
@@ -220,6 +234,7 @@ main(int argc, char *argv[])
         poll_block();
     }
     agent_loop_destroy(agent);
+    agent = NULL;
     unixctl_server_destroy(unixctl);
     svec_destroy(&interfaces);
     service_stop();

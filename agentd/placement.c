@@ -73,12 +73,15 @@ rebind(struct agent *agent, struct session *s)
     char old[sizeof s->ifname];
 
     ovs_strlcpy(old, s->ifname, sizeof old);
-    if (s->permanent || !old[0] || !strcmp(old, "lo")) {
+    if (s->permanent || !strcmp(old, "lo")
+        || (!old[0] && !foreign_route_get_key(&s->address))) {
         settle_address(agent, s);
     } else if (ifname[0] && !address_add(ifname, &s->address)
                && strcmp(old, ifname)) {
         address_wait(ifname, &s->address);
-        address_del(old, &s->address);
+        if (old[0]) { /* Not of a tunnel that went with an agent. */
+            address_del(old, &s->address);
+        }
         ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
     }
 }

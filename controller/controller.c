@@ -36,6 +36,7 @@
 #include "openvswitch/vlog.h"
 #include "policy.h"
 #include "record.h"
+#include "roaming.h"
 #include "session-path.h"
 #include "timeval.h"
 #include "too-big.h"
@@ -391,6 +392,20 @@ run_links(struct controller *c)
     }
 }
 
+/* Tunnels of the device's own have come, gone or changed. */
+static void
+follow_tunnels(struct controller *c, struct device *device)
+{
+    struct device_place former;
+    char bridge[64];
+
+    device->tunnels_moved = false;
+    mediator_place_changed(c, device);
+    while (device_tunnels_next_moved(device, bridge, &former)) {
+        roaming_follow(c, device, bridge, &former);
+    }
+}
+
 static void
 run_devices(struct controller *c)
 {
@@ -412,8 +427,7 @@ run_devices(struct controller *c)
         }
         device_tunnels_run(c, device);
         if (device->tunnels_moved) {
-            device->tunnels_moved = false;
-            mediator_place_changed(c, device);
+            follow_tunnels(c, device);
         }
     }
 }

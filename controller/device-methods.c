@@ -225,7 +225,7 @@ reply_registered(struct controller *c, struct device *device,
 
 /* Those that are away from home since it was last here. */
 static void
-follow_registered(struct controller *c, const struct device *device,
+follow_registered(struct controller *c, struct device *device,
                   const struct json_array *sessions)
 {
     for (size_t i = 0; i < sessions->n; i++) {
@@ -409,7 +409,7 @@ method_attach_echo(struct controller *c, struct device *device,
             device, nonce, transfers_involve(c->transfers, device->name),
             time_msec())) {
         mediator_place_changed(c, device);
-        roaming_follow(c, device, &former);
+        roaming_follow(c, device, NULL, &former);
     }
 }
 

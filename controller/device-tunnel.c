@@ -19,12 +19,11 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "policy.h"
-#include "random.h"
 #include "record.h"
 #include "seal.h"
+#include "sset.h"
 #include "timeval.h"
 #include "transfer.h"
-#include "upkeep.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(device_tunnel);
@@ -260,6 +259,7 @@ device_tunnel_want(struct controller *c, struct device *device,
         ovs_list_push_back(&device->tunnels, &t->node);
         send_open(c, device, t);
     } else if (!device_tunnel_is_good(device, bridge, time_msec())) {
+        t->retired = false;
         send_open(c, device, t);
         probe_anew(t);
     }
@@ -271,8 +271,10 @@ device_tunnels_registered(struct controller *c, struct device *device)
     struct device_tunnel *t;
 
     LIST_FOR_EACH(t, node, &device->tunnels) {
-        send_open(c, device, t);
-        t->claimed = false;
+        if (!t->retired) {
+            send_open(c, device, t);
+            t->claimed = false;
+        }
     }
 }
 
@@ -311,7 +313,8 @@ device_tunnels_recheck(struct controller *c, struct device *device)
     }
 }
 
-/* Is a session of that bridge at the device, or on its way to or from it? */
+/* Is a session of that bridge at the device, which has shown it, or on its way
+ * to or from it? */
 static bool
 is_needed(const struct controller *c, const struct device *device,
           const char *bridge)
@@ -327,7 +330,10 @@ is_needed(const struct controller *c, const struct device *device,
         }
     }
     while (record_next(c->records, &record)) {
-        if (!record.ended && !strcmp(record.owner, device->name)
+        const struct session *s = session_find(&c->sessions, &record.session);
+
+        if (!record.ended && !strcmp(record.owner, device->name) && s
+            && !strcmp(s->device, device->name)
             && nullable_string_is_equal(
                 leases_home_bridge(c->leases, &record.address), bridge)) {
             return true;
@@ -462,7 +468,7 @@ method_tunnel_idle(struct controller *c, struct device *device,
     t = device_tunnel_find(device, bridge);
     if (!t || t->key != key) {
         send_close(device, bridge, key);
-    } else if (!is_needed(c, device, bridge)) {
+    } else if (t->retired || !is_needed(c, device, bridge)) {
         close_tunnel(c, device, t, "no session uses it");
     }
 }
@@ -501,6 +507,92 @@ probe(const struct controller *c, const struct device *device,
     free(bytes);
 }
 
+/* Flows that point to the device are to be others now. */
+static void
+set_moved(struct device *device, struct device_tunnel *t,
+          const struct device_place *former)
+{
+    device->tunnels_moved = true;
+    t->moved = true;
+    t->former = *former;
+}
+
+bool
+device_tunnels_next_moved(struct device *device, char bridge[64],
+                          struct device_place *former)
+{
+    struct device_tunnel *t;
+
+    LIST_FOR_EACH(t, node, &device->tunnels) {
+        if (t->moved) {
+            t->moved = false;
+            ovs_strlcpy(bridge, t->bridge, sizeof t->bridge);
+            *former = t->former;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The device has left all bridges: its sessions need a way to where it is. */
+static void
+look_for_sessions(struct controller *c, struct device *device)
+{
+    const struct policy_device *pd = shash_find_data(&c->policy->devices,
+                                                     device->name);
+    struct sset homes = SSET_INITIALIZER(&homes);
+    struct record record = RECORD_WALK;
+    const struct session *s;
+    const char *home;
+
+    if (!device->attachment.misses) {
+        device->attachment.looked = false;
+    }
+    if (device->attachment.looked || !pd || !pd->n_tunnel
+        || !is_behind_no_bridge(c, device)) {
+        return;
+    }
+    device->attachment.looked = true;
+    while (record_next(c->records, &record)) {
+        home = leases_home_bridge(c->leases, &record.address);
+        if (home && !record.ended && !strcmp(record.owner, device->name)) {
+            sset_add(&homes, home);
+        }
+    }
+    HMAP_FOR_EACH(s, node, &c->sessions.sessions) {
+        home = leases_home_bridge(c->leases, &s->address);
+        if (home && !strcmp(s->device, device->name)) {
+            sset_add(&homes, home);
+        }
+    }
+    SSET_FOR_EACH(home, &homes) {
+        if (device_tunnel_serves(c, device, home, NULL)) {
+            device_tunnel_want(c, device, home);
+        }
+    }
+    sset_destroy(&homes);
+}
+
+/* A tunnel that brings nothing any more, of a device that has come to a
+ * bridge: its sessions follow it there. */
+static bool
+retire(struct controller *c, struct device *device, struct device_tunnel *t)
+{
+    static const struct device_place nowhere = { .port = OFPP_NONE };
+
+    if (!t->proved || device->attachment.misses
+        || !device_is_attached(device, c->network)
+        || transfers_involve(c->transfers, device->name)) {
+        return false;
+    }
+    VLOG_INFO("%s: its tunnel to %s is given up: it is on bridge %s",
+              device->name, t->bridge, device->place.bridge);
+    t->proved = t->claimed = false;
+    t->retired = true;
+    set_moved(device, t, &nowhere);
+    return true;
+}
+
 void
 device_tunnels_run(struct controller *c, struct device *device)
 {
@@ -510,9 +602,13 @@ device_tunnels_run(struct controller *c, struct device *device)
     if (!device->link) {
         return;
     }
+    look_for_sessions(c, device);
     LIST_FOR_EACH_SAFE(t, node, &device->tunnels) {
         bool good = device_tunnel_is_good(device, t->bridge, now);
 
+        if (t->retired || (!good && retire(c, device, t))) {
+            continue;
+        }
         if (!good && now >= t->open_at) {
             if (!t->claimed && ++t->opens > OPENS_MAX
                 && !is_needed(c, device, t->bridge)) {
@@ -525,9 +621,10 @@ device_tunnels_run(struct controller *c, struct device *device)
         if (!t->claimed || now < t->probe_at) {
             continue;
         }
-        if (t->proved && t->tries == FIRST_TRIES) {
-            VLOG_INFO("nothing comes through the tunnel between %s and %s",
+        if (t->good_at && !good && t->tries > FIRST_TRIES) {
+            VLOG_WARN("nothing comes through the tunnel between %s and %s",
                       t->bridge, device->name);
+            t->good_at = 0;
         }
         probe(c, device, t);
         t->probe_at = now
@@ -547,6 +644,9 @@ device_tunnels_next_deadline(const struct device *device)
         return LLONG_MAX;
     }
     LIST_FOR_EACH(t, node, &device->tunnels) {
+        if (t->retired) {
+            continue;
+        }
         if (t->claimed) {
             deadline = MIN(deadline, t->probe_at);
         }
@@ -563,6 +663,7 @@ proved(struct controller *c, struct device *device, struct device_tunnel *t)
     bool changed = (!t->proved
                     || !ipv6_addr_equals(&t->address, &t->claimed_address)
                     || !eth_addr_equals(t->mac, t->claimed_mac));
+    const struct device_place former = device->place;
     char s[INET6_ADDRSTRLEN];
 
     t->out = false;
@@ -581,7 +682,7 @@ proved(struct controller *c, struct device *device, struct device_tunnel *t)
         t->mac = t->claimed_mac;
         VLOG_INFO("%s: reached through a tunnel of its own from %s, at %s",
                   device->name, t->bridge, ipv6_string_mapped(s, &t->address));
-        device->tunnels_moved = true;
+        set_moved(device, t, &former);
     }
 }
 

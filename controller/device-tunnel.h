@@ -29,6 +29,7 @@
 #include <netinet/in.h>
 
 #include "attachment-frame.h"
+#include "device.h"
 #include "openvswitch/list.h"
 #include "openvswitch/types.h"
 #include "session-flows.h"
@@ -70,6 +71,11 @@ struct device_tunnel {
     long long int probe_at; /* Milliseconds. */
     long long int open_at;  /* Milliseconds; of the next "tunnel-open". */
     unsigned int opens;     /* Without an answer. */
+    bool retired;           /* The device is on a bridge again. */
+
+    /* For device_tunnels_next_moved(). */
+    bool moved;
+    struct device_place former;
 };
 
 struct device_tunnel *device_tunnel_find(const struct device *,
@@ -111,6 +117,11 @@ bool device_tunnels_handle_packet(struct controller *, const struct bridge *,
                                   struct device **flushedp, struct uuid *);
 
 void device_tunnels_run(struct controller *, struct device *);
+/* The next tunnel that is a new place of the device's, or no longer one, so
+ * that sessions of that bridge are to follow; where the device was attached
+ * before.  device->tunnels_moved says that any flow is to be set anew. */
+bool device_tunnels_next_moved(struct device *, char bridge[64],
+                               struct device_place *former);
 long long int device_tunnels_next_deadline(const struct device *);
 
 #endif /* controller/device-tunnel.h */

@@ -62,6 +62,8 @@ struct attachment {
     unsigned int misses;    /* In a row. */
     bool hurried;           /* While CHALLENGED: something changed since. */
     bool told;              /* This connection knows its place. */
+    bool looked;            /* For sessions that need a tunnel: see
+                             * device-tunnel.h. */
 };
 
 struct device {

@@ -150,6 +150,6 @@ method_attach_lan(struct controller *c, struct device *device,
                          transfers_involve(c->transfers, device->name),
                          time_msec())) {
         mediator_place_changed(c, device);
-        roaming_follow(c, device, &former);
+        roaming_follow(c, device, NULL, &former);
     }
 }

@@ -8,6 +8,7 @@
 #include "announcement.h"
 #include "controller.h"
 #include "device.h"
+#include "device-tunnel.h"
 #include "lease.h"
 #include "mediator.h"
 #include "network.h"
@@ -102,13 +103,15 @@ follow(struct controller *c, const struct device *device,
 /* Those that moved, wherever their home is. */
 static void
 add_moved(const struct controller *c, const struct device *device,
-          struct followers *fs)
+          const char *only, struct followers *fs)
 {
     struct record record = RECORD_WALK;
 
     while (record_next(c->records, &record)) {
-        if (!record.ended && !strcmp(record.owner, device->name)
-            && leases_home_bridge(c->leases, &record.address)
+        const char *home = leases_home_bridge(c->leases, &record.address);
+
+        if (!record.ended && !strcmp(record.owner, device->name) && home
+            && (!only || !strcmp(home, only))
             && !permanent_is_open(c, &record)) {
             add_follower(fs, &record.session, &record.address);
         }
@@ -121,19 +124,24 @@ has_left_home(const struct controller *c, const struct device *device,
 {
     const char *home = leases_home_bridge(c->leases, address);
 
-    return home && session_path_is_foreign(device, home);
+    return home
+           && (session_path_is_foreign(device, home)
+               || session_path_tunnel(device, home));
 }
 
 /* Those that it opened, as far as they are away from home now. */
 static void
 add_opened(const struct controller *c, const struct device *device,
-           struct followers *fs)
+           const char *only, struct followers *fs)
 {
     const struct session *s;
     struct record view;
 
     HMAP_FOR_EACH(s, node, &c->sessions.sessions) {
+        const char *home = leases_home_bridge(c->leases, &s->address);
+
         if (!strcmp(s->device, device->name)
+            && (!only || nullable_string_is_equal(home, only))
             && !record_find(c->records, &s->id, &view)
             && !leases_is_permanent(c->leases, &s->address)
             && has_left_home(c, device, &s->address)) {
@@ -144,19 +152,22 @@ add_opened(const struct controller *c, const struct device *device,
 
 void
 roaming_follow(struct controller *c, const struct device *device,
-               const struct device_place *former)
+               const char *only, const struct device_place *former)
 {
     struct followers fs = { NULL, 0, 0 };
 
-    if (!device->place.known) {
+    if (!device->place.known && !only) {
         return;
     }
-    add_moved(c, device, &fs);
-    add_opened(c, device, &fs);
+    add_moved(c, device, only, &fs);
+    add_opened(c, device, only, &fs);
     if (fs.n) {
-        VLOG_INFO("%s: %" PRIuSIZE " sessions follow it to port %s of %s",
-                  device->name, fs.n, device->place.port_name,
-                  device->place.bridge);
+        bool tunnel = only && session_path_tunnel(device, only);
+
+        VLOG_INFO("%s: %" PRIuSIZE " sessions follow it to %s of %s",
+                  device->name, fs.n,
+                  tunnel ? "a tunnel" : device->place.port_name,
+                  tunnel ? only : device->place.bridge);
         c->next_hops_look = 0; /* Other tunnels, perhaps. */
     }
     for (size_t i = 0; i < fs.n; i++) {
@@ -168,11 +179,12 @@ roaming_follow(struct controller *c, const struct device *device,
 }
 
 void
-roaming_announced(struct controller *c, const struct device *device,
+roaming_announced(struct controller *c, struct device *device,
                   const struct announcement *a)
 {
+    const char *home = leases_home_bridge(c->leases, &a->address);
     static const struct device_place nowhere = { .port = OFPP_NONE };
-    bool away = (device->place.known && has_left_home(c, device, &a->address));
+    bool away = has_left_home(c, device, &a->address);
     struct record view;
 
     if (away && !record_find(c->records, &a->session, &view)
@@ -183,5 +195,9 @@ roaming_announced(struct controller *c, const struct device *device,
         mediator_act(c);
     } else if (away || a->visits) {
         visit_tell(c, device, &a->session, &a->address, a->known_epoch);
+    }
+    if (home && !session_path_tunnel(device, home)
+        && device_tunnel_serves(c, device, home, NULL)) {
+        device_tunnel_want(c, device, home); /* It follows by that. */
     }
 }

@@ -21,12 +21,14 @@ struct controller;
 struct device;
 struct device_place;
 
-/* 'device' has proved where it is; before, it was at 'former'. */
+/* 'device' has proved where it is, or, with 'home', that it has a tunnel of its
+ * own to that bridge or has lost it (then only the sessions of that home follow
+ * it); before, it was at 'former'. */
 void roaming_follow(struct controller *, const struct device *,
-                    const struct device_place *former);
+                    const char *home, const struct device_place *former);
 
 /* It has shown a session, which is its own. */
-void roaming_announced(struct controller *, const struct device *,
+void roaming_announced(struct controller *, struct device *,
                        const struct announcement *);
 
 #endif /* controller/roaming.h */

@@ -173,10 +173,11 @@ leads_to_ourselves(int fd, const struct sockaddr_storage *dst)
 }
 
 int
-socket_segment_open(const struct sockaddr_storage *to, bool ours, int *rawp,
+socket_segment_open(const struct sockaddr_storage *to,
+                    const struct sockaddr_storage *from, int *rawp,
                     char **errorp)
 {
-    struct sockaddr_storage dst;
+    struct sockaddr_storage src, dst;
     socklen_t len = raw_destination(to, &dst);
     int on = 1;
 
@@ -188,10 +189,17 @@ socket_segment_open(const struct sockaddr_storage *to, bool ours, int *rawp,
     if (dst.ss_family == AF_INET6) {
         setsockopt(fd, IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof on);
     }
-    int error = connect(fd, (const struct sockaddr *) &dst, len) ? errno : 0;
+    int error = 0;
+    if (from) {
+        raw_destination(from, &src);
+        error = bind(fd, (const struct sockaddr *) &src, len) ? errno : 0;
+    }
+    if (!error) {
+        error = connect(fd, (const struct sockaddr *) &dst, len) ? errno : 0;
+    }
     if (error) {
         error = socket_error(errorp, error, "cannot connect a raw socket");
-    } else if (ours && !leads_to_ourselves(fd, &dst)) {
+    } else if (!from && !leads_to_ourselves(fd, &dst)) {
         error = socket_error(errorp, EADDRNOTAVAIL,
                              "the socket's address is not of this host");
     }

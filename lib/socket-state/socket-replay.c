@@ -131,7 +131,7 @@ receive(int fd, const struct socket_state *state, uint32_t ack, bool fin,
     uint32_t now = timestamp(&state->tcp) | 1;
     int raw;
 
-    int error = socket_segment_open(&state->info.local, true, &raw, errorp);
+    int error = socket_segment_open(&state->info.local, NULL, &raw, errorp);
     if (error) {
         return error;
     }
@@ -179,7 +179,7 @@ socket_replay_urgent(int fd, const struct socket_state *state, size_t primer,
     segment.data = state->recv_data + t->urgent_offset;
     segment.size = 1;
     int raw;
-    error = socket_segment_open(segment.to, true, &raw, errorp);
+    error = socket_segment_open(segment.to, NULL, &raw, errorp);
     if (error) {
         return error;
     }

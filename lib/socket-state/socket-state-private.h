@@ -221,10 +221,13 @@ struct socket_segment {
 
 #define SOCKET_SEGMENT_MAX 9216 /* Bytes of 'data'. */
 
-/* A raw socket for segments to 'to'.  With 'ours', that has to be an address
- * of this host (otherwise EADDRNOTAVAIL): they come in, as if from the peer. */
-int socket_segment_open(const struct sockaddr_storage *to, bool ours,
-                        int *rawp, char **errorp);
+/* A raw socket for segments to 'to', by the way that those from 'from', the
+ * session's address, take out of this host.  If that is NULL, 'to' has to be an
+ * address of this host (otherwise EADDRNOTAVAIL): they come in, as if from the
+ * peer. */
+int socket_segment_open(const struct sockaddr_storage *to,
+                        const struct sockaddr_storage *from, int *rawp,
+                        char **errorp);
 int socket_segment_send(int raw, const struct socket_segment *, char **errorp);
 /* Builds an IP packet with the UDP datagram whose payload already lies at
  * packet + SOCKET_UDP_HEADROOM(family).  Returns its size. */

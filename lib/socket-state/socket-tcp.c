@@ -515,7 +515,7 @@ remind(int fd, char **errorp)
     segment.timestamps = tcp.tcpi_options & TCPI_OPT_TIMESTAMPS;
     segment.tsval = timestamp & ~1u;
     int raw;
-    error = socket_segment_open(&info.peer, false, &raw, errorp);
+    error = socket_segment_open(&info.peer, &info.local, &raw, errorp);
     if (!error) {
         error = socket_segment_send(raw, &segment, errorp);
         close(raw);

@@ -38,6 +38,8 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-wrong-certificate.sh \
 	tests/system/tests/foreign-datagrams.sh \
 	tests/system/tests/foreign-device.sh \
+	tests/system/tests/foreign-device-ends.sh \
+	tests/system/tests/foreign-device-forged.sh \
 	tests/system/tests/foreign-faults.sh \
 	tests/system/tests/foreign-size.sh \
 	tests/system/tests/foreign-tunnels.sh \
@@ -78,7 +80,9 @@ SYSTEM_TESTS = \
 	tests/system/tests/whole-address-wake-up.sh
 EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/ask.py \
+	tests/system/away.sh \
 	tests/system/fault.sh \
+	tests/system/forge-vxlan.py \
 	tests/system/lib.sh \
 	tests/system/mapped.sh \
 	tests/system/memory.py \

@@ -53,13 +53,10 @@ leftover_find(const struct agent *agent, const struct in6_addr *address)
 }
 
 static bool
-is_wanted(const struct agent *agent, const struct in6_addr *address)
+is_moving(const struct agent *agent, const struct in6_addr *address)
 {
     const struct handover *h;
 
-    if (session_find_address(&agent->sessions, address)) {
-        return true;
-    }
     HMAP_FOR_EACH(h, node, &agent->handovers) {
         if (ipv6_addr_equals(&h->address, address)) {
             return true;
@@ -96,25 +93,35 @@ leftover_reclaim(struct agent *agent, const struct in6_addr *address)
 void
 leftovers_run(struct agent *agent)
 {
+    size_t n = 0;
+
     if (!agent->n_leftovers || time_msec() < agent->leftover_deadline) {
         return;
     }
     for (size_t i = 0; i < agent->n_leftovers; i++) {
         const struct address_leftover *l = &agent->leftovers[i];
+        char name[INET6_ADDRSTRLEN];
 
-        if (!is_wanted(agent, &l->address)) {
-            char s[INET6_ADDRSTRLEN];
-
-            VLOG_INFO("nobody has shown a session with address %s, which a "
-                      "former agent left: taken away",
-                      ipv6_string_mapped(s, &l->address));
-            remove_leftover(l);
-            block_put(agent->blocks, &l->address);
+        if (session_find_address(&agent->sessions, &l->address)) {
+            continue;
+        } else if (is_moving(agent, &l->address)) {
+            /* Perhaps to here, perhaps in vain. */
+            agent->leftovers[n++] = *l;
+            continue;
         }
+        VLOG_INFO("nobody has shown a session with address %s, which a former "
+                  "agent left: taken away",
+                  ipv6_string_mapped(name, &l->address));
+        remove_leftover(l);
+        block_put(agent->blocks, &l->address);
+    }
+    agent->n_leftovers = n;
+    agent->leftover_deadline = time_msec() + LEFTOVER_GRACE;
+    if (n) {
+        return;
     }
     free(agent->leftovers);
     agent->leftovers = NULL;
-    agent->n_leftovers = 0;
 }
 
 void

@@ -24,6 +24,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-database-lost.sh \
 	tests/system/tests/fault-database-read-only.sh \
 	tests/system/tests/fault-dies.sh \
+	tests/system/tests/fault-leftover.sh \
 	tests/system/tests/fault-moves-on.sh \
 	tests/system/tests/fault-shown-late.sh \
 	tests/system/tests/fault-mapped.sh \

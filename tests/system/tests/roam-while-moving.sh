@@ -10,11 +10,11 @@ roam_up --sites=3 --devices=laptop,tv@2 --daemon-option=--enable-dummy
 appctl controller fault/list > /dev/null 2>&1 ||
     skip "built without --enable-fault-injection"
 at_site[laptop]=1 at_site[tv]=2
-make_file file 80000000
+make_file file 160000000
 
 udp_up laptop
 serve_on laptop
-slow_download file 2000000
+slow_download file 1000000
 curl=$pid
 wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 300000
 

@@ -33,7 +33,8 @@ for family in 4 6; do
     pass_to laptop
 
     say "there, and back the same way"
-    for device in "${devices[@]:1}"; do
+    pass_to tv --onward=any
+    for device in "${devices[@]:2}"; do
         pass_to "$device"
     done
     for ((i = ${#devices[@]} - 2; i >= 0; i--)); do

@@ -7,7 +7,7 @@
 roam_up --sites=3 --devices=laptop,tv@2
 at_site[laptop]=1 at_site[tv]=2
 expect_disconnects
-make_file file 80000000
+make_file file 160000000
 
 # The route that the session's packets leave by, on HOST.
 way_out() {
@@ -41,7 +41,7 @@ start_on tv udp-tv baton-stream --service=stream --accept --gap=40000 \
 udp_pids+=("$pid")
 move laptop "$udp_session" tv
 serve_on laptop
-slow_download file 2000000
+slow_download file 1000000
 curl=$pid
 wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 300000
 
@@ -106,7 +106,7 @@ wait_exit 20 "$curl" || true
 rm "$work/got-file"
 wait_for 10 "the session to end" no_session laptop "$session"
 serve_on laptop
-slow_download file 2000000
+slow_download file 1000000
 curl=$pid
 wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 300000
 roam laptop 3 p-laptop

@@ -6,10 +6,10 @@
 
 roam_up --devices=laptop,tv
 at_site[laptop]=1 at_site[tv]=1
-make_file file 60000000
+make_file file 160000000
 
 serve_on laptop
-slow_download file 2000000
+slow_download file 1000000
 curl=$pid
 wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 300000
 

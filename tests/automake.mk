@@ -12,6 +12,7 @@ UNIT_TESTS += tests/unit/test-baton-ctl
 UNIT_TESTS += tests/unit/test-block
 UNIT_TESTS += tests/unit/test-database
 UNIT_TESTS += tests/unit/test-device
+UNIT_TESTS += tests/unit/test-device-tunnel
 UNIT_TESTS += tests/unit/test-dns-message
 UNIT_TESTS += tests/unit/test-handoff
 UNIT_TESTS += tests/unit/test-handover
@@ -132,7 +133,7 @@ CONTROLLER_WORLD_WRAPS = $(AM_LDFLAGS) -Wl,--wrap=time_msec \
 	-Wl,--wrap=bridge_get_name -Wl,--wrap=bridge_is_synchronised \
 	-Wl,--wrap=bridge_port_to_name -Wl,--wrap=bridge_acked \
 	-Wl,--wrap=bridge_send_to_port -Wl,--wrap=bridge_send_through \
-	-Wl,--wrap=bridge_send_past_guard
+	-Wl,--wrap=bridge_send_past_guard -Wl,--wrap=bridge_send_tunnel
 
 tests_unit_test_attachment_SOURCES = tests/unit/test-attachment.c \
 	$(CONTROLLER_WORLD)
@@ -190,6 +191,12 @@ tests_unit_test_roaming_SOURCES = tests/unit/test-roaming.c \
 tests_unit_test_roaming_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_roaming_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
 tests_unit_test_roaming_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_device_tunnel_SOURCES = tests/unit/test-device-tunnel.c \
+	$(CONTROLLER_WORLD)
+tests_unit_test_device_tunnel_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_device_tunnel_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
+tests_unit_test_device_tunnel_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 tests_unit_test_transfer_checks_SOURCES = \
 	tests/unit/test-transfer-checks.c $(CONTROLLER_WORLD)

@@ -14,6 +14,7 @@
 #include "attachment.h"
 #include "bridge.h"
 #include "device-link.h"
+#include "device-tunnel.h"
 #include "identity.h"
 #include "introduction.h"
 #include "jsonrpc.h"
@@ -49,6 +50,7 @@ struct flow_place world_guard, world_inbound;
 unsigned int world_n_sent_through, world_n_sent_past_guard;
 uint8_t world_frame[ATTACHMENT_FRAME_LEN];
 ofp_port_t world_frame_port;
+struct world_tunnel world_tunnel;
 unsigned int world_clock, world_last_flush_at;
 
 static struct agent *agents[64];
@@ -103,6 +105,8 @@ void __wrap_bridge_send_to_port(struct bridge *, ofp_port_t, const void *,
                                 size_t);
 void __wrap_bridge_send_through(struct bridge *, ofp_port_t, const void *,
                                 size_t);
+void __wrap_bridge_send_tunnel(struct bridge *, const struct in6_addr *,
+                               uint32_t key, const void *, size_t);
 void __wrap_bridge_send_past_guard(struct bridge *, ofp_port_t, const void *,
                                    size_t);
 
@@ -344,6 +348,17 @@ __wrap_bridge_send_past_guard(struct bridge *bridge OVS_UNUSED,
     world_n_sent_past_guard++;
 }
 
+void
+__wrap_bridge_send_tunnel(struct bridge *bridge OVS_UNUSED,
+                          const struct in6_addr *peer, uint32_t key,
+                          const void *data, size_t n)
+{
+    world_tunnel.peer = *peer;
+    world_tunnel.key = key;
+    world_tunnel.n = n;
+    memcpy(world_tunnel.data, data, MIN(n, sizeof world_tunnel.data));
+}
+
 /* The world. */
 
 void
@@ -394,6 +409,8 @@ world_begin(const char *policy)
 void
 world_end(void)
 {
+    struct device *device;
+
     for (size_t i = 0; i < n_agents; i++) {
         world_clear(agents[i]);
         free(agents[i]);
@@ -416,6 +433,9 @@ world_end(void)
     mappings_destroy(world->mappings);
     leases_destroy(world->leases);
     session_cache_destroy(&world->sessions);
+    HMAP_FOR_EACH(device, node, &world->devices.devices) {
+        device_tunnels_destroy(device);
+    }
     devices_destroy(&world->devices);
     policy_destroy(world->policy);
     free(world);

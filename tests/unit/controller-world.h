@@ -45,6 +45,15 @@ struct agent {
 
 extern struct controller *world;
 extern long long int world_now; /* time_msec(). */
+
+/* What was sent through a tunnel last. */
+struct world_tunnel {
+    struct in6_addr peer;
+    uint32_t key;
+    size_t n; /* Bytes, of which the first are here. */
+    uint8_t data[256];
+};
+extern struct world_tunnel world_tunnel;
 extern bool world_synchronised; /* The one bridge. */
 extern uint64_t world_flushed, world_acked;
 extern bool world_certificate_good;

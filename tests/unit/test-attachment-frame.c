@@ -53,6 +53,9 @@ test_round_trip(void)
 
     check_round_trip(ATTACHMENT_ANSWER, group);
     check_round_trip(ATTACHMENT_PROBE, unicast);
+    check_round_trip(ATTACHMENT_FLUSH, group);
+    check_round_trip(ATTACHMENT_TUNNEL_PROBE, unicast);
+    check_round_trip(ATTACHMENT_TUNNEL_ANSWER, group);
 }
 
 /* The form on the wire, byte by byte. */
@@ -141,17 +144,41 @@ test_addresses(void)
     CU_ASSERT(!attachment_frame_parse(frame, sizeof frame, &f));
 }
 
-/* An answer is not taken for a probe that somebody turns round. */
+/* What goes through a tunnel is as large as fits. */
 static void
-test_kinds_differ(void)
+test_filled_up(void)
 {
+    static uint8_t large[1464];
     uint8_t frame[ATTACHMENT_FRAME_LEN];
     struct attachment_frame f;
 
-    make_frame(ATTACHMENT_PROBE, frame);
-    CU_ASSERT(attachment_frame_parse(frame, sizeof frame, &f));
-    f.kind = ATTACHMENT_ANSWER;
-    CU_ASSERT(!attachment_frame_verify(&f, sa_key));
+    for (int kind = ATTACHMENT_ANSWER; kind <= ATTACHMENT_TUNNEL_ANSWER;
+         kind++) {
+        make_frame(kind, frame);
+        memcpy(large, frame, sizeof frame);
+        CU_ASSERT(attachment_frame_parse(large, sizeof large, &f)
+                  == (kind >= ATTACHMENT_TUNNEL_PROBE));
+    }
+}
+
+/* An answer is not taken for a probe that somebody turns round, nor any kind
+ * for another. */
+static void
+test_kinds_differ(void)
+{
+    for (int kind = ATTACHMENT_ANSWER; kind <= ATTACHMENT_TUNNEL_ANSWER;
+         kind++) {
+        uint8_t frame[ATTACHMENT_FRAME_LEN];
+        struct attachment_frame f;
+
+        make_frame(kind, frame);
+        CU_ASSERT(attachment_frame_parse(frame, sizeof frame, &f));
+        for (int other = ATTACHMENT_ANSWER; other <= ATTACHMENT_TUNNEL_ANSWER;
+             other++) {
+            f.kind = other;
+            CU_ASSERT(attachment_frame_verify(&f, sa_key) == (other == kind));
+        }
+    }
 }
 
 static const struct unit_test tests[] = {
@@ -160,6 +187,7 @@ static const struct unit_test tests[] = {
     { "any bit changed", test_changed },
     { "wrong lengths", test_length },
     { "wrong addresses", test_addresses },
+    { "filled up in tunnels", test_filled_up },
     { "an answer is no probe", test_kinds_differ },
 };
 

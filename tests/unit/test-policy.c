@@ -453,6 +453,41 @@ test_size(void)
     ds_destroy(&s);
 }
 
+static void
+test_device_tunnel(void)
+{
+    struct policy *policy = load(
+        CONTROLLER "bridges: {b: {datapath-id: \"0000000000000001\",\n"
+                   "  subnets: [10.1.0.0/24]}}\n"
+                   "pools: {p: {bridge: b, prefix: 10.1.0.128/25}}\n"
+                   "devices:\n"
+                   "  phone: {tunnel: {addresses: [10.8.0.0/16,"
+                   " \"fd00:8::/32\"]}}\n"
+                   "  tv: {}\n");
+    struct in6_addr in = addr("10.8.13.2"), in6 = addr("fd00:8:13::2");
+    struct in6_addr out = addr("10.9.13.2");
+
+    CU_ASSERT_TRUE(policy_may_tunnel(policy, "phone", &in));
+    CU_ASSERT_TRUE(policy_may_tunnel(policy, "phone", &in6));
+    CU_ASSERT_FALSE(policy_may_tunnel(policy, "phone", &out));
+    CU_ASSERT_FALSE(policy_may_tunnel(policy, "tv", &in));
+    CU_ASSERT_FALSE(policy_may_tunnel(policy, "nobody", &in));
+    policy_destroy(policy);
+
+    refuse(CONTROLLER "devices: {a: {tunnel: {}}}\n", "2:23",
+           "a device's tunnel has no \"addresses\"; expected one");
+    refuse(CONTROLLER "devices: {a: {tunnel: {address: 10.8.0.0/16}}}\n",
+           "2:24",
+           "unknown key \"address\" in a device's tunnel; expected addresses");
+    refuse(CONTROLLER "bridges: {b: {datapath-id: \"0000000000000001\",\n"
+                      "  subnets: [10.1.0.0/24]}}\n"
+                      "pools: {p: {bridge: b, prefix: 10.1.0.128/25}}\n"
+                      "devices: {a: {tunnel: {addresses: [10.1.0.0/16]}}}\n",
+           "5:36",
+           "addresses \"10.1.0.0/16\" overlap pool p; expected addresses that "
+           "no session gets");
+}
+
 #define LANS                                                        \
     CONTROLLER "bridges: {b: {datapath-id: \"0000000000000001\",\n" \
                "  subnets: [10.2.0.0/24]}}\n"                       \
@@ -1012,6 +1047,7 @@ main(void)
         { "prefix", test_prefix },
         { "tunnel", test_tunnel },
         { "lan", test_lan },
+        { "tunnels of devices", test_device_tunnel },
         { "names of services", test_names_zone },
         { "lan errors", test_lan_errors },
         { "yaml", test_yaml },

@@ -417,6 +417,17 @@ test_away(void)
     /* Answers bear the bridge's MAC address. */
     CU_ASSERT(has_flow_with(&set, "arp_tpa=10.1.0.130",
                             "06:00:00:00:00:01->arp_sha", ""));
+    CU_ASSERT(!has_flow_with(&set, "nw_dst=10.1.0.130", "->eth_dst", ""));
+    flow_set_destroy(&set);
+
+    /* A device behind no bridge takes what is for its own MAC address. */
+    flow_set_init(&set);
+    far.mac = make_place(7, 0).mac;
+    flows_session(&tunnel_layout, &addr, &home, &far, &set);
+    CU_ASSERT(has_flow_with(&set, "nw_dst=10.1.0.130",
+                            "set_field:06:00:00:00:00:01->eth_src",
+                            "set_field:10.2.0.3->tun_dst"));
+    CU_ASSERT(has_flow_with(&set, "nw_dst=10.1.0.130", "->eth_dst", ""));
     flow_set_destroy(&set);
 
     flow_set_init(&set);

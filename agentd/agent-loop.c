@@ -32,6 +32,7 @@
 #include "link.h"
 #include "mapped.h"
 #include "message.h"
+#include "names.h"
 #include "onward-store.h"
 #include "openvswitch/vlog.h"
 #include "peer-link.h"
@@ -151,6 +152,7 @@ agent_loop_create(const struct agent_config *config, struct agent **agentp,
     agent->boot_id = read_boot_id();
     agent->blocks = block_create();
     agent->lan = lan_create();
+    agent->names = names_create();
     agent->told_next = LLONG_MAX;
 
     agent->identity = identity_load(config->private_key, config->certificate,
@@ -238,6 +240,7 @@ agent_loop_destroy(struct agent *agent)
     app_server_close(agent->apps);
     block_destroy(agent->blocks);
     lan_destroy(agent->lan);
+    names_destroy(agent->names);
     identity_destroy(agent->identity);
     epochs_forget(agent);
     foreign_routes_forget();
@@ -281,6 +284,7 @@ agent_loop_run(struct agent *agent)
     whole_run(agent);
     permanents_run(agent);
     onward_store_run(agent);
+    names_run(agent);
     told_run(agent);
     keeper_run(agent);
     leftovers_run(agent);
@@ -303,6 +307,7 @@ agent_loop_wait(struct agent *agent)
     whole_wait(agent);
     permanents_wait(agent);
     onward_store_wait(agent);
+    names_wait(agent);
     told_wait(agent);
     keeper_wait(agent);
     leftovers_wait(agent);

@@ -25,6 +25,7 @@ struct lan;
 struct late_packets;
 struct nl_sock;
 struct onward_store;
+struct names;
 struct peers;
 struct permanents;
 struct tunnel_ends;
@@ -37,7 +38,8 @@ struct agent {
     struct peers *peers;
     struct app_server *apps;
     struct late_packets *taps;
-    struct lan *lan; /* See lan.h. */
+    struct lan *lan;     /* See lan.h. */
+    struct names *names; /* See names.h. */
     struct blocks *blocks;
     struct permanents *permanents;
     struct held_addresses *held; /* See held-address.h. */

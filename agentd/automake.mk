@@ -46,6 +46,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/leftover.c agentd/leftover.h \
 	agentd/listening.c agentd/listening.h \
 	agentd/mapped.c agentd/mapped.h \
+	agentd/names.c agentd/names.h \
 	agentd/next-hops.c agentd/next-hops.h \
 	agentd/note.c agentd/note.h \
 	agentd/onward-store.c agentd/onward-store.h \

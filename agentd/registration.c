@@ -17,6 +17,7 @@
 #include "keeper.h"
 #include "mapped.h"
 #include "message.h"
+#include "names.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
 #include "permanent.h"
@@ -126,4 +127,5 @@ registration_handle(struct agent *agent)
     handover_registered(agent);
     permanents_registered(agent);
     mapped_registered(agent);
+    names_registered(agent);
 }

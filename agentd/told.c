@@ -31,41 +31,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(12, 12);
 /* Ready addresses that are left to the applications of this device. */
 #define RESERVE 2
 
-/* What the controller asks for. */
-struct tell_request {
-    struct uuid session;
-    const char *name, *service; /* Belong to the message. */
-    int family;
-    uint8_t protocol;
-    uint16_t port;
-    unsigned int unused_s;
-};
-
-static void
-reply_untold(struct agent *agent, const struct tell_request *r,
-             const char *code, const char *reason)
-{
-    struct json *params = json_object_create();
-
-    message_put_uuid(params, "session", &r->session);
-    message_put_string(params, "code", code);
-    message_put_string(params, "reason", reason);
-    link_notify(controller_link_get(agent->controller), "untold", params);
-}
-
-static void
-reply_told(struct agent *agent, const struct session *s)
-{
-    struct json *params = json_object_create();
-
-    message_put_uuid(params, "session", &s->id);
-    message_put_address(params, "address", &s->address);
-    link_notify(controller_link_get(agent->controller), "told", params);
-}
-
 /* Does the service take what comes for 'address', from whomever? */
 static bool
-is_served(const struct tell_request *r, const struct in6_addr *address)
+is_served(const struct told_request *r, const struct in6_addr *address)
 {
     struct in6_addr anybody = in6addr_any;
 
@@ -75,38 +43,34 @@ is_served(const struct tell_request *r, const struct in6_addr *address)
     return listening_at(r->protocol, address, r->port, &anybody, 0);
 }
 
-static void
-tell(struct agent *agent, const struct tell_request *r)
+const char *
+told_make(struct agent *agent, const struct told_request *r,
+          struct in6_addr *address)
 {
     const char *ifname = controller_link_get_ifname(agent->controller);
-    struct in6_addr address;
     struct session *s;
     int error;
 
     if (!ifname[0] || block_count_ready(agent->blocks, r->family) <= RESERVE
-        || !block_peek(agent->blocks, r->family, &address)) {
-        reply_untold(agent, r, "address", "no session address is ready");
-        return;
+        || !block_peek(agent->blocks, r->family, address)) {
+        return "address";
     }
-    if (!is_served(r, &address)) {
-        reply_untold(agent, r, "nobody", "no service has the port");
-        return;
+    if (!is_served(r, address)) {
+        return "nobody";
     }
-    if (block_take(agent->blocks, r->family, &address)) {
-        return;
+    if (block_take(agent->blocks, r->family, address)) {
+        return "address";
     }
-    error = address_add(ifname, &address);
+    error = address_add(ifname, address);
     if (error) {
         VLOG_ERR_RL(&rl, "%s: cannot add a session address: %s", ifname,
                     ovs_strerror(error));
-        block_put(agent->blocks, &address);
-        reply_untold(agent, r, "address",
-                     "the session's address could not be added");
-        return;
+        block_put(agent->blocks, address);
+        return "address";
     }
-    address_wait(ifname, &address);
-    lan_bound(agent->lan, &address);
-    s = session_create(&agent->sessions, &r->session, &address, 0);
+    address_wait(ifname, address);
+    lan_bound(agent->lan, address);
+    s = session_create(&agent->sessions, &r->session, address, 0);
     s->from_block = true;
     s->told_s = r->unused_s;
     s->told_until = time_msec() + r->unused_s * 1000LL;
@@ -115,14 +79,35 @@ tell(struct agent *agent, const struct tell_request *r)
     ovs_strlcpy(s->name, r->name, sizeof s->name);
     ovs_strlcpy(s->service, r->service, sizeof s->service);
     keeper_announce(agent, s);
-    reply_told(agent, s);
+    return NULL;
+}
+
+static void
+reply(struct agent *agent, const struct told_request *r, const char *code,
+      const struct in6_addr *address)
+{
+    struct json *params = json_object_create();
+
+    message_put_uuid(params, "session", &r->session);
+    if (!code) {
+        message_put_address(params, "address", address);
+    } else {
+        message_put_string(params, "code", code);
+        message_put_string(params, "reason",
+                           !strcmp(code, "nobody")
+                               ? "no service has the port"
+                               : "no session address is ready");
+    }
+    link_notify(controller_link_get(agent->controller),
+                code ? "untold" : "told", params);
 }
 
 static void
 handle_tell(struct agent *agent, const struct json *params)
 {
     struct message m = MESSAGE_INITIALIZER(params);
-    struct tell_request r;
+    struct told_request r;
+    struct in6_addr address;
     char *error;
 
     message_get_uuid(&m, "session", &r.session);
@@ -138,7 +123,9 @@ handle_tell(struct agent *agent, const struct json *params)
         VLOG_WARN_RL(&rl, "tell: %s", error);
         free(error);
     } else if (!session_find(&agent->sessions, &r.session)) {
-        tell(agent, &r);
+        const char *code = told_make(agent, &r, &address);
+
+        reply(agent, &r, code, &address);
     }
 }
 

@@ -16,9 +16,28 @@
  * agent that is started anew does not know them. */
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <netinet/in.h>
+
+#include "openvswitch/uuid.h"
 
 struct agent;
 struct jsonrpc_msg;
+
+/* What is wanted. */
+struct told_request {
+    struct uuid session;
+    const char *name, *service;
+    int family;
+    uint8_t protocol;
+    uint16_t port;
+    unsigned int unused_s;
+};
+
+/* Makes a session, and stores its address.  Returns NULL, or why not, a word:
+ * "address" (none is ready), "nobody" (no service takes what comes). */
+const char *told_make(struct agent *, const struct told_request *,
+                      struct in6_addr *address);
 
 bool told_handle_controller(struct agent *, const struct jsonrpc_msg *);
 void told_run(struct agent *);

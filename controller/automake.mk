@@ -46,6 +46,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/mediator.c controller/mediator.h \
 	controller/method.c controller/method.h \
 	controller/methods.c controller/methods.h \
+	controller/name-devices.c controller/name-devices.h \
 	controller/name-forward.c controller/name-forward.h \
 	controller/names.c controller/names.h \
 	controller/neighbour.c controller/neighbour.h \

@@ -20,6 +20,7 @@
 #include "mapping.h"
 #include "mediator.h"
 #include "message.h"
+#include "name-devices.h"
 #include "network.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
@@ -209,6 +210,7 @@ static void
 reply_registered(struct controller *c, struct device *device,
                  const struct jsonrpc_msg *msg, struct json *epochs)
 {
+    struct json *names = name_devices_of(c->policy, device->name);
     struct json *result = json_object_create();
 
     put_sa(c, device, result);
@@ -217,6 +219,9 @@ reply_registered(struct controller *c, struct device *device,
     json_object_put(result, "pools", pools_of(c));
     json_object_put(result, "services", services_of(c, device->name));
     json_object_put(result, "permanent", permanents_of(c, device->name));
+    if (names) {
+        json_object_put(result, "names", names);
+    }
     message_put_integer(result, "user_sessions",
                         c->policy->limits.user_sessions);
     message_put_integer(result, "ready", mapping_ready(c, device->name));

@@ -58,6 +58,26 @@ read_listen(struct policy_parser *p, const struct yaml_item *list,
     return true;
 }
 
+static bool
+read_answer(struct policy_parser *p, const struct yaml_item *item,
+            bool *by_device)
+{
+    const char *s = "controller";
+
+    if (!yaml_reader_get_string(p->reader, item, "answer", &s)) {
+        return false;
+    }
+    *by_device = !strcmp(s, "device");
+    if (!*by_device && strcmp(s, "controller")) {
+        yaml_reader_fail(p->reader, item,
+                         "\"%s\" does not answer; expected controller or "
+                         "device",
+                         s);
+        return false;
+    }
+    return true;
+}
+
 /* "refuse", or who is asked instead. */
 static bool
 read_others(struct policy_parser *p, const struct yaml_item *item,
@@ -75,12 +95,14 @@ read_others(struct policy_parser *p, const struct yaml_item *item,
 bool
 policy_parse_names(struct policy_parser *p, const struct yaml_item *item)
 {
-    static const char *const keys[] = { "zone",   "listen",     "port",
-                                        "others", "ttl",        "unused",
-                                        "rate",   "per-source", NULL };
+    static const char *const keys[] = { "zone",   "answer", "listen",
+                                        "port",   "others", "ttl",
+                                        "unused", "rate",   "per-source",
+                                        NULL };
     struct policy_names *names;
     struct yaml_reader *r = p->reader;
-    const struct yaml_item *zone, *listen;
+    const struct yaml_item *zone, *listen, *others;
+    bool by_device;
     unsigned int port = 53;
 
     if (!item) {
@@ -90,18 +112,31 @@ policy_parse_names(struct policy_parser *p, const struct yaml_item *item)
         return false;
     }
     zone = yaml_reader_require(r, item, "names", "zone");
-    listen = yaml_reader_require(r, item, "names", "listen");
-    if (!zone || !listen) {
+    if (!zone || !read_answer(p, yaml_item_find(item, "answer"), &by_device)) {
+        return false;
+    }
+    listen = (by_device ? yaml_item_find(item, "listen")
+                        : yaml_reader_require(r, item, "names", "listen"));
+    others = yaml_item_find(item, "others");
+    if (by_device && (listen || others)) {
+        yaml_reader_fail(
+            r, listen ? listen : others,
+            "devices answer at their permanent addresses, and "
+            "refuse all else; expected neither listen nor others");
+        return false;
+    } else if (!by_device && !listen) {
         return false;
     }
     names = xzalloc(sizeof *names);
     p->policy->names = names;
+    names->by_device = by_device;
     names->ttl_s = 1;
     names->unused_s = 30;
     names->per_source = 32;
     names->rate = 100;
-    if (!read_zone(p, zone, names) || !read_listen(p, listen, names)
-        || !read_others(p, yaml_item_find(item, "others"), names)
+    if (!read_zone(p, zone, names)
+        || (listen && !read_listen(p, listen, names))
+        || !read_others(p, others, names)
         || !yaml_reader_get_uint(r, yaml_item_find(item, "port"), "port", 1,
                                  65535, &port)
         || !yaml_reader_get_uint(r, yaml_item_find(item, "ttl"), "ttl", 0, 60,

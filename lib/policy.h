@@ -149,6 +149,8 @@ struct policy_movable {
  * services: "SERVICE.ZONE", "SERVICE.DEVICE.ZONE". */
 struct policy_names {
     char *zone;              /* Without a dot at its end. */
+    bool by_device;          /* Each device answers about "DEVICE.ZONE", at its
+                              * permanent addresses, and not the controller. */
     struct in6_addr *listen; /* Of the controller's host. */
     size_t n_listen;
     uint16_t port;

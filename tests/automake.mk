@@ -27,6 +27,7 @@ UNIT_TESTS += tests/unit/test-link
 UNIT_TESTS += tests/unit/test-mapping
 UNIT_TESTS += tests/unit/test-message
 UNIT_TESTS += tests/unit/test-methods
+UNIT_TESTS += tests/unit/test-name-ledger
 UNIT_TESTS += tests/unit/test-neighbour
 UNIT_TESTS += tests/unit/test-note
 UNIT_TESTS += tests/unit/test-onward
@@ -146,6 +147,9 @@ tests_unit_test_methods_SOURCES = tests/unit/test-methods.c \
 tests_unit_test_methods_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
 tests_unit_test_methods_LDFLAGS = $(CONTROLLER_WORLD_WRAPS)
 tests_unit_test_methods_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_name_ledger_SOURCES = tests/unit/test-name-ledger.c
+tests_unit_test_name_ledger_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_neighbour_SOURCES = tests/unit/test-neighbour.c \
 	tests/unit/unit.h

@@ -4,6 +4,7 @@
 SYSTEM_TESTS = \
 	tests/system/tests/contact-permanent.sh \
 	tests/system/tests/correspondent-redirected.sh \
+	tests/system/tests/correspondent-told-by-device.sh \
 	tests/system/tests/correspondent-told.sh \
 	tests/system/tests/correspondent-unaware.sh \
 	tests/system/tests/database-backup.sh \

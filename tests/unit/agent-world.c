@@ -27,6 +27,7 @@
 #include "lan.h"
 #include "late-packets.h"
 #include "link.h"
+#include "names.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "packets.h"
@@ -794,6 +795,7 @@ end_begin(struct world_end *end, const char *name)
     agent->boot_id = xstrdup("boot");
     agent->blocks = block_create();
     agent->lan = lan_create();
+    agent->names = names_create();
     agent->identity = (struct identity *) end;
     agent->controller = (struct controller_link *) end;
     agent->peers = (struct peers *) end;
@@ -836,6 +838,7 @@ end_end(struct world_end *end)
     sessions_destroy(&agent->sessions);
     block_destroy(agent->blocks);
     lan_destroy(agent->lan);
+    names_destroy(agent->names);
     epochs_forget(agent);
     hmap_destroy(&agent->handovers);
     free(agent->boot_id);

@@ -589,6 +589,19 @@ test_names_zone(void)
     CU_ASSERT_EQUAL(policy->names->port, 53);
     policy_destroy(policy);
 
+    policy = load(CONTROLLER "names: {zone: m, answer: device}\n");
+    CU_ASSERT_TRUE(policy->names->by_device);
+    CU_ASSERT_EQUAL(policy->names->n_listen, 0);
+    policy_destroy(policy);
+
+    refuse(CONTROLLER "names: {zone: m, answer: nobody}\n", "2:26",
+           "\"nobody\" does not answer; expected controller or device");
+    refuse(CONTROLLER "names: {zone: m}\n", "2:8",
+           "names has no \"listen\"; expected one");
+    refuse(CONTROLLER "names: {zone: m, answer: device, others: refuse}\n",
+           "2:42",
+           "devices answer at their permanent addresses, and refuse all else; "
+           "expected neither listen nor others");
     refuse(CONTROLLER "names: {listen: [10.1.0.4]}\n", "2:8",
            "names has no \"zone\"; expected one");
     refuse(CONTROLLER "names: {zone: a..b, listen: [10.1.0.4]}\n", "2:15",

@@ -47,6 +47,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/foreign-tunnels.sh \
 	tests/system/tests/generator-unique.sh \
 	tests/system/tests/lease-kept.sh \
+	tests/system/tests/mapped-datagrams.sh \
 	tests/system/tests/mapping-errors.sh \
 	tests/system/tests/mapping-floods.sh \
 	tests/system/tests/mapping-query.sh \
@@ -86,6 +87,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/fault.sh \
 	tests/system/forge-vxlan.py \
 	tests/system/lib.sh \
+	tests/system/mapped-echo.py \
 	tests/system/mapped.sh \
 	tests/system/memory.py \
 	tests/system/random-log.c \

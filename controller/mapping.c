@@ -539,30 +539,43 @@ handle_news(struct controller *c, const struct bridge_packet *packet)
     }
 }
 
-static void
-handle_error(struct controller *c, struct bridge *bridge,
-             const struct bridge_packet *packet)
+void
+mapping_translate_error(const struct controller *c, void *frame, size_t size)
 {
+    const struct mapping_packet *q;
     struct mapping_error error;
-    struct mapping *m = NULL;
+    struct mapping *m;
 
-    if (mapping_error_read(packet->data, packet->size, &error)) {
-        const struct mapping_packet *q = &error.quoted;
+    if (!mapping_error_read(frame, size, &error)) {
+        return;
+    }
+    q = &error.quoted;
+    if (ipv6_addr_equals(&error.dst, &q->src)) {
         struct flow_mapping flow = { .protocol = q->protocol,
                                      .permanent = q->src,
                                      .port = q->src_port,
                                      .correspondent = q->dst,
                                      .correspondent_port = q->dst_port };
 
-        if (ipv6_addr_equals(&error.dst, &q->src)
-            && (m = find_flow(c->mappings, &flow)) && !is_waiting(m)) {
-            mapping_error_set(packet->data, packet->size, false, &m->address);
-        } else if (ipv6_addr_equals(&error.src, &q->dst)
-                   && (m = find_address(c->mappings, &error.src))) {
-            mapping_error_set(packet->data, packet->size, true,
-                              &m->service->flows.permanent);
+        m = find_flow(c->mappings, &flow);
+        if (m && !is_waiting(m)) {
+            mapping_error_set(frame, size, false, &m->address);
+            return;
         }
     }
+    if (ipv6_addr_equals(&error.src, &q->dst)) {
+        m = find_address(c->mappings, &error.src);
+        if (m) {
+            mapping_error_set(frame, size, true, &m->service->flows.permanent);
+        }
+    }
+}
+
+static void
+handle_error(struct controller *c, struct bridge *bridge,
+             const struct bridge_packet *packet)
+{
+    mapping_translate_error(c, packet->data, packet->size);
     pass_on(bridge, packet);
 }
 

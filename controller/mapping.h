@@ -120,6 +120,10 @@ bool mappings_was_counted(const struct mappings *, const char *bridge,
 void mapping_handle_packet(struct controller *, struct bridge *,
                            const struct bridge_packet *);
 
+/* Translates an ICMP error about a mapped session, in place; any other frame
+ * stays as it is. */
+void mapping_translate_error(const struct controller *, void *frame, size_t);
+
 /* 'device' has put an address on for 'session', or not. */
 void mapping_mapped(struct controller *, struct device *,
                     const struct uuid *session, const struct in6_addr *);

@@ -11,6 +11,7 @@
 #include "csum.h"
 #include "dp-packet.h"
 #include "flow.h"
+#include "mapping.h"
 #include "network.h"
 #include "packets.h"
 #include "unaligned.h"
@@ -291,6 +292,9 @@ too_big_handle_packet(struct controller *c, struct bridge *bridge,
     answer = too_big_compose_answer(packet->data, packet->size,
                                     layout->tunnel_mtu, layout->mac);
     if (answer) {
+        /* Who sent it may know the session's permanent address only. */
+        mapping_translate_error(c, dp_packet_data(answer),
+                                dp_packet_size(answer));
         send_answer(bridge, layout, packet, answer);
         dp_packet_delete(answer);
     }

@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	tests/bench/handover.py \
 	tests/bench/handover_foreign.py \
 	tests/bench/main_job.py \
+	tests/bench/mapping.py \
 	tests/bench/rate.py \
 	tests/bench/report.py \
 	tests/bench/restart.py \

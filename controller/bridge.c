@@ -56,6 +56,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 60);
  *     |        | connection lost                     |
  *     +--------+-------------------------------------+
  */
+/* Milliseconds for which a switch is waited for to tell its ports. */
+#define PORTS_TIMEOUT 2000
+
 enum bridge_state { BRIDGE_DISCONNECTED, BRIDGE_GREETING, BRIDGE_READY };
 
 struct queued_packet {
@@ -73,8 +76,15 @@ struct bridge {
     unsigned int link_seqno;    /* Of 'link', when last looked at. */
     enum bridge_state state;
     enum ofp_version version;
-    bool features_ok;       /* GREETING: the datapath id is right. */
-    uint32_t meter_xids[4]; /* Of the meters' additions; 0: none. */
+    bool features_ok; /* GREETING: the datapath id is right. */
+    /* READY, not asked for its flows yet: until its ports are known, and
+     * whoever wants flows for them has had a turn.  What is not wanted when the
+     * flows are compared is deleted. */
+    bool waits_for_ports;
+    bool ports_told;
+    bool meters_refused;          /* Meanwhile. */
+    long long int ports_deadline; /* time_msec(): it is not waited longer. */
+    uint32_t meter_xids[4];       /* Of the meters' additions; 0: none. */
 
     struct bridge_sync *sync;
     bool synchronised; /* When last looked at. */
@@ -314,6 +324,7 @@ stop(struct bridge *br)
 {
     if (br->state != BRIDGE_DISCONNECTED) {
         br->state = BRIDGE_DISCONNECTED;
+        br->waits_for_ports = false;
         bridge_sync_stop(br->sync);
         bridge_ports_clear(&br->ports);
     }
@@ -408,7 +419,22 @@ handle_config(struct bridge *br, const struct ofp_header *oh)
     send_meters(br, OFPMC13_ADD);
 
     br->state = BRIDGE_READY;
-    bridge_sync_start(br->sync, br->link);
+    br->waits_for_ports = true;
+    br->ports_told = br->meters_refused = false;
+    br->ports_deadline = time_msec() + PORTS_TIMEOUT;
+}
+
+static void
+start_sync(struct bridge *br)
+{
+    if (br->waits_for_ports
+        && (br->ports_told || time_msec() >= br->ports_deadline)) {
+        br->waits_for_ports = false;
+        bridge_sync_start(br->sync, br->link);
+        if (br->meters_refused) {
+            bridge_sync_forgo_meters(br->sync);
+        }
+    }
 }
 
 /* Ports. */
@@ -423,6 +449,7 @@ handle_port_desc(struct bridge *br, const struct ofp_header *oh)
     while (!ofputil_pull_phy_port(oh->version, &msg, &desc)) {
         bridge_ports_update(&br->ports, &desc, false);
     }
+    br->ports_told |= !ofpmp_more(oh);
 }
 
 static void
@@ -666,6 +693,7 @@ handle_meter_error(struct bridge *br, const struct ofp_header *oh)
             VLOG_WARN("%s: no meters (%s): packets to the controller are not "
                       "limited",
                       br->name, ofperr_get_name(error));
+            br->meters_refused = true;
             bridge_sync_forgo_meters(br->sync);
         }
         return true;
@@ -711,6 +739,7 @@ run_link(struct bridge *br)
 {
     openflow_link_run(br->link);
     handle_connection_change(br);
+    start_sync(br);
     for (int i = 0; i < MAX_MESSAGES; i++) {
         struct ofpbuf *msg = openflow_link_recv(br->link);
 
@@ -751,6 +780,9 @@ bridge_wait(struct bridge *br)
     if (br->link) {
         openflow_link_wait(br->link);
         bridge_sync_wait(br->sync);
+        if (br->waits_for_ports) {
+            poll_timer_wait_until(br->ports_told ? 0 : br->ports_deadline);
+        }
     }
     if (br->n_packets
         || !flow_news_is_empty(

@@ -608,7 +608,7 @@ mediator_run(struct controller *c)
     transfers_run(c->transfers, time_msec());
     mediator_act(c);
     run_leases(c);
-    upkeep_run(c->upkeep, c->leases, &c->devices, time_msec());
+    upkeep_run(c->upkeep, c->leases, &c->devices, c->neighbours, time_msec());
     while (session_paths_next_over(c, &session)) {
         restore_session(c, &session);
     }

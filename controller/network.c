@@ -52,8 +52,9 @@ struct site {
     struct fail_mode *fail_mode; /* NULL: its OVSDB is not known. */
     bool was_synchronised;
     unsigned int port_seqno;
-    bool dirty; /* Set since the last flush. */
-    bool keep;  /* For network_configure(). */
+    bool ports_known; /* It has told its ports, once. */
+    bool dirty;       /* Set since the last flush. */
+    bool keep;        /* For network_configure(). */
 };
 
 struct listener {
@@ -469,8 +470,11 @@ run_site(struct network *network, struct site *site)
                   site->name);
     }
     if (bridge_get_port_seqno(site->bridge) != site->port_seqno) {
+        bool first = !site->ports_known && bridge_is_connected(site->bridge);
+
         site->port_seqno = bridge_get_port_seqno(site->bridge);
-        if (look_for_tunnel(site)) {
+        site->ports_known |= first;
+        if (look_for_tunnel(site) || first) {
             /* All that points into it is to be set anew. */
             add_event(network, NETWORK_NEW, site->name);
         }
@@ -739,8 +743,12 @@ network_set_mapping(struct network *network, const char *bridge,
 
 /* Tunnels. */
 
+/* 'far': it is the tunnel's other end, of which it may not be known yet whether
+ * it has its port.  Then that is believed: after a start the bridges come one by
+ * one, and flows into the tunnel that are there are to stay. */
 static const struct site *
-find_tunnel_site(const struct network *network, const char *name, char **whyp)
+find_tunnel_site(const struct network *network, const char *name, bool far,
+                 char **whyp)
 {
     const struct site *site = find_site(network, name);
 
@@ -749,7 +757,8 @@ find_tunnel_site(const struct network *network, const char *name, char **whyp)
                           network_is_lan(network, name) ? "lan" : "bridge",
                           name);
         return NULL;
-    } else if (!flow_layout_has_tunnel(&site->layout)) {
+    } else if (!flow_layout_has_tunnel(&site->layout)
+               && (site->ports_known || !far)) {
         *whyp = xasprintf("bridge %s has no port %s: `baton-ctl bridge "
                           "prepare %s'",
                           name, site->tunnel.port_name, name);
@@ -765,9 +774,9 @@ network_has_tunnel(const struct network *network, const char *from,
     const struct site *a, *b = NULL;
     char *why = NULL;
 
-    a = find_tunnel_site(network, from, &why);
+    a = find_tunnel_site(network, from, false, &why);
     if (a) {
-        b = find_tunnel_site(network, to, &why);
+        b = find_tunnel_site(network, to, true, &why);
     }
     if (a && b
         && (a->tunnel.type != b->tunnel.type

@@ -26,6 +26,7 @@
 #include "sset.h"
 #include "timeval.h"
 #include "tunnel-path.h"
+#include "upkeep.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(next_hop);
@@ -186,12 +187,14 @@ carry_out(struct controller *c)
             network_set_next_hop(c->network, action.bridge, &action.key,
                                  &action.dst, action.mac);
             network_flush(c->network, action.bridge);
+            upkeep_next_hops_changed(c->upkeep, action.bridge);
             release(c, bridge, &action.address, action.dst.plen != 128);
             break;
 
         case NEIGHBOUR_UNSET:
             network_unset(c->network, action.bridge, &action.key);
             network_flush(c->network, action.bridge);
+            upkeep_next_hops_changed(c->upkeep, action.bridge);
             break;
         }
     }

@@ -10,6 +10,7 @@
 #include "device.h"
 #include "flow.h"
 #include "lease.h"
+#include "neighbour.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
@@ -17,6 +18,7 @@
 #include "ovsdb-idl.h"
 #include "packets.h"
 #include "schemas/baton-idl.h"
+#include "smap.h"
 #include "sset.h"
 #include "util.h"
 
@@ -32,13 +34,15 @@ struct upkeep_lease {
 struct upkeep {
     struct database *database; /* Not owned. */
     struct ovsdb_idl_index *by_block, *by_name;
-    struct sset places; /* Devices whose place is to be written. */
+    struct sset places;    /* Devices whose place is to be written. */
+    struct sset next_hops; /* Bridges whose next hops are. */
 
     /* On its way. */
     struct database_txn *txn;
     struct json *ops;
     struct ovs_list leases; /* struct upkeep_lease */
     struct sset sent;       /* Devices. */
+    struct sset sent_hops;  /* Bridges. */
 
     uint64_t seqno;
     long long int now;      /* Milliseconds, of the last run. */
@@ -55,6 +59,8 @@ upkeep_create(struct database *database)
     upkeep->by_name = database_get_indexes(database)->device;
     sset_init(&upkeep->places);
     sset_init(&upkeep->sent);
+    sset_init(&upkeep->next_hops);
+    sset_init(&upkeep->sent_hops);
     ovs_list_init(&upkeep->leases);
     upkeep->retry_at = LLONG_MIN;
     return upkeep;
@@ -69,6 +75,7 @@ clear_sent(struct upkeep *upkeep)
         free(ul);
     }
     sset_clear(&upkeep->sent);
+    sset_clear(&upkeep->sent_hops);
     database_txn_destroy(upkeep->txn);
     upkeep->txn = NULL;
     json_destroy(upkeep->ops);
@@ -82,6 +89,8 @@ upkeep_destroy(struct upkeep *upkeep)
         clear_sent(upkeep);
         sset_destroy(&upkeep->places);
         sset_destroy(&upkeep->sent);
+        sset_destroy(&upkeep->next_hops);
+        sset_destroy(&upkeep->sent_hops);
         free(upkeep);
     }
 }
@@ -107,10 +116,31 @@ load_place(const struct batondb_device *row, struct devices *devices)
                 sizeof device->place.port_name);
 }
 
+static void
+load_next_hop(const struct batondb_next_hop *row,
+              struct neighbours *neighbours, long long int now)
+{
+    struct in6_addr address;
+    struct eth_addr mac;
+    ovs_be32 ip4;
+
+    if (ip_parse(row->address, &ip4)) {
+        in6_addr_set_mapped_ipv4(&address, ip4);
+    } else if (!ipv6_parse(row->address, &address)) {
+        return;
+    }
+    if (eth_addr_from_string(row->mac, &mac)) {
+        neighbours_learn(neighbours, row->bridge, &address, row->gateway, mac,
+                         now);
+    }
+}
+
 void
 upkeep_load(struct upkeep *upkeep, struct leases *leases,
-            struct devices *devices, long long int now)
+            struct devices *devices, struct neighbours *neighbours,
+            long long int now)
 {
+    const struct batondb_next_hop *next_hop;
     const struct ovsdb_idl *idl = database_get_idl(upkeep->database);
     const struct batondb_device *device;
     const struct batondb_lease *lease;
@@ -130,6 +160,10 @@ upkeep_load(struct upkeep *upkeep, struct leases *leases,
     {
         load_place(device, devices);
     }
+    BATONDB_NEXT_HOP_FOR_EACH(next_hop, idl)
+    {
+        load_next_hop(next_hop, neighbours, now);
+    }
 }
 
 /* Writing. */
@@ -139,6 +173,14 @@ upkeep_place_changed(struct upkeep *upkeep, const char *device)
 {
     if (upkeep) {
         sset_add(&upkeep->places, device);
+    }
+}
+
+void
+upkeep_next_hops_changed(struct upkeep *upkeep, const char *bridge)
+{
+    if (upkeep) {
+        sset_add(&upkeep->next_hops, bridge);
     }
 }
 
@@ -224,9 +266,68 @@ write_place(struct upkeep *upkeep, const char *name,
     }
 }
 
+/* Makes the rows of 'bridge' what 'neighbours' has of it. */
+static void
+write_next_hops(struct upkeep *upkeep, const char *bridge,
+                const struct neighbours *neighbours, struct json *ops)
+{
+    const struct ovsdb_idl *idl = database_get_idl(upkeep->database);
+    struct smap wanted = SMAP_INITIALIZER(&wanted);
+    const struct batondb_next_hop *row;
+    struct neighbour neighbour;
+    struct smap_node *node;
+    void *cookie = NULL;
+
+    while (neighbours_next(neighbours, &cookie, &neighbour)) {
+        char address[INET6_ADDRSTRLEN];
+
+        if (!strcmp(neighbour.bridge, bridge)
+            && !eth_addr_is_zero(neighbour.mac)) {
+            smap_add_format(&wanted,
+                            ipv6_string_mapped(address, &neighbour.address),
+                            "%c" ETH_ADDR_FMT, neighbour.gateway ? 'g' : 'h',
+                            ETH_ADDR_ARGS(neighbour.mac));
+        }
+    }
+    BATONDB_NEXT_HOP_FOR_EACH(row, idl)
+    {
+        const char *value;
+
+        if (strcmp(row->bridge, bridge)) {
+            continue;
+        }
+        value = smap_get(&wanted, row->address);
+        if (!value) {
+            add_op(ops, "Next_Hop", &row->header_.uuid, NULL);
+        } else if (strcmp(value + 1, row->mac)
+                   || (*value == 'g') != row->gateway) {
+            struct json *json = json_object_create();
+
+            json_object_put(json, "gateway",
+                            json_boolean_create(*value == 'g'));
+            json_object_put_string(json, "mac", value + 1);
+            add_op(ops, "Next_Hop", &row->header_.uuid, json);
+        }
+        smap_remove(&wanted, row->address);
+    }
+    SMAP_FOR_EACH(node, &wanted)
+    {
+        struct json *json = json_object_create();
+
+        json_object_put_string(json, "bridge", bridge);
+        json_object_put_string(json, "address", node->key);
+        json_object_put(json, "gateway",
+                        json_boolean_create(*node->value == 'g'));
+        json_object_put_string(json, "mac", node->value + 1);
+        add_op(ops, "Next_Hop", NULL, json);
+    }
+    smap_destroy(&wanted);
+}
+
 static void
 send_changes(struct upkeep *upkeep, struct leases *leases,
-             const struct devices *devices)
+             const struct devices *devices,
+             const struct neighbours *neighbours)
 {
     struct json *ops = json_array_create_empty();
     const struct lease *lease;
@@ -243,7 +344,11 @@ send_changes(struct upkeep *upkeep, struct leases *leases,
     SSET_FOR_EACH(name, &upkeep->places) {
         write_place(upkeep, name, devices, ops);
     }
+    SSET_FOR_EACH(name, &upkeep->next_hops) {
+        write_next_hops(upkeep, name, neighbours, ops);
+    }
     sset_swap(&upkeep->places, &upkeep->sent);
+    sset_swap(&upkeep->next_hops, &upkeep->sent_hops);
     if (json_array(ops)->n) {
         upkeep->ops = json_clone(ops);
         upkeep->txn = database_begin(upkeep->database, ops);
@@ -294,6 +399,9 @@ handle_end(struct upkeep *upkeep, struct leases *leases, long long int now)
         SSET_FOR_EACH(name, &upkeep->sent) {
             sset_add(&upkeep->places, name);
         }
+        SSET_FOR_EACH(name, &upkeep->sent_hops) {
+            sset_add(&upkeep->next_hops, name);
+        }
         upkeep->retry_at = now + RETRY_MS;
     }
     clear_sent(upkeep);
@@ -302,7 +410,8 @@ handle_end(struct upkeep *upkeep, struct leases *leases, long long int now)
 
 void
 upkeep_run(struct upkeep *upkeep, struct leases *leases,
-           const struct devices *devices, long long int now)
+           const struct devices *devices, const struct neighbours *neighbours,
+           long long int now)
 {
     if (!upkeep) {
         return;
@@ -313,7 +422,7 @@ upkeep_run(struct upkeep *upkeep, struct leases *leases,
     }
     if (!upkeep->txn && now >= upkeep->retry_at
         && database_is_ready(upkeep->database)) {
-        send_changes(upkeep, leases, devices);
+        send_changes(upkeep, leases, devices, neighbours);
     }
 }
 
@@ -327,8 +436,8 @@ upkeep_wait(const struct upkeep *upkeep, const struct leases *leases)
         if (database_txn_ended(upkeep->txn)) {
             poll_immediate_wake();
         }
-    } else if ((leases_any_unwritten(leases)
-                || !sset_is_empty(&upkeep->places))
+    } else if ((leases_any_unwritten(leases) || !sset_is_empty(&upkeep->places)
+                || !sset_is_empty(&upkeep->next_hops))
                && database_is_ready(upkeep->database)) {
         if (upkeep->now < upkeep->retry_at) {
             poll_timer_wait_until(upkeep->retry_at);

@@ -3,8 +3,8 @@
 #define BATON_UPKEEP_H 1
 
 /* Keeps in the database, beside the records, what must outlive the controller
- * and is in no hurry: leases of blocks, and where devices are attached, to
- * which their sessions' flows point.
+ * and is in no hurry: leases of blocks, where devices are attached, to which
+ * their sessions' flows point, and the next hops of sessions that are away.
  *
  *     upkeep_load(upkeep, ...);              at the start, when we lead
  *     upkeep_place_changed(upkeep, "tv");    whenever it did
@@ -19,20 +19,24 @@
 struct database;
 struct devices;
 struct leases;
+struct neighbours;
 struct upkeep;
 
 struct upkeep *upkeep_create(struct database *);
 void upkeep_destroy(struct upkeep *);
 
-/* Fills 'leases', whose pools are configured, and the places of 'devices'. */
+/* Fills 'leases', whose pools are configured, the places of 'devices', and
+ * 'neighbours'. */
 void upkeep_load(struct upkeep *, struct leases *, struct devices *,
-                 long long int now);
+                 struct neighbours *, long long int now);
 
 /* 'upkeep' may be NULL. */
 void upkeep_place_changed(struct upkeep *, const char *device);
+/* The next hops of a bridge have. */
+void upkeep_next_hops_changed(struct upkeep *, const char *bridge);
 
 void upkeep_run(struct upkeep *, struct leases *, const struct devices *,
-                long long int now);
+                const struct neighbours *, long long int now);
 void upkeep_wait(const struct upkeep *, const struct leases *);
 /* Counts transactions that have ended. */
 uint64_t upkeep_get_seqno(const struct upkeep *);

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../fault.sh"
 
 faults_up --sites=2 --devices=laptop,tv@2
-make_file file 6000000
+make_file file 20000000
 serve_on laptop
 move laptop "$session" tv
 rest

@@ -336,6 +336,82 @@ test_prefix(void)
     CONTROLLER "bridges:\n  b: {datapath-id: \"0000000000000001\", " \
                "subnets: [10.1.0.0/24, \"fd00:1::/64\"], " TEXT "}\n"
 
+#define MOVABLE(TEXT)                                                \
+    CONTROLLER BRIDGE                                                \
+        "devices: {laptop: {groups: [room], permanent: {addresses: " \
+        "[10.1.0.11, \"fd00:1::11\"]}}, tv: {groups: [room]}}\n"     \
+        "services: {files: {devices: [\"*\"], user: any}}\n"         \
+        "movable:\n" TEXT
+
+static void
+test_movable(void)
+{
+    const char *text = MOVABLE(
+        "  web: {devices: [\"@room\"], protocol: tcp, port: 80,"
+        " service: files}\n"
+        "  dns: {devices: [laptop], protocol: udp, port: 53, service: files,"
+        " address: 10.1.0.11, idle: 30, half-open-idle: 5, sessions: 10,"
+        " half-open: 3, per-source: 2, rate: 7, ready: 16}\n");
+    const struct policy_movable *web, *dns;
+    struct in6_addr own4, own6;
+    struct policy *policy;
+    char *error;
+
+    policy = policy_load_text("p.yaml", text, strlen(text), &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(policy);
+    in6_addr_set_mapped_ipv4(&own4, htonl(0x0a01000b));
+    CU_ASSERT_FATAL(ipv6_parse("fd00:1::11", &own6));
+    web = shash_find_data(&policy->movables, "web");
+    dns = shash_find_data(&policy->movables, "dns");
+    CU_ASSERT_FATAL(web && dns);
+    CU_ASSERT_EQUAL(web->protocol, IPPROTO_TCP);
+    CU_ASSERT_EQUAL(web->idle_s, 7200);
+    CU_ASSERT_EQUAL(web->half_open_s, 10);
+    CU_ASSERT_EQUAL(web->ready, 32);
+    CU_ASSERT(policy_movable_is_at(policy, web, "laptop", &own4));
+    CU_ASSERT(policy_movable_is_at(policy, web, "laptop", &own6));
+    CU_ASSERT_EQUAL(dns->protocol, IPPROTO_UDP);
+    CU_ASSERT_EQUAL(dns->port, 53);
+    CU_ASSERT_EQUAL(dns->idle_s, 30);
+    CU_ASSERT_EQUAL(dns->half_open_s, 5);
+    CU_ASSERT_EQUAL(dns->sessions, 10);
+    CU_ASSERT_EQUAL(dns->half_open, 3);
+    CU_ASSERT_EQUAL(dns->per_source, 2);
+    CU_ASSERT_EQUAL(dns->rate, 7);
+    CU_ASSERT_EQUAL(dns->ready, 16);
+    CU_ASSERT_STRING_EQUAL(dns->service, "files");
+    CU_ASSERT(policy_movable_is_at(policy, dns, "laptop", &own4));
+    CU_ASSERT(!policy_movable_is_at(policy, dns, "laptop", &own6));
+    CU_ASSERT(!policy_movable_is_at(policy, dns, "tv", &own4));
+    policy_destroy(policy);
+}
+
+static void
+test_movable_errors(void)
+{
+    refuse(MOVABLE("  w: {devices: [tv], protocol: tcp, port: 80,"
+                   " service: files}\n"),
+           "9:17",
+           "device tv has no address of its own in the policy; expected "
+           "\"permanent\" there");
+    refuse(MOVABLE("  w: {devices: [laptop], protocol: sctp, port: 80,"
+                   " service: files}\n"),
+           "9:36",
+           "protocol \"sctp\" cannot be translated; expected tcp or udp");
+    refuse(MOVABLE("  w: {devices: [laptop], protocol: tcp, port: 80,"
+                   " service: files, address: 10.1.0.12}\n"),
+           "9:76",
+           "address \"10.1.0.12\" is not a permanent one of these devices; "
+           "expected one of those");
+    refuse(MOVABLE("  v: {devices: [laptop], protocol: tcp, port: 80,"
+                   " service: files}\n"
+                   "  w: {devices: [\"*\"], protocol: tcp, port: 80,"
+                   " service: files}\n"),
+           "10:44",
+           "port 80 is movable service v's at one of these addresses; "
+           "expected one service there");
+}
+
 static void
 test_tunnel(void)
 {
@@ -1063,6 +1139,8 @@ main(void)
         { "tunnels of devices", test_device_tunnel },
         { "names of services", test_names_zone },
         { "lan errors", test_lan_errors },
+        { "movable services", test_movable },
+        { "their errors", test_movable_errors },
         { "yaml", test_yaml },
         { "anchors", test_anchors },
         { "size", test_size },

@@ -15,6 +15,21 @@ far_has() {
     [ "$(count "$(summary "$far_pid" far)" received)" -ge "$1" ]
 }
 
+# Packets that found the buffer of some bridge's port full.
+switches_dropped() {
+    for switch in switch switch2; do
+        on $switch ss -0nmO
+    done | sed -n 's/.*:\(p-[a-z]*\|uplink\|br-[a-z0-9]*\).*,d\([0-9]*\)).*/\2/p' |
+        awk '{ n += $1 } END { print n + 0 }'
+}
+
+# Is no datagram missing that was not dropped so, since $before?
+far_is_whole() {
+    local lost
+    lost=$(count "$(summary "$far_pid" far)" lost)
+    [ "$lost" -le $(($(count "$before" lost) + $(switches_dropped) - dropped)) ]
+}
+
 for family in 4 6; do
     far=10.9.0.2
     [ $family = 4 ] || far="[fd00:9::2]"
@@ -37,6 +52,7 @@ for family in 4 6; do
     curl=$pid
     wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 200000
     move laptop "$session" tv
+    dropped=$(switches_dropped)
     before=$(summary "$far_pid" far)
 
     kill_daemon controller
@@ -48,9 +64,7 @@ for family in 4 6; do
         $((size + 500000))
     wait_for 10 "more datagrams" far_has \
         $(($(count "$before" received) + 2 * rate))
-    after=$(summary "$far_pid" far)
-    assert_equal "$(count "$after" lost)" "$(count "$before" lost)" \
-        "datagrams lost over the restart"
+    wait_for 5 "no datagram to be lost over the restart" far_is_whole
 
     hurry
     wait_exit 60 "$curl" || fail "curl: $(cat "$work/curl-file.err.txt")"

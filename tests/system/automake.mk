@@ -28,6 +28,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-dies.sh \
 	tests/system/tests/fault-leftover.sh \
 	tests/system/tests/fault-moves-on.sh \
+	tests/system/tests/fault-plain-lan.sh \
 	tests/system/tests/fault-shown-late.sh \
 	tests/system/tests/fault-mapped.sh \
 	tests/system/tests/fault-standby.sh \
@@ -86,6 +87,7 @@ SYSTEM_TESTS = \
 EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/ask.py \
 	tests/system/away.sh \
+	tests/system/crash-tcp.sh \
 	tests/system/fault.sh \
 	tests/system/forge-vxlan.py \
 	tests/system/lib.sh \

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# An agent killed at steps of a transfer on a LAN without a switch of ours: TCP.
+# shellcheck source=tests/system/crash-tcp.sh
+. "$(dirname "$0")/../crash-tcp.sh"
+
+faults_up --plain-lan
+make_file file 6000000
+serve_on laptop
+move laptop "$session" tv
+rest
+move tv "$session" laptop
+rest
+
+for point in prepare go captured state-sent released drained; do
+    crash_at "$owner" "give/$point"
+done
+for point in state ready claim owned unmuted delivered; do
+    crash_at "$other" "take/$point"
+done

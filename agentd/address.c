@@ -31,8 +31,9 @@ VLOG_DEFINE_THIS_MODULE(address);
 
 /* Microseconds for which the local route of a new IPv6 address is looked for,
  * and of sleep before each time. */
-#define LOCAL_ROUTE_TIMEOUT 100000
+#define LOCAL_ROUTE_TIMEOUT 300000
 #define LOCAL_ROUTE_INTERVAL 20
+#define LOCAL_ROUTE_INTERVAL_MAX 1000
 
 /* Rules. */
 
@@ -204,8 +205,10 @@ address_add(const char *ifname, const struct in6_addr *address)
 }
 
 /* For IPv6 the kernel leaves the address's local route to a worker, which wants
- * this processor: hence the sleep.  This takes some 20 us, and up to 20 ms where
- * others keep the processors busy; on a link that is down it never happens.
+ * this processor: hence the sleep, longer each time, since a real-time process
+ * that comes back all the time leaves it little.  This takes some 20 us, and 20
+ * ms and more (150 were seen) where others keep the processors busy; on a link
+ * that is down it never happens.
  * Who does not wait, and takes the address away elsewhere, loses what comes
  * meanwhile. */
 void
@@ -213,6 +216,7 @@ address_wait(const char *ifname, const struct in6_addr *address)
 {
     long long int end = time_usec() + LOCAL_ROUTE_TIMEOUT;
     int ifindex = if_nametoindex(ifname);
+    unsigned int interval = LOCAL_ROUTE_INTERVAL;
 
     if (address_family(address) == AF_INET) {
         return;
@@ -220,7 +224,8 @@ address_wait(const char *ifname, const struct in6_addr *address)
     do {
         struct found_route route;
 
-        usleep(LOCAL_ROUTE_INTERVAL);
+        usleep(interval);
+        interval = MIN(interval * 2, LOCAL_ROUTE_INTERVAL_MAX);
         if (!find_route(address, ifindex, &route) && route.type == RTN_LOCAL
             && route.ifindex == ifindex) {
             return;

@@ -82,21 +82,17 @@ is_behind_no_bridge(const struct controller *c, const struct device *device)
 }
 
 bool
-device_tunnel_serves(const struct controller *c, const struct device *device,
-                     const char *bridge, char **whyp)
+device_tunnel_may(const struct controller *c, const struct device *device,
+                  const char *bridge, char **whyp)
 {
     const struct policy_device *pd = shash_find_data(&c->policy->devices,
                                                      device->name);
     const struct policy_bridge *pb = shash_find_data(&c->policy->bridges,
                                                      bridge);
-    const struct device_tunnel *t = device_tunnel_find(device, bridge);
     const struct flow_layout *layout = network_layout(c->network, bridge);
     char *why = NULL;
 
-    if (t && t->proved) {
-        return true;
-    }
-    if (!pd || !pd->n_tunnel || !pb || !is_behind_no_bridge(c, device)) {
+    if (!pd || !pd->n_tunnel || !pb) {
         return false;
     } else if (pb->tunnel.type != POLICY_TUNNEL_VXLAN) {
         why = xasprintf("policy gives bridge %s no VXLAN tunnels", bridge);
@@ -111,6 +107,17 @@ device_tunnel_serves(const struct controller *c, const struct device *device,
         free(why);
     }
     return !why;
+}
+
+bool
+device_tunnel_serves(const struct controller *c, const struct device *device,
+                     const char *bridge, char **whyp)
+{
+    const struct device_tunnel *t = device_tunnel_find(device, bridge);
+
+    return (t && t->proved)
+           || (is_behind_no_bridge(c, device)
+               && device_tunnel_may(c, device, bridge, whyp));
 }
 
 bool

@@ -88,6 +88,10 @@ struct device_tunnel *device_tunnel_find(const struct device *,
 bool device_tunnel_serves(const struct controller *, const struct device *,
                           const char *bridge, char **whyp);
 
+/* The same, wherever the device is: does policy let it have one? */
+bool device_tunnel_may(const struct controller *, const struct device *,
+                       const char *bridge, char **whyp);
+
 /* Opens it, or tries an existing one again if it is not good. */
 void device_tunnel_want(struct controller *, struct device *,
                         const char *bridge);

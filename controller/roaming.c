@@ -196,8 +196,12 @@ roaming_announced(struct controller *c, struct device *device,
     } else if (away || a->visits) {
         visit_tell(c, device, &a->session, &a->address, a->known_epoch);
     }
+    /* After a restart of ours it need not wait until it is seen to be nowhere:
+     * that it has a session from elsewhere says so. */
     if (home && !session_path_tunnel(device, home)
-        && device_tunnel_serves(c, device, home, NULL)) {
+        && (device_tunnel_serves(c, device, home, NULL)
+            || (a->visits && !device->place.known
+                && device_tunnel_may(c, device, home, NULL)))) {
         device_tunnel_want(c, device, home); /* It follows by that. */
     }
 }

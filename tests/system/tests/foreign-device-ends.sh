@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A7: a device's own tunnel when its agent is killed or stopped, or it roams.
+# A7: a device's own tunnel when agent or controller is killed, or it roams.
 # shellcheck source=tests/system/away.sh
 . "$(dirname "$0")/../away.sh"
 
@@ -62,6 +62,18 @@ for family in 4 6; do
         wait_for 25 "the controller to see it" roamed
         goes_on
     fi
+
+    say "the controller is killed and started again"
+    process=$(cat "$sandbox/controller/baton-controller.pid")
+    kill -KILL "$process"
+    wait_for 5 "the controller to end" process_ended "$process"
+    "$sandbox_program" start "$sandbox" controller
+    tunnelled() {
+        path_of "$session" | grep -F "tunnel to the device"
+    }
+    wait_for 20 "its tunnel" tunnelled
+    goes_on
+    goes_on
 
     say "it is stopped: nothing is left; and started again"
     "$sandbox_program" stop "$sandbox" phone

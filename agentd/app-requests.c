@@ -221,6 +221,10 @@ present_session(struct agent *agent, struct app_event *event,
     onward_store_recall(agent, s);
     ovs_strlcpy(s->ifname, leftover_find(agent, &note->address),
                 sizeof s->ifname);
+    if (!s->ifname[0] && !address_add("lo", &s->address)) {
+        /* Taken away, since nobody had shown it for so long. */
+        ovs_strlcpy(s->ifname, "lo", sizeof s->ifname);
+    }
     for (size_t i = 0; i < event->msg.n_sockets && i < event->n_fds; i++) {
         char *error = NULL;
         int fd = event->fds[i];
@@ -302,6 +306,8 @@ handle_present(struct agent *agent, struct app_event *event)
         handover_adopt(agent, s, &note);
         return;
     }
+    /* The former agent may have been about to ask it to pause. */
+    give_hold_new_connections(s, false);
     /* The application was slower than the controller, which has decided what
      * the former agent had begun: perhaps for us.  It is silent until the
      * controller has said so (invariant I8). */

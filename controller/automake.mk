@@ -22,6 +22,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/devices-method.c \
 	controller/device-tunnel.c controller/device-tunnel.h \
 	controller/fail-mode.c controller/fail-mode.h \
+	controller/flow-actions.c controller/flow-actions.h \
 	controller/flow-builder.c controller/flow-builder.h \
 	controller/flow-ledger.c controller/flow-ledger.h \
 	controller/flow-message.c controller/flow-message.h \

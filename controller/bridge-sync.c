@@ -35,8 +35,8 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
 
 /* With more flows than that a switch is asked for them slice by slice. */
 #define SLICED_MIN 2000
-/* Between two slices the switch is left alone for as long as the first took,
- * and a millisecond more.  It answers up to 50 messages before it looks at its
+/* Between two slices the switch is left alone for a quarter of the time that
+ * the first took, and a millisecond more.  It answers up to 50 messages before it looks at its
  * packets again: if the next question is there when it has answered, and this
  * process may well be the faster one, its packets wait for all of them. */
 #define MAX_PAUSE 50 /* ms */
@@ -543,7 +543,7 @@ handle_flow_stats(struct bridge_sync *sync, const struct ofp_header *oh)
     } else if (sync->n_parts) {
         long long int took = time_msec() - sync->asked_time;
 
-        sync->ask_time = time_msec() + MIN(took + 1, MAX_PAUSE);
+        sync->ask_time = time_msec() + MIN(took / 4 + 1, MAX_PAUSE);
     } else if (sync->n_counted != SIZE_MAX
                && sync->n_told != sync->n_counted) {
         VLOG_INFO("%s: %" PRIuSIZE " of the %" PRIuSIZE " flows in our tables "

@@ -9,8 +9,8 @@
 struct piece {
     struct hmap_node node; /* In 'pieces'. */
     struct uuid key;
-    struct ledger_entry **entries; /* Each holds a reference. */
     size_t n;
+    struct ledger_entry *entries[]; /* Each holds a reference. */
 };
 
 void
@@ -19,8 +19,27 @@ flow_ledger_init(struct flow_ledger *ledger)
     hmap_init(&ledger->entries);
     hmap_init(&ledger->pieces);
     ovs_list_init(&ledger->changed);
+    flow_actions_init(&ledger->actions);
     ledger->tracking = false;
     ledger->n_wanted = ledger->n_refused = 0;
+}
+
+/* Its actions are shared from now on. */
+static void
+keep_flow(struct flow_ledger *ledger, struct ledger_entry *entry,
+          struct baton_flow *flow)
+{
+    flow->ofpacts = flow_actions_share(&ledger->actions, flow->ofpacts,
+                                       flow->ofpacts_len);
+    entry->flow = flow;
+}
+
+static void
+drop_flow(struct flow_ledger *ledger, struct ledger_entry *entry)
+{
+    flow_actions_unshare(&ledger->actions, entry->flow->ofpacts);
+    entry->flow->ofpacts = NULL;
+    baton_flow_destroy(entry->flow);
 }
 
 void
@@ -30,15 +49,15 @@ flow_ledger_destroy(struct flow_ledger *ledger)
     struct piece *piece;
 
     HMAP_FOR_EACH_POP(piece, node, &ledger->pieces) {
-        free(piece->entries);
         free(piece);
     }
     hmap_destroy(&ledger->pieces);
     HMAP_FOR_EACH_POP(entry, node, &ledger->entries) {
-        baton_flow_destroy(entry->flow);
+        drop_flow(ledger, entry);
         free(entry);
     }
     hmap_destroy(&ledger->entries);
+    flow_actions_destroy(&ledger->actions);
 }
 
 static struct ledger_entry *
@@ -69,7 +88,7 @@ insert(struct flow_ledger *ledger, struct baton_flow *flow, uint32_t hash)
 {
     struct ledger_entry *entry = xzalloc(sizeof *entry);
 
-    entry->flow = flow;
+    keep_flow(ledger, entry, flow);
     ovs_list_init(&entry->list_node);
     hmap_insert(&ledger->entries, &entry->node, hash);
     return entry;
@@ -81,7 +100,7 @@ flow_ledger_forget(struct flow_ledger *ledger, struct ledger_entry *entry)
     ovs_assert(!entry->n_refs);
     ovs_list_remove(&entry->list_node);
     hmap_remove(&ledger->entries, &entry->node);
-    baton_flow_destroy(entry->flow);
+    drop_flow(ledger, entry);
     free(entry);
 }
 
@@ -173,8 +192,8 @@ ref(struct flow_ledger *ledger, struct baton_flow *flow)
         return entry;
     } else {
         /* Of two pieces that disagree the later one wins. */
-        baton_flow_destroy(entry->flow);
-        entry->flow = flow;
+        drop_flow(ledger, entry);
+        keep_flow(ledger, entry, flow);
         flow_ledger_set_refused(ledger, entry, false);
     }
     if (!entry->n_refs++) {
@@ -218,11 +237,11 @@ static void
 add_piece(struct flow_ledger *ledger, const struct uuid *key,
           struct flow_set *flows)
 {
-    struct piece *piece = xzalloc(sizeof *piece);
+    struct piece *piece = xzalloc(
+        sizeof *piece + flow_set_count(flows) * sizeof *piece->entries);
     struct baton_flow *flow;
 
     piece->key = *key;
-    piece->entries = xmalloc(flow_set_count(flows) * sizeof *piece->entries);
     HMAP_FOR_EACH_POP(flow, node, &flows->flows) {
         piece->entries[piece->n++] = ref(ledger, flow);
     }
@@ -236,7 +255,6 @@ remove_piece(struct flow_ledger *ledger, struct piece *piece)
         unref(ledger, piece->entries[i]);
     }
     hmap_remove(&ledger->pieces, &piece->node);
-    free(piece->entries);
     free(piece);
 }
 

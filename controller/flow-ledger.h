@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flow-actions.h"
 #include "flow-set.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
@@ -25,9 +26,9 @@ struct ledger_entry {
     struct hmap_node node;     /* In 'entries'. */
     struct ovs_list list_node; /* In 'changed' or a list of the user's, or
                                  * empty. */
-    struct baton_flow *flow;
-    size_t n_refs; /* Pieces that have it. */
-    bool refused;  /* The switch did not want it. */
+    struct baton_flow *flow; /* Its actions are shared: see flow-actions.h. */
+    size_t n_refs;           /* Pieces that have it. */
+    bool refused;            /* The switch did not want it. */
 
     /* For the user. */
     uint32_t xid;      /* Of the last flow-mod for it. */
@@ -41,8 +42,9 @@ struct ledger_entry {
 #define FLOW_LEDGER_SLICE_SHIFT 16
 
 struct flow_ledger {
-    struct hmap entries;     /* Of "struct ledger_entry"s. */
-    struct hmap pieces;      /* By key. */
+    struct hmap entries; /* Of "struct ledger_entry"s. */
+    struct hmap pieces;  /* By key. */
+    struct flow_actions actions;
     struct ovs_list changed; /* Entries, by 'list_node'. */
     bool tracking;           /* False: nothing goes in 'changed'. */
     size_t n_wanted;         /* Entries with references. */

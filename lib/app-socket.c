@@ -127,12 +127,16 @@ app_socket_recv(int sock, struct app_message *m, int fds[APP_FDS_MAX],
         .msg_control = &control,
         .msg_controllen = sizeof control,
     };
+    int n_resets = 0;
     ssize_t n;
 
     *n_fds = 0;
+    /* A peer that has ended without reading all that we sent: the kernel says
+     * so once, before it hands out what that one had sent. */
     do {
         n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (n < 0 && errno == EINTR);
+    } while (n < 0
+             && (errno == EINTR || (errno == ECONNRESET && !n_resets++)));
     if (n < 0) {
         return errno == EWOULDBLOCK ? EAGAIN : errno;
     }

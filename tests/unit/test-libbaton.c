@@ -504,6 +504,29 @@ test_inherited(void)
     stop_agent(pid);
 }
 
+/* What a peer said before it was killed is heard, also if it had not read
+ * what it was told. */
+static void
+test_last_words(void)
+{
+    int fds[APP_FDS_MAX];
+    struct app_message m;
+    int pair[2];
+    size_t n;
+
+    CU_ASSERT_EQUAL(
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+    app_message_init(&m, APP_ADD);
+    CU_ASSERT_EQUAL(app_socket_send(pair[0], &m, NULL, 0), 0);
+    app_message_init(&m, APP_PAUSE);
+    CU_ASSERT_EQUAL(app_socket_send(pair[1], &m, NULL, 0), 0);
+    close(pair[1]);
+    CU_ASSERT_EQUAL(app_socket_recv(pair[0], &m, fds, &n), 0);
+    CU_ASSERT_EQUAL(m.type, APP_PAUSE);
+    CU_ASSERT_EQUAL(app_socket_recv(pair[0], &m, fds, &n), ECONNRESET);
+    close(pair[0]);
+}
+
 int
 main(int argc OVS_UNUSED, char *argv[])
 {
@@ -525,6 +548,7 @@ main(int argc OVS_UNUSED, char *argv[])
     CU_add_test(suite, "move", test_move);
     CU_add_test(suite, "reconnect", test_reconnect);
     CU_add_test(suite, "inherited", test_inherited);
+    CU_add_test(suite, "last words", test_last_words);
     CU_basic_set_mode(CU_BRM_SILENT);
     CU_basic_run_tests();
     CU_basic_show_failures(CU_get_failure_list());

@@ -62,7 +62,7 @@ register_commands(void)
         "{\"name\":\"c1\",\"version\":\"1\",\"uptime\":7,\"sessions\":2,"
         "\"transfers\":{\"committed\":3,\"aborted\":1},\"bridges\":["
         "{\"name\":\"br-home\",\"connected\":true,\"flows\":20}],"
-        "\"tunnels\":[],\"leases\":[]}";
+        "\"tunnels\":[],\"leases\":[],\"names\":{}}";
     static char devices[] =
         "{\"devices\":[{\"name\":\"laptop\",\"connected\":true,\"groups\":"
         "[\"a\",\"b\"],\"zeal\":1},{\"name\":\"tv\",\"connected\":false}]}";
@@ -184,8 +184,8 @@ test_formats(void)
 {
     check(0, "--format=csv devices",
           "name,connected,attached,bridge,port,"
-          "mac,groups,",
-          "\nlaptop,true,,,,,\"a, b\",", NULL);
+          "mac,tunnel,groups,",
+          "\nlaptop,true,,,,,,\"a, b\",", NULL);
     check(0, "--format=csv --no-headings transfers", "t3,", NULL);
     check(0, "-f json devices", "\"headings\":[\"name\",\"connected\"",
           "[\"laptop\",true,", NULL);

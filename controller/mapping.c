@@ -454,7 +454,9 @@ begin(struct controller *c, struct mapping_service *service,
     if (!device) {
         service->n_passed[PASSED_DEVICE]++;
         mapping_service_suspend(service, c->network, time_msec(),
-                                SUSPEND_NOBODY, "the device is not there");
+                                SUSPEND_NOBODY,
+                                "the device is not there, or has all the "
+                                "sessions that it may have");
         pass_on(bridge, packet);
         return;
     }

@@ -73,7 +73,12 @@ memory_of_controller() {
         "/proc/$(cat "$sandbox/controller/baton-controller.pid")/status"
 }
 
-movable_up
+# The pool is small and tv's too: laptop gets a part of it.
+{
+    "$sandbox_program" policy --movable=laptop
+    echo "limits: {sessions: 24}"
+} > "$work/policy.yaml"
+movable_up --policy="$work/policy.yaml"
 make_file file 20000000
 make_file small 10
 serve_mapped
@@ -109,7 +114,14 @@ done
 grep -q "new sessions are not mapped" \
     "$sandbox/controller/baton-controller.log" || fail "nothing is said of it"
 
+# Others have their addresses.
+mapped=$session
+start_on tv serve-tv baton-serve --root="$sandbox/files" --port=8088 \
+    --service=files
+wait_for 15 "a session on tv" grep -q ^address "$work/serve-tv.txt"
+
 # What was there before goes on, and moves.
+session=$mapped
 move laptop "$session" tv
 
 # Then it is as before.

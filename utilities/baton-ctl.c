@@ -162,7 +162,7 @@ cmd_show(struct ovs_cmdl_context *ctx OVS_UNUSED)
                                          "forwarded", NULL };
     struct json *reply = call("baton/show", NULL);
     const struct json *in_use = member(reply, "tunnels", JSON_ARRAY);
-    const struct json *n = member(reply, "names", JSON_OBJECT);
+    const struct json *n = shash_find_data(json_object(reply), "names");
 
     json_table_print_object("controller", reply, names, &opts.style);
     json_table_print("bridges", member(reply, "bridges", JSON_ARRAY), bridges,
@@ -170,7 +170,7 @@ cmd_show(struct ovs_cmdl_context *ctx OVS_UNUSED)
     if (json_array(in_use)->n) {
         json_table_print("tunnels", in_use, tunnels, &opts.style);
     }
-    if (shash_find(json_object(n), "zone")) {
+    if (n && n->type == JSON_OBJECT && shash_find(json_object(n), "zone")) {
         json_table_print_object("names", n, asked, &opts.style);
     }
     json_table_print("leases", member(reply, "leases", JSON_ARRAY), leases,

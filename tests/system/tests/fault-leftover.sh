@@ -27,7 +27,7 @@ wait_for 10 "it to be announced" announced
 warp tv 16000
 announced || say "    it was given up"
 warp laptop 31000
-end_move && fail "it moved"
+! end_move || fail "it moved"
 warp tv 60000
 nothing_left() {
     ! rest_of_tv || { warp tv 5000; return 1; }

@@ -21,7 +21,7 @@ for point in send/offer send/prepare; do
     warp tv 2000
     can_list tv > "$work/devices.txt"
     warp tv 31000
-    end_move 10 && fail "it moved" || true
+    ! end_move 10 || fail "it moved"
     rest
     assert_equal "$owner" tv "who has it"
     stream_counts

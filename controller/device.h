@@ -87,7 +87,7 @@ struct device {
     struct attachment attachment;
     /* struct device_tunnel: of its own.  None are left when it is removed. */
     struct ovs_list tunnels;
-    bool tunnels_moved; /* Their flows are to follow. */
+    bool tunnels_moved;       /* Their flows are to follow. */
     long long int reclaim_at; /* Milliseconds; 0: not due.  When sessions
                                  * that it does not announce are over. */
     unsigned int n_registrations;

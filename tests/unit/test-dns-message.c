@@ -148,8 +148,8 @@ test_address(void)
 
     CU_ASSERT_EQUAL(inet_pton(AF_INET6, "fd00:1::9", &a.address), 1);
     compose("web.move.example", TYPE_AAAA, &a, DNS_UDP_MAX, &reply);
-    CU_ASSERT(!memcmp((uint8_t *) reply.data + reply.size - 16, &a.address,
-                      16));
+    CU_ASSERT(
+        !memcmp((uint8_t *) reply.data + reply.size - 16, &a.address, 16));
     ofpbuf_uninit(&reply);
 }
 
@@ -229,9 +229,9 @@ int
 main(void)
 {
     static const struct unit_test tests[] = {
-        { "asks", test_asks },         { "parse", test_parse },
-        { "address", test_address },   { "negative", test_negative },
-        { "apex", test_apex },         { "truncated", test_truncated },
+        { "asks", test_asks },       { "parse", test_parse },
+        { "address", test_address }, { "negative", test_negative },
+        { "apex", test_apex },       { "truncated", test_truncated },
         { "zone", test_zone },
     };
 

@@ -209,7 +209,7 @@ static void
 act_tunnel(struct flow_builder *b, const struct flow_place *place)
 {
     if (!eth_addr_is_zero(place->mac)) {
-        act_set_mac(b, MFF_ETH_SRC, b->layout->mac);
+        /* The source stays: what does not fit is answered. */
         act_set_mac(b, MFF_ETH_DST, place->mac);
     }
     if (IN6_IS_ADDR_V4MAPPED(&place->peer)) {

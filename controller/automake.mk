@@ -13,6 +13,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/controller.c controller/controller.h \
 	controller/ctl.c controller/ctl.h \
 	controller/ctl-bridge.c controller/ctl-bridge.h \
+	controller/ctl-detach.c controller/ctl-detach.h \
 	controller/database.c controller/database.h \
 	controller/database-file.c controller/database-file.h \
 	controller/database-server.c controller/database-server.h \

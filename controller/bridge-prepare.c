@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "jsonrpc.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "packets.h"
@@ -21,6 +22,8 @@
 enum state { LOOKING, CHANGING, ENDED };
 
 struct bridge_prepare {
+    bool undo;
+    size_t n_undone; /* Ports. */
     struct jsonrpc_session *session;
     unsigned int seqno; /* Of 'session', when last looked at. */
     uint64_t datapath_id;
@@ -31,18 +34,41 @@ struct bridge_prepare {
     char *error;
 };
 
-struct bridge_prepare *
-bridge_prepare_start(const char *remote, uint64_t datapath_id,
-                     const struct policy_tunnel *tunnel)
+static struct bridge_prepare *
+create(const char *remote, uint64_t datapath_id)
 {
     struct bridge_prepare *bp = xzalloc(sizeof *bp);
 
     bp->session = jsonrpc_session_open(remote, true);
     bp->datapath_id = datapath_id;
-    bp->tunnel = *tunnel;
-    bp->tunnel.port_name = xstrdup(tunnel->port_name);
     bp->deadline = time_msec() + BRIDGE_PREPARE_TIMEOUT;
     return bp;
+}
+
+struct bridge_prepare *
+bridge_prepare_start(const char *remote, uint64_t datapath_id,
+                     const struct policy_tunnel *tunnel)
+{
+    struct bridge_prepare *bp = create(remote, datapath_id);
+
+    bp->tunnel = *tunnel;
+    bp->tunnel.port_name = xstrdup(tunnel->port_name);
+    return bp;
+}
+
+struct bridge_prepare *
+bridge_prepare_undo(const char *remote, uint64_t datapath_id)
+{
+    struct bridge_prepare *bp = create(remote, datapath_id);
+
+    bp->undo = true;
+    return bp;
+}
+
+size_t
+bridge_prepare_n_undone(const struct bridge_prepare *bp)
+{
+    return bp->n_undone;
 }
 
 void
@@ -90,8 +116,12 @@ look(struct bridge_prepare *bp)
                            "\"]],\"columns\":[\"name\"]},"
                            "{\"op\":\"select\",\"table\":\"Port\","
                            "\"where\":[[\"name\",\"==\",\"%s\"]],"
-                           "\"columns\":[\"name\"]}]",
-                           bp->datapath_id, port));
+                           "\"columns\":[\"external_ids\",\"vlan_mode\","
+                           "\"trunks\"]},"
+                           "{\"op\":\"select\",\"table\":\"Interface\","
+                           "\"where\":[[\"name\",\"==\",\"%s\"]],"
+                           "\"columns\":[\"type\",\"options\"]}]",
+                           bp->datapath_id, port, port));
 }
 
 static char *
@@ -112,14 +142,79 @@ interface_row(const struct policy_tunnel *tunnel)
                      port);
 }
 
+/* The value in a map column, or NULL. */
+static const struct json *
+map_get(const struct json *map, const char *key)
+{
+    const struct json *pairs = map->type == JSON_ARRAY && map->array.n == 2
+                                   ? map->array.elems[1]
+                                   : NULL;
+
+    for (size_t i = 0;
+         pairs && pairs->type == JSON_ARRAY && i < pairs->array.n; i++) {
+        const struct json *pair = pairs->array.elems[i];
+
+        if (pair->type == JSON_ARRAY && pair->array.n == 2
+            && pair->array.elems[0]->type == JSON_STRING
+            && pair->array.elems[1]->type == JSON_STRING
+            && !strcmp(json_string(pair->array.elems[0]), key)) {
+            return pair->array.elems[1];
+        }
+    }
+    return NULL;
+}
+
+/* What a port was: of a port and its interface what we change.  As JSON that
+ * is a string within JSON; empty if it is as we made it. */
+static char *
+former_mark(const struct bridge_prepare *bp, const struct json *port,
+            const struct json *interface)
+{
+    static const char *const columns[] = { "vlan_mode", "trunks", "type",
+                                           "options" };
+    const struct json *ids = shash_find_data(json_object(port),
+                                             "external_ids");
+    struct json *former, *text;
+    char *s, *quoted, *mark;
+
+    if (!ids || map_get(ids, "baton-made") || map_get(ids, "baton-changed")) {
+        return xstrdup("");
+    }
+    former = json_object_create();
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        const struct json *row = i < 2 ? port : interface;
+        const struct json *value = shash_find_data(json_object(row),
+                                                   columns[i]);
+
+        if (value) {
+            json_object_put(former, columns[i], json_deep_clone(value));
+        }
+    }
+    s = json_to_string(former, JSSF_SORT);
+    text = json_string_create(s);
+    quoted = json_to_string(text, 0);
+    mark = xasprintf(",{\"op\":\"mutate\",\"table\":\"Port\",\"where\":"
+                     "[[\"name\",\"==\",\"%s\"]],\"mutations\":"
+                     "[[\"external_ids\",\"insert\",[\"map\","
+                     "[[\"baton-changed\",\"%016" PRIx64 "\"],"
+                     "[\"baton-former\",%s]]]]]}",
+                     bp->tunnel.port_name, bp->datapath_id, quoted);
+    free(quoted);
+    json_destroy(text);
+    free(s);
+    json_destroy(former);
+    return mark;
+}
+
+/* 'mark': see former_mark(); NULL if there is no such port. */
 static void
-change(struct bridge_prepare *bp, bool exists)
+change(struct bridge_prepare *bp, const char *mark)
 {
     const char *port = bp->tunnel.port_name;
     char *row = interface_row(&bp->tunnel);
 
     bp->state = CHANGING;
-    if (exists) {
+    if (mark) {
         transact(bp, xasprintf("[\"Open_vSwitch\","
                                "{\"op\":\"update\",\"table\":\"Interface\","
                                "\"where\":[[\"name\",\"==\",\"%s\"]],"
@@ -127,8 +222,8 @@ change(struct bridge_prepare *bp, bool exists)
                                "{\"op\":\"update\",\"table\":\"Port\","
                                "\"where\":[[\"name\",\"==\",\"%s\"]],"
                                "\"row\":{\"vlan_mode\":\"trunk\","
-                               "\"trunks\":%d}}]",
-                               port, row, port, NO_VLAN));
+                               "\"trunks\":%d}}%s]",
+                               port, row, port, NO_VLAN, mark));
     } else {
         transact(bp,
                  xasprintf("[\"Open_vSwitch\","
@@ -139,6 +234,8 @@ change(struct bridge_prepare *bp, bool exists)
                            "\"uuid-name\":\"port\","
                            "\"row\":{\"name\":\"%s\",\"interfaces\":"
                            "[\"named-uuid\",\"interface\"],"
+                           "\"external_ids\":[\"map\",[[\"baton-made\","
+                           "\"%016" PRIx64 "\"]]],"
                            "\"vlan_mode\":\"trunk\",\"trunks\":%d}},"
                            "{\"op\":\"mutate\",\"table\":\"Bridge\","
                            "\"where\":[[\"datapath_id\",\"==\",\"%016" PRIx64
@@ -146,7 +243,8 @@ change(struct bridge_prepare *bp, bool exists)
                            "[\"named-uuid\",\"port\"]]]},"
                            "{\"op\":\"comment\",\"comment\":"
                            "\"baton-ctl bridge prepare\"}]",
-                           port, row, port, NO_VLAN, bp->datapath_id));
+                           port, row, port, bp->datapath_id, NO_VLAN,
+                           bp->datapath_id));
     }
     free(row);
 }
@@ -186,6 +284,129 @@ find_error(const struct json *result)
     return NULL;
 }
 
+/* The first row of an answer to "select", or NULL. */
+static const struct json *
+first_row(const struct json *rows)
+{
+    return (rows && rows->array.n && rows->array.elems[0]->type == JSON_OBJECT
+                ? rows->array.elems[0]
+                : NULL);
+}
+
+/* Undoing. */
+
+static void
+look_for_marks(struct bridge_prepare *bp)
+{
+    bp->state = LOOKING;
+    transact(bp, xasprintf("[\"Open_vSwitch\","
+                           "{\"op\":\"select\",\"table\":\"Port\","
+                           "\"where\":[[\"external_ids\",\"includes\","
+                           "[\"map\",[[\"baton-made\",\"%016" PRIx64
+                           "\"]]]]],\"columns\":[\"_uuid\"]},"
+                           "{\"op\":\"select\",\"table\":\"Port\","
+                           "\"where\":[[\"external_ids\",\"includes\","
+                           "[\"map\",[[\"baton-changed\",\"%016" PRIx64
+                           "\"]]]]],\"columns\":[\"_uuid\",\"name\","
+                           "\"external_ids\"]}]",
+                           bp->datapath_id, bp->datapath_id));
+}
+
+/* Has row 'text' set in 'table', of those of its columns that it has. */
+static void
+put_restoring(struct ds *ops, const char *table, const char *where,
+              const struct json *former, const char *const columns[2])
+{
+    struct json *row = json_object_create();
+    char *s;
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct json *value = shash_find_data(json_object(former),
+                                                   columns[i]);
+
+        if (value) {
+            json_object_put(row, columns[i], json_deep_clone(value));
+        }
+    }
+    s = json_to_string(row, 0);
+    ds_put_format(ops,
+                  ",{\"op\":\"update\",\"table\":\"%s\",\"where\":%s,"
+                  "\"row\":%s}",
+                  table, where, s);
+    free(s);
+    json_destroy(row);
+}
+
+static bool
+put_former(struct ds *ops, const struct json *row)
+{
+    static const char *const port_columns[] = { "vlan_mode", "trunks" };
+    static const char *const interface_columns[] = { "type", "options" };
+    const struct json *name = shash_find_data(json_object(row), "name");
+    const struct json *ids = shash_find_data(json_object(row), "external_ids");
+    const struct json *text = ids ? map_get(ids, "baton-former") : NULL;
+    struct json *former;
+    char *quoted, *where;
+
+    if (!name || !text) {
+        return false;
+    }
+    former = json_from_string(json_string(text));
+    if (former->type != JSON_OBJECT) {
+        json_destroy(former);
+        return false;
+    }
+    quoted = json_to_string(name, 0);
+    where = xasprintf("[[\"name\",\"==\",%s]]", quoted);
+    put_restoring(ops, "Port", where, former, port_columns);
+    put_restoring(ops, "Interface", where, former, interface_columns);
+    ds_put_format(ops,
+                  ",{\"op\":\"mutate\",\"table\":\"Port\",\"where\":%s,"
+                  "\"mutations\":[[\"external_ids\",\"delete\",[\"set\","
+                  "[\"baton-changed\",\"baton-former\"]]]]}",
+                  where);
+    free(where);
+    free(quoted);
+    json_destroy(former);
+    return true;
+}
+
+static void
+undo(struct bridge_prepare *bp, const struct json *made,
+     const struct json *changed)
+{
+    struct ds ops = DS_EMPTY_INITIALIZER;
+
+    ds_put_cstr(&ops, "[\"Open_vSwitch\"");
+    for (size_t i = 0; i < made->array.n; i++) {
+        const struct json *row = made->array.elems[i];
+        const struct json *uuid = row->type == JSON_OBJECT ? shash_find_data(
+                                      json_object(row), "_uuid")
+                                                           : NULL;
+
+        if (uuid) {
+            char *s = json_to_string(uuid, 0);
+
+            ds_put_format(&ops,
+                          ",{\"op\":\"mutate\",\"table\":\"Bridge\","
+                          "\"where\":[[\"datapath_id\",\"==\",\"%016" PRIx64
+                          "\"]],\"mutations\":[[\"ports\",\"delete\",%s]]}",
+                          bp->datapath_id, s);
+            free(s);
+            bp->n_undone++;
+        }
+    }
+    for (size_t i = 0; i < changed->array.n; i++) {
+        const struct json *row = changed->array.elems[i];
+
+        bp->n_undone += row->type == JSON_OBJECT && put_former(&ops, row);
+    }
+    ds_put_cstr(&ops, ",{\"op\":\"comment\",\"comment\":"
+                      "\"baton-ctl detach\"}]");
+    bp->state = CHANGING;
+    transact(bp, ds_steal_cstr(&ops));
+}
+
 static void
 handle_answer(struct bridge_prepare *bp, const struct json *result)
 {
@@ -198,7 +419,15 @@ handle_answer(struct bridge_prepare *bp, const struct json *result)
 
     const struct json *bridges = member(result, 0, "rows", JSON_ARRAY);
     const struct json *ports = member(result, 1, "rows", JSON_ARRAY);
-    if (!bridges || !ports) {
+    const struct json *interfaces = member(result, 2, "rows", JSON_ARRAY);
+    if (bp->undo && bridges && ports) {
+        if (bridges->array.n || ports->array.n) {
+            undo(bp, bridges, ports);
+        } else {
+            end(bp, NULL);
+        }
+    } else if (!bridges || !ports || !interfaces
+               || !first_row(ports) != !first_row(interfaces)) {
         end(bp, xstrdup("the bridge's database gives no answer that is "
                         "understood"));
     } else if (!bridges->array.n) {
@@ -206,7 +435,12 @@ handle_answer(struct bridge_prepare *bp, const struct json *result)
                           "%016" PRIx64,
                           bp->datapath_id));
     } else {
-        change(bp, ports->array.n > 0);
+        const struct json *port = first_row(ports);
+        char *mark = port ? former_mark(bp, port, first_row(interfaces))
+                          : NULL;
+
+        change(bp, mark);
+        free(mark);
     }
 }
 
@@ -222,7 +456,11 @@ bridge_prepare_run(struct bridge_prepare *bp)
     if (jsonrpc_session_get_seqno(bp->session) != bp->seqno) {
         bp->seqno = jsonrpc_session_get_seqno(bp->session);
         if (jsonrpc_session_is_connected(bp->session)) {
-            look(bp);
+            if (bp->undo) {
+                look_for_marks(bp);
+            } else {
+                look(bp);
+            }
         }
     }
     while (bp->state != ENDED && (msg = jsonrpc_session_recv(bp->session))) {

@@ -313,16 +313,6 @@ bridge_sync_forgo_meters(struct bridge_sync *sync)
     }
 }
 
-void
-bridge_sync_delete_all(struct bridge_sync *sync)
-{
-    if (sync->link) {
-        send_msg(sync, flow_message_delete_all(sync->cookie, sync->cookie_mask,
-                                               sync->version));
-        openflow_link_flush(sync->link);
-    }
-}
-
 /* The dump. */
 
 static void

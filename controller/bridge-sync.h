@@ -61,9 +61,6 @@ uint32_t bridge_sync_ask_counters(struct bridge_sync *,
 /* The switch has no meters: the flows do without. */
 void bridge_sync_forgo_meters(struct bridge_sync *);
 
-/* Deletes all flows under the cookie from the switch, in one message. */
-void bridge_sync_delete_all(struct bridge_sync *);
-
 /* Returns true if the message was an answer to something sent here. */
 bool bridge_sync_handle(struct bridge_sync *, const struct ofp_header *,
                         enum ofptype);

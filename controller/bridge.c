@@ -44,6 +44,8 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 60);
 #define MAX_MESSAGES 500
 /* How long a bridge that is let go may take to delete our flows. */
 #define DETACH_TIMEOUT 1000 /* ms */
+/* How long a switch is waited for to tell its ports. */
+#define PORTS_TIMEOUT 2000 /* ms */
 
 /*
  *     +--> DISCONNECTED
@@ -55,11 +57,17 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 60);
  *     |      READY  (bridge_sync has begun)          |
  *     |        | connection lost                     |
  *     +--------+-------------------------------------+
+ *
+ * A bridge that is detached goes from GREETING or READY to LEAVING: what is
+ * ours is being deleted.  When the switch has answered, the connection is
+ * closed for good, and the bridge is "clean".
  */
-/* Milliseconds for which a switch is waited for to tell its ports. */
-#define PORTS_TIMEOUT 2000
-
-enum bridge_state { BRIDGE_DISCONNECTED, BRIDGE_GREETING, BRIDGE_READY };
+enum bridge_state {
+    BRIDGE_DISCONNECTED,
+    BRIDGE_GREETING,
+    BRIDGE_READY,
+    BRIDGE_LEAVING,
+};
 
 struct queued_packet {
     struct ovs_list list_node; /* In 'packets'. */
@@ -86,6 +94,10 @@ struct bridge {
     long long int ports_deadline; /* time_msec(): it is not waited longer. */
     uint32_t meter_xids[4];       /* Of the meters' additions; 0: none. */
 
+    bool detached;        /* Nothing of ours is to be there... */
+    bool clean;           /* ...and nothing is. */
+    uint32_t leaving_xid; /* LEAVING: of the barrier. */
+
     struct bridge_sync *sync;
     bool synchronised; /* When last looked at. */
     unsigned int seqno;
@@ -101,6 +113,17 @@ struct bridge {
     char *status;  /* What bridge_get_status() returned last. */
 };
 
+static void
+open_link(struct bridge *br)
+{
+    if (br->target) {
+        char *peer_id = xasprintf("bridge/%s", br->name);
+
+        br->link = openflow_link_open(br->target, peer_id);
+        free(peer_id);
+    }
+}
+
 struct bridge *
 bridge_create(const char *name, const char *target, uint64_t datapath_id,
               const struct flow_layout *layout)
@@ -114,12 +137,7 @@ bridge_create(const char *name, const char *target, uint64_t datapath_id,
     br->sync = bridge_sync_create(name, BATON_COOKIE, BATON_COOKIE_MASK);
     bridge_ports_init(&br->ports);
     ovs_list_init(&br->packets);
-    if (target) {
-        char *peer_id = xasprintf("bridge/%s", name);
-
-        br->link = openflow_link_open(target, peer_id);
-        free(peer_id);
-    }
+    open_link(br);
     return br;
 }
 
@@ -159,11 +177,25 @@ send_meters(struct bridge *br, uint16_t command)
     }
 }
 
+/* Has the switch delete all that is ours.  Returns the xid of the barrier that
+ * says that it did. */
+static uint32_t
+send_farewell(struct bridge *br)
+{
+    uint32_t xid;
+
+    send_msg(br, flow_message_delete_all(BATON_COOKIE, BATON_COOKIE_MASK,
+                                         br->version));
+    send_meters(br, OFPMC13_DELETE);
+    xid = send_msg(br, ofputil_encode_barrier_request(br->version));
+    openflow_link_flush(br->link);
+    return xid;
+}
+
 /* Waits until the switch has done what it was told, or for DETACH_TIMEOUT. */
 static void
-wait_for_barrier(struct bridge *br)
+wait_for_barrier(struct bridge *br, uint32_t xid)
 {
-    uint32_t xid = send_msg(br, ofputil_encode_barrier_request(br->version));
     long long int deadline = time_msec() + DETACH_TIMEOUT;
 
     while (time_msec() < deadline) {
@@ -196,9 +228,7 @@ bridge_destroy(struct bridge *br, bool detach)
         return;
     }
     if (detach && br->state == BRIDGE_READY) {
-        bridge_sync_delete_all(br->sync);
-        send_meters(br, OFPMC13_DELETE);
-        wait_for_barrier(br);
+        wait_for_barrier(br, send_farewell(br));
     }
     bridge_sync_destroy(br->sync);
     openflow_link_close(br->link);
@@ -265,7 +295,11 @@ bridge_get_status(const struct bridge *br_)
     struct bridge *br = CONST_CAST(struct bridge *, br_);
     struct ds s = DS_EMPTY_INITIALIZER;
 
-    if (br->state == BRIDGE_DISCONNECTED) {
+    if (br->detached) {
+        ds_put_cstr(&s, br->clean ? "detached"
+                                  : "detached, but it has not yet deleted "
+                                    "what is ours");
+    } else if (br->state == BRIDGE_DISCONNECTED) {
         ds_put_cstr(&s, "not connected");
         if (br->error) {
             ds_put_format(&s, ": %s", br->error);
@@ -330,6 +364,62 @@ stop(struct bridge *br)
     }
 }
 
+/* What sync has on its way is before it, on the same connection. */
+static void
+start_leaving(struct bridge *br)
+{
+    br->waits_for_ports = false;
+    bridge_sync_stop(br->sync);
+    br->leaving_xid = send_farewell(br);
+    br->state = BRIDGE_LEAVING;
+}
+
+static void
+close_link(struct bridge *br)
+{
+    stop(br);
+    openflow_link_close(br->link);
+    br->link = NULL;
+}
+
+void
+bridge_detach(struct bridge *br)
+{
+    if (!br->detached) {
+        VLOG_INFO("%s: detached", br->name);
+        br->detached = true;
+        if (br->state == BRIDGE_READY) {
+            start_leaving(br);
+        }
+    }
+}
+
+void
+bridge_attach(struct bridge *br)
+{
+    if (br->detached) {
+        VLOG_INFO("%s: attached again", br->name);
+        br->detached = br->clean = false;
+        if (!br->link) {
+            open_link(br);
+        } else if (br->state == BRIDGE_LEAVING) {
+            openflow_link_drop(br->link, "attached again");
+        }
+    }
+}
+
+bool
+bridge_is_detached(const struct bridge *br)
+{
+    return br->detached;
+}
+
+bool
+bridge_is_clean(const struct bridge *br)
+{
+    return br->clean;
+}
+
 static void
 handle_connection_change(struct bridge *br)
 {
@@ -350,6 +440,12 @@ void
 bridge_take_link(struct bridge *br, struct openflow_link *link)
 {
     ovs_assert(!br->target);
+    if (br->clean) {
+        VLOG_INFO_RL(&rl, "%s: connected, but it is detached: closing",
+                     br->name);
+        openflow_link_close(link);
+        return;
+    }
     if (br->link) {
         VLOG_WARN("%s: connected again, by %s: closing the connection by %s",
                   br->name, openflow_link_get_name(link),
@@ -405,6 +501,10 @@ handle_config(struct bridge *br, const struct ofp_header *oh)
     struct ofputil_switch_config config;
 
     if (br->state != BRIDGE_GREETING || !br->features_ok) {
+        return;
+    }
+    if (br->detached) {
+        start_leaving(br);
         return;
     }
     /* How fragments are treated stays.  A miss_send_len of 0, the default of
@@ -719,6 +819,11 @@ handle_message(struct bridge *br, const struct ofp_header *oh)
 
     if (ofptype_decode(&type, oh) || bridge_sync_handle(br->sync, oh, type)) {
         return;
+    } else if (br->state == BRIDGE_LEAVING) {
+        if (type == OFPTYPE_BARRIER_REPLY
+            && ntohl(oh->xid) == br->leaving_xid) {
+            br->clean = true;
+        }
     } else if (type == OFPTYPE_PACKET_IN) {
         handle_packet_in(br, oh);
     } else if (type == OFPTYPE_PORT_STATUS) {
@@ -740,7 +845,7 @@ run_link(struct bridge *br)
     openflow_link_run(br->link);
     handle_connection_change(br);
     start_sync(br);
-    for (int i = 0; i < MAX_MESSAGES; i++) {
+    for (int i = 0; i < MAX_MESSAGES && !br->clean; i++) {
         struct ofpbuf *msg = openflow_link_recv(br->link);
 
         if (!msg) {
@@ -753,10 +858,8 @@ run_link(struct bridge *br)
     bridge_sync_run(br->sync);
     handle_connection_change(br);
 
-    if (!openflow_link_is_alive(br->link)) {
-        stop(br);
-        openflow_link_close(br->link);
-        br->link = NULL;
+    if (br->clean || !openflow_link_is_alive(br->link)) {
+        close_link(br);
     }
 }
 

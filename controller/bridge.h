@@ -56,6 +56,14 @@ bool bridge_is_connected(const struct bridge *);
 /* Connected, its flows are what they should be, nothing is unacknowledged
  * from a resynchronisation. */
 bool bridge_is_synchronised(const struct bridge *);
+/* Deletes all of ours from the switch, flows and meters, and then closes the
+ * connection, until bridge_attach().  If there is none now, it is done once
+ * there is. */
+void bridge_detach(struct bridge *);
+void bridge_attach(struct bridge *);
+bool bridge_is_detached(const struct bridge *);
+/* Detached, and the switch has said that nothing of ours is left there. */
+bool bridge_is_clean(const struct bridge *);
 /* While 'reason' is nonnull the bridge does not count as synchronised, and
  * its status says why. */
 void bridge_refuse(struct bridge *, const char *reason);

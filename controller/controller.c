@@ -10,6 +10,7 @@
 #include "attachment.h"
 #include "bridge.h"
 #include "ctl-bridge.h"
+#include "ctl-detach.h"
 #include "database.h"
 #include "device-link.h"
 #include "device-tunnel.h"
@@ -138,6 +139,7 @@ create_modules(struct controller *c)
     ovs_list_init(&c->waiting);
     c->tunnel_paths = tunnel_paths_create();
     ovs_list_init(&c->prepares);
+    ovs_list_init(&c->detaches);
     ovs_list_init(&c->introductions);
 }
 
@@ -147,6 +149,7 @@ destroy_modules(struct controller *c, bool detach)
     struct device *device;
 
     ctl_bridge_destroy(c);
+    ctl_detach_destroy(c);
     introductions_destroy(c);
     tunnel_paths_destroy(c->tunnel_paths);
     next_hops_destroy(c);
@@ -454,6 +457,7 @@ controller_run(struct controller *c)
     tunnel_paths_run(c->tunnel_paths, c->network, time_msec());
     introductions_run(c);
     ctl_bridge_run(c);
+    ctl_detach_run(c);
 }
 
 void
@@ -476,6 +480,7 @@ controller_wait(struct controller *c)
     mapping_queries_wait(c);
     names_wait(c);
     ctl_bridge_wait(c);
+    ctl_detach_wait(c);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {
             deadline = MIN(deadline, attachment_next_deadline(device));

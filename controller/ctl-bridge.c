@@ -114,6 +114,7 @@ ctl_bridge_prepare(struct unixctl_conn *conn, int argc OVS_UNUSED,
     struct controller *c = c_;
     const struct policy_bridge *pb = shash_find_data(&c->policy->bridges,
                                                      argv[1]);
+    const struct bridge *bridge = network_find(c->network, argv[1]);
     struct ctl_prepare *p;
     char *remote;
 
@@ -132,6 +133,12 @@ ctl_bridge_prepare(struct unixctl_conn *conn, int argc OVS_UNUSED,
         unixctl_command_reply_error(conn, "it is not known where the bridge's "
                                           "OVSDB is: set \"ovsdb\" in the "
                                           "policy");
+        return;
+    }
+    if (bridge && bridge_is_detached(bridge)) {
+        free(remote);
+        unixctl_command_reply_error(conn, "the bridge is detached: "
+                                          "`baton-ctl attach'");
         return;
     }
     p = xzalloc(sizeof *p);

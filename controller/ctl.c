@@ -10,6 +10,7 @@
 #include "controller.h"
 #include "device-tunnel.h"
 #include "ctl-bridge.h"
+#include "ctl-detach.h"
 #include "identity.h"
 #include "lease.h"
 #include "mapping-query.h"
@@ -502,6 +503,7 @@ ctl_register(struct controller *c, struct ctl_exit *ending)
     unixctl_command_register("baton/policy-reload", "", 0, 0,
                              ctl_policy_reload, c);
     ctl_bridge_register(c);
+    ctl_detach_register(c);
     mapping_queries_register(c);
     unixctl_command_register("exit", "[--detach]", 0, 1, ctl_exit_command,
                              ending);

@@ -12,6 +12,7 @@
  *     baton/transfers [N]        {"transfers": [OBJECT...]}, newest first
  *     baton/timeline TRANSFER    object: steps of one transfer, of all sides
  *     baton/trace ADDRESS        object: which flows packets meet
+ *     baton/detach [--force] BRIDGE, baton/attach BRIDGE: see ctl-detach.h
  *     baton/policy-reload        {}, or an error
  *
  * and `exit [--detach]`, which ends the daemon. */

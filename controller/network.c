@@ -322,6 +322,7 @@ configure_bridge(struct network *network, const struct policy_bridge *pb,
                  const struct policy *policy)
 {
     struct site *site = find_site(network, pb->name);
+    bool detached = site && bridge_is_detached(site->bridge);
 
     if (site && !site_is_same(site, pb, policy)) {
         forsake(network, site);
@@ -336,6 +337,9 @@ configure_bridge(struct network *network, const struct policy_bridge *pb,
         site->tunnel.port_name = nullable_xstrdup(pb->tunnel.port_name);
         site->bridge = bridge_create(pb->name, pb->target, pb->datapath_id,
                                      &site->layout);
+        if (detached) {
+            bridge_detach(site->bridge);
+        }
         open_fail_mode(site, pb);
         ovs_list_push_back(&network->sites, &site->node);
         add_event(network, NETWORK_NEW, pb->name);

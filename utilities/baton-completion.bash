@@ -93,16 +93,22 @@ _baton_ctl() {
     _baton_parse
     case ${COMP_WORDS[COMP_CWORD]} in
     -*)
-        _baton_words --target= --timeout= --db= --last --format= --no-headings \
+        _baton_words --target= --timeout= --db= --last --force --format= --no-headings \
             --pretty --help --version
         [ "${COMPREPLY[*]}" = --last ] || compopt -o nospace 2>/dev/null
         return 0
         ;;
     esac
     case ${#words[@]}:${words[*]} in
-    0:*) _baton_words show devices sessions mappings movable transfers transfer trace bridge policy ;;
+    0:*) _baton_words show devices sessions mappings movable transfers transfer trace bridge detach attach policy ;;
     1:transfer) _baton_words timeline ;;
     1:bridge) _baton_words prepare ;;
+    1:detach | 1:attach)
+        _baton_words "$(timeout 1 baton-ctl "${options[@]}" --format=csv show \
+            2>/dev/null |
+            awk -F, '/^name,datapath_id/ { on = 1; next } /^$/ { on = 0 }
+                     on { print $1 }')"
+        ;;
     1:policy) _baton_words check reload ;;
     1:trace)
         _baton_words "$(_baton_column 2 baton-ctl "${options[@]}" sessions)"

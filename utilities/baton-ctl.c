@@ -34,6 +34,7 @@ struct options {
     const char *target; /* Null: the default. */
     const char *db;     /* Look there, not at the controller; or null. */
     bool last;          /* The newest transfer. */
+    bool force;         /* Though sessions are cut off. */
     struct table_style style;
 };
 
@@ -280,6 +281,40 @@ cmd_bridge_prepare(struct ovs_cmdl_context *ctx)
 }
 
 static void
+cmd_detach(struct ovs_cmdl_context *ctx)
+{
+    char *argv[] = { opts.force ? CONST_CAST(char *, "--force") : NULL,
+                     ctx->argv[1], NULL };
+    const struct json *database;
+    struct json *reply;
+    const char *name;
+
+    char *error = controller_call(opts.target, "baton/detach",
+                                  opts.force ? argv : argv + 1, &reply);
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+    if (reply->type != JSON_OBJECT) {
+        ovs_fatal(0, "the controller's answer to detach is no object");
+    }
+    name = json_string(member(reply, "bridge", JSON_STRING));
+    database = shash_find_data(json_object(reply), "database");
+    printf("%s: detached%s\n", name,
+           database && database->type == JSON_TRUE
+               ? ""
+               : "; its database is not known (policy's \"ovsdb\"): if it "
+                 "has a tunnel port of Baton's, that is still there");
+    json_destroy(reply);
+}
+
+static void
+cmd_attach(struct ovs_cmdl_context *ctx)
+{
+    json_destroy(call("baton/attach", ctx->argv[1]));
+    printf("%s: attached\n", ctx->argv[1]);
+}
+
+static void
 cmd_transfers(struct ovs_cmdl_context *ctx OVS_UNUSED)
 {
     static const char *const columns[] = {
@@ -474,6 +509,10 @@ usage(void)
            "                          address meet, and where they end\n"
            "  bridge prepare BRIDGE   set up the bridge's tunnel port, as "
            "policy has it\n"
+           "  detach [--force] BRIDGE remove every trace of Baton from a "
+           "bridge; --force:\n"
+           "                          though sessions are cut off\n"
+           "  attach BRIDGE           take it on again\n"
            "  policy check FILE...    read policy files, without using them\n"
            "  policy reload           have the controller read its own again\n"
            "\nOptions:\n"
@@ -513,6 +552,8 @@ static const struct ovs_cmdl_command commands[] = {
       OVS_RO },
     { "trace", "ADDRESS", 1, 1, cmd_trace, OVS_RO },
     { "bridge prepare", "BRIDGE", 1, 1, cmd_bridge_prepare, OVS_RW },
+    { "detach", "BRIDGE", 1, 1, cmd_detach, OVS_RW },
+    { "attach", "BRIDGE", 1, 1, cmd_attach, OVS_RW },
     { "policy check", "FILE...", 1, INT_MAX, cmd_policy_check, OVS_RO },
     { "policy reload", "", 0, 0, cmd_policy_reload, OVS_RW },
     { NULL, NULL, 0, 0, NULL, OVS_RO },
@@ -524,6 +565,7 @@ parse_options(int argc, char *argv[])
     enum {
         OPT_LAST = UCHAR_MAX + 1,
         OPT_DB,
+        OPT_FORCE,
         SSL_OPTION_ENUMS,
         TABLE_OPTION_ENUMS,
         VLOG_OPTION_ENUMS,
@@ -532,6 +574,7 @@ parse_options(int argc, char *argv[])
         { "target", required_argument, NULL, 't' },
         { "timeout", required_argument, NULL, 'T' },
         { "last", no_argument, NULL, OPT_LAST },
+        { "force", no_argument, NULL, OPT_FORCE },
         { "db", required_argument, NULL, OPT_DB },
         STREAM_SSL_LONG_OPTIONS,
         { "help", no_argument, NULL, 'h' },
@@ -566,6 +609,8 @@ parse_options(int argc, char *argv[])
             break;
 
         case OPT_LAST: opts.last = true; break;
+
+        case OPT_FORCE: opts.force = true; break;
 
         case OPT_DB:
             opts.db = optarg;

@@ -17,6 +17,7 @@
 #include "packets.h"
 #include "policy.h"
 #include "util.h"
+#include "wire.h"
 
 VLOG_DEFINE_THIS_MODULE(attachment);
 
@@ -131,7 +132,8 @@ probe(struct device *device, struct network *network, long long int now)
     frame.sa_id = device->sa.id;
     memcpy(frame.nonce, a->probe_nonce, sizeof frame.nonce);
     attachment_frame_compose(&frame, device->sa.key, bytes);
-    bridge_send_to_port(bridge, a->candidate.port, bytes, sizeof bytes);
+    bridge_send_to_vlan(bridge, a->candidate.port, a->candidate.vlan, bytes,
+                        sizeof bytes);
 }
 
 static void
@@ -209,7 +211,8 @@ static bool
 same_place(const struct device_place *a, const struct device_place *b)
 {
     return (a->known && b->known && a->port == b->port
-            && eth_addr_equals(a->mac, b->mac) && !strcmp(a->bridge, b->bridge)
+            && eth_addr_equals(a->mac, b->mac) && a->vlan == b->vlan
+            && !strcmp(a->bridge, b->bridge)
             && !strcmp(a->port_name, b->port_name));
 }
 
@@ -265,6 +268,27 @@ find_answerer(struct devices *devices, const struct attachment_frame *frame,
             : NULL);
 }
 
+/* A frame as it came in: in a VLAN, whose number goes to '*vlan', or in none,
+ * 0. */
+static bool
+parse_frame(const struct bridge_packet *packet, struct attachment_frame *frame,
+            uint16_t *vlan)
+{
+    const uint8_t *p = packet->data;
+    uint8_t bytes[ATTACHMENT_FRAME_LEN];
+
+    *vlan = 0;
+    if (packet->size != ATTACHMENT_FRAME_LEN + VLAN_HEADER_LEN
+        || wire_get_u16(p + 12) != ETH_TYPE_VLAN_8021Q) {
+        return attachment_frame_parse(packet->data, packet->size, frame);
+    }
+    *vlan = wire_get_u16(p + 14) & 0xfff;
+    memcpy(bytes, p, 2 * ETH_ADDR_LEN);
+    memcpy(bytes + 2 * ETH_ADDR_LEN, p + 2 * ETH_ADDR_LEN + VLAN_HEADER_LEN,
+           sizeof bytes - 2 * ETH_ADDR_LEN);
+    return *vlan && attachment_frame_parse(bytes, sizeof bytes, frame);
+}
+
 struct device *
 attachment_parse_flush(struct devices *devices, struct bridge *bridge,
                        const struct bridge_packet *packet, long long int now,
@@ -273,8 +297,9 @@ attachment_parse_flush(struct devices *devices, struct bridge *bridge,
     struct attachment_frame frame;
     const struct device_sa *sa;
     struct device *device;
+    uint16_t vlan;
 
-    if (!attachment_frame_parse(packet->data, packet->size, &frame)
+    if (!parse_frame(packet, &frame, &vlan)
         || frame.kind != ATTACHMENT_FLUSH) {
         return NULL;
     }
@@ -282,6 +307,7 @@ attachment_parse_flush(struct devices *devices, struct bridge *bridge,
     sa = device ? device_get_sa(device, frame.sa_id, now) : NULL;
     if (!sa || !attachment_frame_verify(&frame, sa->key)
         || !device->place.known || device->place.port != packet->in_port
+        || device->place.vlan != vlan
         || strcmp(device->place.bridge, bridge_get_name(bridge))) {
         return NULL;
     }
@@ -310,8 +336,9 @@ attachment_handle_frame(struct devices *devices, struct network *network,
     struct device_place place;
     const char *port_name;
     struct attachment *a;
+    uint16_t vlan;
 
-    if (!attachment_frame_parse(packet->data, packet->size, &frame)) {
+    if (!parse_frame(packet, &frame, &vlan)) {
         return NULL;
     }
     device = find_answerer(devices, &frame, now);
@@ -325,6 +352,7 @@ attachment_handle_frame(struct devices *devices, struct network *network,
     ovs_strlcpy(place.port_name, port_name, sizeof place.port_name);
     place.port = packet->in_port;
     place.mac = frame.src;
+    place.vlan = vlan;
 
     if (!place_is_allowed(policy, device, &place)) {
         refuse(device, &place, "policy pins it elsewhere", "", now);
@@ -425,10 +453,11 @@ attachment_prove(struct device *device, bool lan, bool frozen,
     a->next_at = now + ATTACHMENT_PERIOD;
     if (changed) {
         device->place = a->candidate;
-        VLOG_INFO("%s: attached to %s%s%s%s, MAC address " ETH_ADDR_FMT,
-                  device->name, lan ? "plain lan " : "port ",
-                  device->place.port_name, lan ? "" : " of ",
-                  device->place.bridge, ETH_ADDR_ARGS(device->place.mac));
+        VLOG_INFO(
+            "%s: attached to %s%s%s%s, MAC address " ETH_ADDR_FMT ", VLAN %d",
+            device->name, lan ? "plain lan " : "port ",
+            device->place.port_name, lan ? "" : " of ", device->place.bridge,
+            ETH_ADDR_ARGS(device->place.mac), device->place.vlan);
     }
     if (changed || !a->told) {
         a->told = true;

@@ -697,6 +697,27 @@ bridge_send_to_port(struct bridge *br, ofp_port_t port, const void *data,
 }
 
 void
+bridge_send_to_vlan(struct bridge *br, ofp_port_t port, uint16_t vlan,
+                    const void *data, size_t size)
+{
+    uint64_t stub[128 / 8];
+    struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
+
+    if (vlan) {
+        union mf_value value;
+
+        memset(&value, 0, sizeof value);
+        value.be16 = htons(vlan | VLAN_CFI);
+        ofpact_put_PUSH_VLAN(&ofpacts)->ethertype = htons(ETH_TYPE_VLAN_8021Q);
+        ofpact_put_set_field(&ofpacts, mf_from_id(MFF_VLAN_VID), &value, NULL);
+    }
+    ofpact_put_OUTPUT(&ofpacts)->port = port;
+    send_packet_out__(br, OFPP_CONTROLLER, ofpacts.data, ofpacts.size, data,
+                      size);
+    ofpbuf_uninit(&ofpacts);
+}
+
+void
 bridge_send_through(struct bridge *br, ofp_port_t in_port, const void *data,
                     size_t size)
 {

@@ -103,6 +103,9 @@ struct bridge_packet {
 bool bridge_next_packet(struct bridge *, struct bridge_packet *);
 /* Out of one port, as it is. */
 void bridge_send_to_port(struct bridge *, ofp_port_t, const void *, size_t);
+/* The same, in a VLAN (0: in none). */
+void bridge_send_to_vlan(struct bridge *, ofp_port_t, uint16_t vlan,
+                         const void *, size_t);
 /* Through the tables from the start, as if it came in at 'in_port'. */
 void bridge_send_through(struct bridge *, ofp_port_t in_port, const void *,
                          size_t);

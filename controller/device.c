@@ -164,6 +164,7 @@ device_flow_place(const struct device *device, const char *bridge)
         && !strcmp(device->place.bridge, bridge)) {
         place.port = device->place.port;
         place.mac = device->place.mac;
+        place.vlan_tci = device->place.vlan;
     }
     return place;
 }

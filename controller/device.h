@@ -41,6 +41,7 @@ struct device_place {
     char port_name[64];
     ofp_port_t port;
     struct eth_addr mac;
+    uint16_t vlan; /* In which it sends and is sent to; 0: untagged. */
 };
 
 /* How far the proof of its place has come: see attachment.c. */

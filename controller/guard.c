@@ -57,7 +57,9 @@ is_from_place(const struct flow_place *place,
             && (place->key
                     ? place->key == packet->tun_key
                           && ipv6_addr_equals(&place->peer, &packet->tun_src)
-                    : eth_addr_equals(place->mac, flow->dl_src)));
+                    : eth_addr_equals(place->mac, flow->dl_src)
+                          && vlan_tci_to_vid(flow->vlans[0].tci)
+                                 == place->vlan_tci));
 }
 
 /* Is 'packet' from 'device', for 'session' (NULL: one that did not move),
@@ -209,7 +211,8 @@ pass_to_visitor(struct controller *c, struct bridge *bridge,
     }
     copy = xmemdup(packet->data, packet->size);
     memcpy(copy, &place.mac, sizeof place.mac);
-    bridge_send_to_port(bridge, place.port, copy, packet->size);
+    bridge_send_to_vlan(bridge, place.port, place.vlan_tci, copy,
+                        packet->size);
     free(copy);
     return true;
 }

@@ -94,6 +94,7 @@ follow(struct controller *c, const struct device *device,
     if (t) {
         t->left_port = former->known ? former->port : OFPP_NONE;
         t->left_mac = former->mac;
+        t->left_vlan = former->vlan;
         if (again) {
             session_path_settle(c, t);
         }

@@ -109,6 +109,7 @@ session_path_left(const struct controller *c, const struct transfer *t,
     }
     place.port = t->left_port;
     place.mac = t->left_mac;
+    place.vlan_tci = t->left_vlan;
     return place;
 }
 

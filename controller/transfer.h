@@ -112,6 +112,7 @@ struct transfer {
     uint64_t flush_to;     /* And on G's. */
     ofp_port_t left_port;  /* Roams: where its owner was, on 'from_bridge'; */
     struct eth_addr left_mac; /* OFPP_NONE: nowhere. */
+    uint16_t left_vlan;       /* 0: untagged. */
 
     /* For people. */
     long long int began_wall; /* Milliseconds since 1970. */

@@ -134,6 +134,7 @@ CONTROLLER_WORLD_WRAPS = $(AM_LDFLAGS) -Wl,--wrap=time_msec \
 	-Wl,--wrap=bridge_get_name -Wl,--wrap=bridge_is_synchronised \
 	-Wl,--wrap=bridge_port_to_name -Wl,--wrap=bridge_acked \
 	-Wl,--wrap=bridge_send_to_port -Wl,--wrap=bridge_send_through \
+	-Wl,--wrap=bridge_send_to_vlan \
 	-Wl,--wrap=bridge_send_past_guard -Wl,--wrap=bridge_send_tunnel
 
 tests_unit_test_attachment_SOURCES = tests/unit/test-attachment.c \

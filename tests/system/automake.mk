@@ -10,6 +10,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/database-backup.sh \
 	tests/system/tests/datagrams-whole.sh \
 	tests/system/tests/existing-detach.sh \
+	tests/system/tests/existing-pipeline.sh \
 	tests/system/tests/fault-agent-twice.sh \
 	tests/system/tests/fault-bridge-lost.sh \
 	tests/system/tests/fault-closed-undelivered.sh \

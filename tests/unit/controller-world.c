@@ -103,6 +103,8 @@ const char *__wrap_bridge_port_to_name(const struct bridge *, ofp_port_t);
 uint64_t __wrap_bridge_acked(const struct bridge *);
 void __wrap_bridge_send_to_port(struct bridge *, ofp_port_t, const void *,
                                 size_t);
+void __wrap_bridge_send_to_vlan(struct bridge *, ofp_port_t, uint16_t,
+                                const void *, size_t);
 void __wrap_bridge_send_through(struct bridge *, ofp_port_t, const void *,
                                 size_t);
 void __wrap_bridge_send_tunnel(struct bridge *, const struct in6_addr *,
@@ -330,6 +332,14 @@ __wrap_bridge_send_to_port(struct bridge *bridge OVS_UNUSED, ofp_port_t port,
     CU_ASSERT_EQUAL_FATAL(n, sizeof world_frame);
     memcpy(world_frame, data, n);
     world_frame_port = port;
+}
+
+void
+__wrap_bridge_send_to_vlan(struct bridge *bridge, ofp_port_t port,
+                           uint16_t vlan OVS_UNUSED, const void *data,
+                           size_t n)
+{
+    __wrap_bridge_send_to_port(bridge, port, data, n);
 }
 
 void

@@ -40,10 +40,15 @@ controller_libcontroller_la_SOURCES = \
 	controller/lease-write.c \
 	controller/lease.c controller/lease.h \
 	controller/mapping.c controller/mapping.h \
+	controller/mapping-device.c \
+	controller/mapping-first.c \
 	controller/mapping-methods.c \
 	controller/mapping-packet.c controller/mapping-packet.h \
+	controller/mapping-private.h \
 	controller/mapping-query.c controller/mapping-query.h \
 	controller/mapping-service.c controller/mapping-service.h \
+	controller/mapping-switch.c \
+	controller/mapping-table.c \
 	controller/mapping-flows.c controller/mapping-flows.h \
 	controller/mediator.c controller/mediator.h \
 	controller/method.c controller/method.h \

@@ -53,6 +53,11 @@ agentd_libagentd_la_SOURCES = \
 	agentd/own-address.c agentd/own-address.h \
 	agentd/packet-queue.c agentd/packet-queue.h \
 	agentd/peer-link.c agentd/peer-link.h \
+	agentd/permanent-channel.c \
+	agentd/permanent-lend.c \
+	agentd/permanent-private.h \
+	agentd/permanent-table.c \
+	agentd/permanent-wake.c \
 	agentd/permanent.c agentd/permanent.h \
 	agentd/permanent-store.c agentd/permanent-store.h \
 	agentd/placement.c agentd/placement.h \

@@ -13,7 +13,6 @@
 #include "record.h"
 #include "timeval.h"
 #include "util.h"
-#include "uuid.h"
 
 /* What switches say of mapped sessions: packets that are news, flows that were
  * found, idle or counted. */

@@ -110,6 +110,7 @@ load_place(const struct batondb_device *row, struct devices *devices)
     device->place.known = true;
     device->place.port = u16_to_ofp(row->ofport);
     device->place.mac = mac;
+    device->place.vlan = row->vlan;
     ovs_strlcpy(device->place.bridge, row->bridge,
                 sizeof device->place.bridge);
     ovs_strlcpy(device->place.port_name, row->port,
@@ -257,6 +258,7 @@ write_place(struct upkeep *upkeep, const char *name,
         json_object_put(row, "ofport",
                         json_integer_create(ofp_to_u16(place->port)));
         json_object_put_string(row, "mac", mac);
+        json_object_put(row, "vlan", json_integer_create(place->vlan));
         if (!found) {
             json_object_put_string(row, "name", name);
         }

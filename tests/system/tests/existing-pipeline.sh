@@ -88,6 +88,22 @@ for family in 4 6; do
     wait_for 10 "bytes from laptop" file_has_bytes "$work/got-file" \
         $((before + 1000000))
     move laptop "$session" tv
+    if [ $family = 4 ]; then
+        say "a controller that starts knows the VLAN before tv is back"
+        expect_disconnects
+        flows | grep -F "$address" | grep -o 'dl_vlan=.*' | sort \
+            > "$work/guard"
+        "$sandbox_program" stop "$sandbox" tv
+        "$sandbox_program" stop "$sandbox" controller
+        "$sandbox_program" start "$sandbox" controller
+        wait_for 10 "the bridge to be synchronised" bash -c \
+            "'$sandbox_program' exec '$sandbox' switch baton-ctl --format=csv \
+                show | grep -q '^br-home,.*,true,true,'"
+        flows | grep -F "$address" | grep -o 'dl_vlan=.*' | sort |
+            diff "$work/guard" - || fail "the guard after a restart"
+        "$sandbox_program" start "$sandbox" tv
+        wait_for 20 "tv to be attached" is_attached tv trunk-tv
+    fi
     hurry
     wait_exit 40 "$pid" || fail "curl: $(cat "$work/curl-file.err.txt")"
     assert_same_bytes "$work/got-file" "$sandbox/files/file"

@@ -4,6 +4,7 @@
 #include "permanent-private.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "address.h"
 #include "agent.h"

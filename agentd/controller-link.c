@@ -31,6 +31,7 @@ struct controller_link {
     uint64_t register_id;    /* Its request, or 0. */
 
     bool registered;
+    bool refused; /* By the last answer. */
     unsigned int seqno; /* Of registrations. */
     struct json *registration;
     uint64_t sa_id;
@@ -167,6 +168,12 @@ controller_link_is_registered(const struct controller_link *cl)
     return cl->registered;
 }
 
+bool
+controller_link_is_refused(const struct controller_link *cl)
+{
+    return cl->refused;
+}
+
 unsigned int
 controller_link_get_seqno(const struct controller_link *cl)
 {
@@ -227,6 +234,7 @@ handle_registration(struct controller_link *cl, const struct jsonrpc_msg *msg)
     if (msg->type == JSONRPC_ERROR) {
         VLOG_ERR("the controller refuses this device: %s",
                  link_msg_error_reason(msg));
+        cl->refused = true;
         link_drop(cl->link, link_msg_error_reason(msg));
         return;
     }
@@ -247,6 +255,7 @@ handle_registration(struct controller_link *cl, const struct jsonrpc_msg *msg)
     }
     cl->registration = json_clone(msg->result);
     cl->registered = true;
+    cl->refused = false;
     cl->seqno++;
     VLOG_INFO("registered with the controller as device %s",
               identity_get_name(cl->identity));

@@ -50,6 +50,9 @@ void controller_link_register(struct controller_link *, struct json *sessions,
                               struct json *highest);
 
 bool controller_link_is_registered(const struct controller_link *);
+/* Did a controller say last that it does not want this device?  It has seen to
+ * the bridges without it. */
+bool controller_link_is_refused(const struct controller_link *);
 /* Changes at each registration. */
 unsigned int controller_link_get_seqno(const struct controller_link *);
 /* The reply to the last registration, until the next; NULL before. */

@@ -50,6 +50,7 @@ outlast_absence(struct handover *h)
 {
     if ((h->state == GIVE_RESUMED || h->state == TAKE_RETURNING)
         && !controller_link_get_ifname(h->agent->controller)[0]
+        && !controller_link_is_refused(h->agent->controller)
         && time_msec() < h->give_up_at) {
         h->last_late = time_msec();
         h->deadline = MAX(h->deadline, h->last_late + HANDOVER_DRAIN_TIMEOUT);

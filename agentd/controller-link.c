@@ -31,7 +31,7 @@ struct controller_link {
     uint64_t register_id;    /* Its request, or 0. */
 
     bool registered;
-    bool refused; /* By the last answer. */
+    bool refused;       /* By the last answer. */
     unsigned int seqno; /* Of registrations. */
     struct json *registration;
     uint64_t sa_id;

@@ -25,21 +25,12 @@
 #include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(names);
-static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(12, 12);
 
-/* Milliseconds after which a socket that could not be opened is tried again. */
-#define RETRY 1000
 /* Questions handled in one turn; addresses and services that a controller may
  * name. */
 #define RUN_MAX 64
 #define ADDRESSES_MAX 16
 #define SERVICES_MAX 256
-
-struct server {
-    struct in6_addr address;
-    struct dns_server *dns; /* NULL: could not be opened. */
-    long long int retry_at; /* time_msec(), then. */
-};
 
 struct service {
     char *name, *service;
@@ -51,7 +42,7 @@ struct names {
     char *zone; /* NULL: none. */
     uint16_t port;
     unsigned int ttl_s, unused_s;
-    struct server servers[ADDRESSES_MAX];
+    struct dns_server *servers[ADDRESSES_MAX];
     size_t n_servers;
     struct service *services;
     size_t n_services;
@@ -72,7 +63,7 @@ static void
 forget_zone(struct names *names)
 {
     for (size_t i = 0; i < names->n_servers; i++) {
-        dns_server_close(names->servers[i].dns);
+        dns_server_destroy(names->servers[i]);
     }
     names->n_servers = 0;
     for (size_t i = 0; i < names->n_services; i++) {
@@ -128,17 +119,18 @@ read_addresses(struct names *names, const struct json_array *array)
 {
     for (size_t i = 0; i < array->n; i++) {
         const struct json *json = array->elems[i];
-        struct server *server = &names->servers[names->n_servers];
+        struct in6_addr address;
         ovs_be32 ip;
 
-        memset(server, 0, sizeof *server);
-        if (json->type == JSON_STRING && ip_parse(json_string(json), &ip)) {
-            in6_addr_set_mapped_ipv4(&server->address, ip);
-            names->n_servers++;
-        } else if (json->type == JSON_STRING
-                   && ipv6_parse(json_string(json), &server->address)) {
-            names->n_servers++;
+        if (json->type != JSON_STRING) {
+            continue;
+        } else if (ip_parse(json_string(json), &ip)) {
+            in6_addr_set_mapped_ipv4(&address, ip);
+        } else if (!ipv6_parse(json_string(json), &address)) {
+            continue;
         }
+        names->servers[names->n_servers++] = dns_server_create(&address,
+                                                               names->port);
     }
 }
 
@@ -193,7 +185,7 @@ names_registered(struct agent *agent)
 /* Answers. */
 
 static void
-answer(struct names *names, struct server *server,
+answer(struct names *names, struct dns_server *server,
        const struct dns_asker *asker, const struct dns_query *q,
        enum dns_rcode rcode, const struct in6_addr *address)
 {
@@ -210,7 +202,7 @@ answer(struct names *names, struct server *server,
     dns_answer_compose(q, names->zone, &a,
                        asker->connection ? DNS_MESSAGE_MAX : DNS_UDP_MAX,
                        &reply);
-    dns_server_reply(server->dns, asker, reply.data, reply.size);
+    dns_server_reply(server, asker, reply.data, reply.size);
     ofpbuf_uninit(&reply);
 }
 
@@ -219,7 +211,8 @@ static const struct in6_addr *
 find_permanent(const struct names *names, int family)
 {
     for (size_t i = 0; i < names->n_servers; i++) {
-        const struct in6_addr *address = &names->servers[i].address;
+        const struct in6_addr *address = dns_server_get_address(
+            names->servers[i]);
 
         if ((family == AF_INET) == IN6_IS_ADDR_V4MAPPED(address)) {
             return address;
@@ -270,7 +263,7 @@ make(struct agent *agent, const struct service *service,
 }
 
 static void
-handle_name(struct agent *agent, struct server *server,
+handle_name(struct agent *agent, struct dns_server *server,
             const struct dns_asker *asker, const struct dns_query *q,
             const char *name)
 {
@@ -305,7 +298,7 @@ handle_name(struct agent *agent, struct server *server,
 }
 
 static void
-handle_request(struct agent *agent, struct server *server,
+handle_request(struct agent *agent, struct dns_server *server,
                const struct dns_request *request)
 {
     struct dns_query *q = dns_query_parse(request->data->data,
@@ -333,26 +326,12 @@ handle_request(struct agent *agent, struct server *server,
 /* Running. */
 
 static void
-run_server(struct agent *agent, struct server *server)
+run_server(struct agent *agent, struct dns_server *server)
 {
     struct dns_request request;
-    char *error;
 
-    if (!server->dns && time_msec() >= server->retry_at) {
-        server->dns = dns_server_open(&server->address, agent->names->port,
-                                      &error);
-        if (!server->dns) {
-            VLOG_WARN_RL(&rl, "%s", error);
-            free(error);
-            server->retry_at = time_msec() + RETRY;
-        }
-    }
-    if (!server->dns) {
-        return;
-    }
-    dns_server_run(server->dns);
-    for (int i = 0; i < RUN_MAX && dns_server_next(server->dns, &request);
-         i++) {
+    dns_server_run(server);
+    for (int i = 0; i < RUN_MAX && dns_server_next(server, &request); i++) {
         handle_request(agent, server, &request);
         ofpbuf_delete(request.data);
     }
@@ -365,7 +344,7 @@ names_run(struct agent *agent)
     struct name_entry *e;
 
     for (size_t i = 0; i < names->n_servers; i++) {
-        run_server(agent, &names->servers[i]);
+        run_server(agent, names->servers[i]);
     }
     while ((e = name_ledger_next_over(&names->ledger, time_msec()))) {
         name_ledger_remove(&names->ledger, e);
@@ -379,11 +358,7 @@ names_wait(const struct agent *agent)
     struct names *names = agent->names;
 
     for (size_t i = 0; i < names->n_servers; i++) {
-        if (names->servers[i].dns) {
-            dns_server_wait(names->servers[i].dns);
-        } else {
-            poll_timer_wait_until(names->servers[i].retry_at);
-        }
+        dns_server_wait(names->servers[i]);
     }
     poll_timer_wait_until(name_ledger_next_deadline(&names->ledger));
 }

@@ -55,6 +55,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/methods.c controller/methods.h \
 	controller/name-devices.c controller/name-devices.h \
 	controller/name-forward.c controller/name-forward.h \
+	controller/name-methods.c \
 	controller/names.c controller/names.h \
 	controller/neighbour.c controller/neighbour.h \
 	controller/network.c controller/network.h \

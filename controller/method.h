@@ -57,7 +57,7 @@ method_function method_mapped, method_unmapped;
 /* In mapping-query.c. */
 method_function method_mappings;
 
-/* In names.c. */
+/* In name-methods.c. */
 method_function method_told, method_untold;
 
 /* In permanent.c. */

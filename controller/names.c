@@ -12,10 +12,8 @@
 #include "device.h"
 #include "dns-message.h"
 #include "dns-server.h"
-#include "jsonrpc.h"
 #include "link.h"
 #include "message.h"
-#include "method.h"
 #include "name-forward.h"
 #include "name-ledger.h"
 #include "openvswitch/json.h"
@@ -33,19 +31,15 @@
 VLOG_DEFINE_THIS_MODULE(names);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(12, 12);
 
-/* Milliseconds after which a socket that could not be opened is tried again. */
-#define RETRY 1000
 /* Questions handled in one turn. */
 #define RUN_MAX 256
-#define REASON_MAX 255
 
 struct server {
     struct ovs_list node; /* In struct names. */
     struct in6_addr address;
     uint16_t port;
-    struct dns_server *dns; /* NULL: could not be opened. */
-    long long int retry_at; /* Milliseconds, then. */
-    bool keep;              /* For names_configure(). */
+    struct dns_server *dns;
+    bool keep; /* For names_configure(). */
 };
 
 /* An address for somebody. */
@@ -100,7 +94,7 @@ server_free(struct names *names, struct server *server)
         }
     }
     ovs_list_remove(&server->node);
-    dns_server_close(server->dns);
+    dns_server_destroy(server->dns);
     free(server);
 }
 
@@ -161,6 +155,7 @@ names_configure(struct controller *c)
             server = xzalloc(sizeof *server);
             server->address = pn->listen[i];
             server->port = pn->port;
+            server->dns = dns_server_create(&server->address, server->port);
             ovs_list_push_back(&names->servers, &server->node);
         }
         server->keep = true;
@@ -191,9 +186,7 @@ answer(struct controller *c, struct server *server,
 
     ofpbuf_init(&reply, 512);
     dns_answer_compose(q, c->policy->names->zone, a, max, &reply);
-    if (server->dns) {
-        dns_server_reply(server->dns, asker, reply.data, reply.size);
-    }
+    dns_server_reply(server->dns, asker, reply.data, reply.size);
     ofpbuf_uninit(&reply);
 }
 
@@ -486,34 +479,6 @@ names_untold(struct controller *c, struct device *device,
     }
 }
 
-void
-method_told(struct controller *c, struct device *device,
-            const struct jsonrpc_msg *msg, struct message *m)
-{
-    struct in6_addr address;
-    struct uuid session;
-
-    message_get_uuid(m, "session", &session);
-    message_get_address(m, "address", &address);
-    if (method_is_good(device, msg, m)) {
-        names_told(c, device, &session, &address);
-    }
-}
-
-void
-method_untold(struct controller *c, struct device *device,
-              const struct jsonrpc_msg *msg, struct message *m)
-{
-    struct uuid session;
-
-    message_get_uuid(m, "session", &session);
-    const char *code = message_get_name(m, "code");
-    const char *reason = message_get_string(m, "reason", REASON_MAX);
-    if (method_is_good(device, msg, m)) {
-        names_untold(c, device, &session, code, reason);
-    }
-}
-
 /* Running. */
 
 static void
@@ -536,19 +501,7 @@ static void
 run_server(struct controller *c, struct server *server)
 {
     struct dns_request request;
-    char *error;
 
-    if (!server->dns && time_msec() >= server->retry_at) {
-        server->dns = dns_server_open(&server->address, server->port, &error);
-        if (!server->dns) {
-            VLOG_WARN_RL(&rl, "%s", error);
-            free(error);
-            server->retry_at = time_msec() + RETRY;
-        }
-    }
-    if (!server->dns) {
-        return;
-    }
     dns_server_run(server->dns);
     for (int i = 0; i < RUN_MAX && dns_server_next(server->dns, &request);
          i++) {
@@ -566,7 +519,7 @@ run_forward(struct names *names)
     while (name_forward_next(names->forward, &reply)) {
         struct server *server = find_server(names, &reply.server, reply.port);
 
-        if (server && server->dns) {
+        if (server) {
             dns_server_reply(server->dns, &reply.to, reply.data->data,
                              reply.data->size);
         }
@@ -595,11 +548,7 @@ names_wait(struct controller *c)
     struct server *server;
 
     LIST_FOR_EACH(server, node, &names->servers) {
-        if (server->dns) {
-            dns_server_wait(server->dns);
-        } else {
-            poll_timer_wait_until(server->retry_at);
-        }
+        dns_server_wait(server->dns);
     }
     if (names->forward) {
         name_forward_wait(names->forward);

@@ -27,6 +27,8 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(6, 6);
 #define RUN_MAX 64
 #define CONNECTIONS_MAX 64
 #define CONNECTION_IDLE 10000
+/* Milliseconds after which sockets that could not be opened are tried again. */
+#define RETRY 1000
 /* Bytes of a question over TCP. */
 #define QUESTION_MAX 4096
 
@@ -40,8 +42,11 @@ struct connection {
 };
 
 struct dns_server {
-    int udp;
-    struct pstream *tcp;
+    struct in6_addr address;
+    uint16_t port;
+    int udp;                /* Negative: not open. */
+    struct pstream *tcp;    /* NULL: not open. */
+    long long int retry_at; /* time_msec() at which to try, if not open. */
     struct ovs_list connections;
     size_t n_connections;
     uint64_t last_id;
@@ -57,18 +62,52 @@ struct queued {
 /* Opening. */
 
 struct dns_server *
-dns_server_open(const struct in6_addr *address, uint16_t port, char **errorp)
+dns_server_create(const struct in6_addr *address, uint16_t port)
 {
     struct dns_server *server = xzalloc(sizeof *server);
+
+    server->address = *address;
+    server->port = port;
+    server->udp = -1;
+    ovs_list_init(&server->connections);
+    ovs_list_init(&server->requests);
+    return server;
+}
+
+const struct in6_addr *
+dns_server_get_address(const struct dns_server *server)
+{
+    return &server->address;
+}
+
+static bool
+is_open(const struct dns_server *server)
+{
+    return server->tcp != NULL;
+}
+
+static void
+close_sockets(struct dns_server *server)
+{
+    pstream_close(server->tcp);
+    server->tcp = NULL;
+    if (server->udp >= 0) {
+        close(server->udp);
+        server->udp = -1;
+    }
+}
+
+static void
+open_sockets(struct dns_server *server)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&server->address);
     char text[INET6_ADDRSTRLEN];
-    bool v4 = IN6_IS_ADDR_V4MAPPED(address);
     char *target, *name;
     int error = 0;
 
-    ovs_list_init(&server->connections);
-    ovs_list_init(&server->requests);
-    ipv6_string_mapped(text, address);
-    target = xasprintf("%u:%s%s%s", port, v4 ? "" : "[", text, v4 ? "" : "]");
+    ipv6_string_mapped(text, &server->address);
+    target = xasprintf("%u:%s%s%s", server->port, v4 ? "" : "[", text,
+                       v4 ? "" : "]");
     server->udp = inet_open_passive(SOCK_DGRAM, target, -1, NULL, 0, true);
     if (server->udp < 0) {
         error = -server->udp;
@@ -77,14 +116,14 @@ dns_server_open(const struct in6_addr *address, uint16_t port, char **errorp)
         error = pstream_open(name, &server->tcp, 0);
         free(name);
     }
-    if (error) {
-        *errorp = xasprintf("%s port %u: cannot listen for questions (%s)",
-                            text, port, ovs_strerror(error));
-        dns_server_close(server);
-        server = NULL;
-    }
     free(target);
-    return server;
+    if (error) {
+        VLOG_WARN_RL(&rl, "%s port %u: cannot listen for questions (%s)", text,
+                     server->port, ovs_strerror(error));
+        server->tcp = NULL;
+        close_sockets(server);
+        server->retry_at = time_msec() + RETRY;
+    }
 }
 
 static void
@@ -99,7 +138,7 @@ connection_close(struct dns_server *server, struct connection *c)
 }
 
 void
-dns_server_close(struct dns_server *server)
+dns_server_destroy(struct dns_server *server)
 {
     struct dns_request request;
     struct connection *c;
@@ -113,10 +152,7 @@ dns_server_close(struct dns_server *server)
     LIST_FOR_EACH_SAFE(c, node, &server->connections) {
         connection_close(server, c);
     }
-    pstream_close(server->tcp);
-    if (server->udp >= 0) {
-        close(server->udp);
-    }
+    close_sockets(server);
     free(server);
 }
 
@@ -282,8 +318,13 @@ run_tcp(struct dns_server *server)
 void
 dns_server_run(struct dns_server *server)
 {
-    run_udp(server);
-    run_tcp(server);
+    if (!is_open(server) && time_msec() >= server->retry_at) {
+        open_sockets(server);
+    }
+    if (is_open(server)) {
+        run_udp(server);
+        run_tcp(server);
+    }
 }
 
 void
@@ -291,6 +332,10 @@ dns_server_wait(struct dns_server *server)
 {
     struct connection *c;
 
+    if (!is_open(server)) {
+        poll_timer_wait_until(server->retry_at);
+        return;
+    }
     poll_fd_wait(server->udp, POLLIN);
     pstream_wait(server->tcp);
     LIST_FOR_EACH(c, node, &server->connections) {
@@ -352,7 +397,7 @@ dns_server_reply(struct dns_server *server, const struct dns_asker *to,
     struct connection *c;
     ovs_be16 length = htons(n);
 
-    if (!n || n > DNS_MESSAGE_MAX) {
+    if (!n || n > DNS_MESSAGE_MAX || !is_open(server)) {
         return;
     } else if (!to->connection) {
         reply_udp(server, to, data, n);

@@ -4,12 +4,15 @@
 
 /* The sockets of a server of names: UDP and TCP (RFC 7766) at one address.
  *
- *     server = dns_server_open(&address, 53, &error);
+ *     server = dns_server_create(&address, 53);
  *     dns_server_run(server);
  *     while (dns_server_next(server, &request)) {
  *         ... dns_server_reply(server, &request.from, data, n);
  *         ofpbuf_delete(request.data);
  *     }
+ *
+ * Sockets that cannot be opened (the address is not there yet) are tried again
+ * each second, and until then nobody asks.
  *
  * A reply may come later, from another turn of the loop.  Who has gone
  * meanwhile gets none.  Strangers' connections are bounded, in number and in
@@ -36,9 +39,9 @@ struct dns_request {
     struct ofpbuf *data; /* The caller deletes it. */
 };
 
-struct dns_server *dns_server_open(const struct in6_addr *, uint16_t port,
-                                   char **errorp);
-void dns_server_close(struct dns_server *);
+struct dns_server *dns_server_create(const struct in6_addr *, uint16_t port);
+void dns_server_destroy(struct dns_server *);
+const struct in6_addr *dns_server_get_address(const struct dns_server *);
 void dns_server_run(struct dns_server *);
 void dns_server_wait(struct dns_server *);
 bool dns_server_next(struct dns_server *, struct dns_request *);

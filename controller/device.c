@@ -46,6 +46,14 @@ device_find(const struct devices *devices, const char *name)
 }
 
 struct device *
+device_find_connected(const struct devices *devices, const char *name)
+{
+    struct device *device = device_find(devices, name);
+
+    return device && device->link ? device : NULL;
+}
+
+struct device *
 device_find_sa(const struct devices *devices, uint64_t sa_id)
 {
     struct device *device;

@@ -115,6 +115,8 @@ void devices_init(struct devices *);
 void devices_destroy(struct devices *);
 
 struct device *device_find(const struct devices *, const char *name);
+/* The same, if it is connected. */
+struct device *device_find_connected(const struct devices *, const char *name);
 /* Finds by a current security association. */
 struct device *device_find_sa(const struct devices *, uint64_t sa_id);
 struct device *device_add(struct devices *, const char *name);

@@ -91,9 +91,8 @@ struct device *
 mapping_owner_of(const struct controller *c, const struct in6_addr *address)
 {
     const char *name = guard_owner(c, address);
-    struct device *device = name ? device_find(&c->devices, name) : NULL;
 
-    return device && device->link ? device : NULL;
+    return name ? device_find_connected(&c->devices, name) : NULL;
 }
 
 /* The device that has the service, if it can have another session. */

@@ -38,14 +38,6 @@ VLOG_DEFINE_THIS_MODULE(mediator);
 
 /* Messages to devices. */
 
-static struct device *
-connected(const struct controller *c, const char *name)
-{
-    struct device *device = device_find(&c->devices, name);
-
-    return device && device->link ? device : NULL;
-}
-
 static void
 tell(struct device *device, const char *method, const struct uuid *transfer,
      const struct uuid *session, const struct in6_addr *address,
@@ -75,7 +67,7 @@ tell_party(struct controller *c, const struct transfer *t, const char *name,
            const char *method, const char *reason,
            const struct onward_right *right)
 {
-    struct device *device = connected(c, name);
+    struct device *device = device_find_connected(&c->devices, name);
 
     if (device) {
         tell(device, method, &t->id, &t->session, &t->address, t->epoch + 1,
@@ -86,7 +78,7 @@ tell_party(struct controller *c, const struct transfer *t, const char *name,
 static void
 send_unexpect(struct controller *c, const struct transfer *t, const char *name)
 {
-    struct device *device = connected(c, name);
+    struct device *device = device_find_connected(&c->devices, name);
 
     if (device) {
         struct json *params = json_object_create();
@@ -141,7 +133,7 @@ static void
 answer_party(struct controller *c, const struct transfer *t, const char *name,
              const struct record *record, bool target)
 {
-    struct device *device = connected(c, name);
+    struct device *device = device_find_connected(&c->devices, name);
 
     if (device) {
         mediator_answer(c, device, &t->id, record, target);
@@ -553,7 +545,9 @@ run_leases(struct controller *c)
     }
     while (leases_next_free(c->leases, &addr)) {
         const char *lessee = leases_lessee(c->leases, &addr);
-        struct device *device = lessee ? connected(c, lessee) : NULL;
+        struct device *device = lessee ? device_find_connected(&c->devices,
+                                                               lessee)
+                                       : NULL;
 
         if (device) {
             struct json *params = json_object_create();

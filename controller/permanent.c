@@ -161,14 +161,6 @@ permanents_of(const struct controller *c, const char *device)
     return array;
 }
 
-static struct device *
-connected(const struct controller *c, const char *name)
-{
-    struct device *device = device_find(&c->devices, name);
-
-    return device && device->link ? device : NULL;
-}
-
 static unsigned int
 lifetime_of(const struct controller *c, const struct in6_addr *address)
 {
@@ -234,7 +226,8 @@ permanent_is_open(const struct controller *c, const struct record *record)
     const char *lessee = leases_lessee(c->leases, &record->address);
 
     return leases_is_permanent(c->leases, &record->address)
-           && !strcmp(record->owner, lessee) && !connected(c, lessee);
+           && !strcmp(record->owner, lessee)
+           && !device_find_connected(&c->devices, lessee);
 }
 
 bool
@@ -411,7 +404,7 @@ about(const struct transfer *t)
 bool
 permanent_tell_owned(struct controller *c, const struct transfer *t)
 {
-    struct device *device = connected(c, t->to);
+    struct device *device = device_find_connected(&c->devices, t->to);
     struct record record;
 
     if (!t->revoked) {
@@ -430,7 +423,7 @@ permanent_tell_owned(struct controller *c, const struct transfer *t)
 bool
 permanent_tell_released(struct controller *c, const struct transfer *t)
 {
-    struct device *device = connected(c, t->from);
+    struct device *device = device_find_connected(&c->devices, t->from);
 
     if (!t->revoked) {
         return false;
@@ -548,7 +541,7 @@ method_wake(struct controller *c, struct device *device,
         }
         return;
     }
-    owner = connected(c, record->owner);
+    owner = device_find_connected(&c->devices, record->owner);
     away->recall = time_msec() + (owner ? PERMANENT_RECALL : 0);
     if (owner) {
         struct json *params = json_object_create();

@@ -66,6 +66,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/service.c agentd/service.h \
 	agentd/session.c agentd/session.h \
 	agentd/settle.c agentd/settle.h \
+	agentd/sock-diag.c agentd/sock-diag.h \
 	agentd/take.c \
 	agentd/take-offer.c \
 	agentd/take-restore.c \

@@ -4,17 +4,13 @@
 #include "closing.h"
 
 #include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "netlink-socket.h"
-#include "netlink.h"
-#include "openvswitch/ofpbuf.h"
+#include "sock-diag.h"
 #include "util.h"
 
 struct closing_entry {
@@ -78,44 +74,21 @@ entry_init(struct closing_entry *e, int fd)
 static bool
 look(const struct closing_entry *e, size_t *owed)
 {
-    struct inet_diag_req_v2 *req;
-    struct ofpbuf request, *reply;
-    bool there = false;
-    int error;
+    struct inet_diag_msg msg;
 
-    ofpbuf_init(&request, 0);
-    nl_msg_put_nlmsghdr(&request, sizeof *req, SOCK_DIAG_BY_FAMILY,
-                        NLM_F_REQUEST);
-    req = ofpbuf_put_zeros(&request, sizeof *req);
-    req->sdiag_family = e->family;
-    req->sdiag_protocol = IPPROTO_TCP;
-    req->idiag_states = UINT32_MAX;
-    req->id = e->id;
-    error = nl_transact(NETLINK_SOCK_DIAG, &request, &reply);
-    ofpbuf_uninit(&request);
-    if (error) {
+    if (!sock_diag_find(e->family, IPPROTO_TCP, &e->id, &msg)) {
         return false;
     }
-    if (reply->size >= NLMSG_HDRLEN + sizeof(struct inet_diag_msg)) {
-        const struct inet_diag_msg *msg = ofpbuf_at_assert(reply, NLMSG_HDRLEN,
-                                                           sizeof *msg);
+    switch (msg.idiag_state) {
+    case TCP_ESTABLISHED:
+    case TCP_CLOSE_WAIT: return true; /* The application has not closed it. */
 
-        switch (msg->idiag_state) {
-        case TCP_ESTABLISHED:
-        case TCP_CLOSE_WAIT:
-            there = true; /* The application has not closed it yet. */
-            break;
-        case TCP_FIN_WAIT1:
-        case TCP_CLOSING:
-        case TCP_LAST_ACK:
-            *owed += msg->idiag_wqueue;
-            there = true;
-            break;
-        default: break;
-        }
+    case TCP_FIN_WAIT1:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK: *owed += msg.idiag_wqueue; return true;
+
+    default: return false;
     }
-    ofpbuf_delete(reply);
-    return there;
 }
 
 size_t

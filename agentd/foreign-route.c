@@ -13,6 +13,7 @@
 
 #include "address.h"
 #include "hash.h"
+#include "message.h"
 #include "netlink.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/ofpbuf.h"
@@ -194,6 +195,22 @@ del_rules(const struct in6_addr *address, uint32_t table)
 }
 
 /* Setting and deleting. */
+
+void
+foreign_route_read(struct message *m, struct foreign_route *route,
+                   const char **tunnel)
+{
+    memset(route, 0, sizeof *route);
+    *tunnel = "";
+    if (message_get_optional_string(m, "gateway", ETH_ADDR_STRLEN)) {
+        message_get_eth(m, "gateway", &route->gateway);
+        route->mtu = message_get_integer(m, "mtu", FOREIGN_ROUTE_MTU_MIN,
+                                         FOREIGN_ROUTE_MTU_MAX);
+        if (message_get_optional_string(m, "tunnel", MESSAGE_NAME_MAX)) {
+            *tunnel = message_get_name(m, "tunnel");
+        }
+    }
+}
 
 int
 foreign_route_set(const char *ifname, const struct in6_addr *address,

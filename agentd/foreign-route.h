@@ -29,12 +29,20 @@
 
 #include "openvswitch/types.h"
 
+struct message;
+
 /* How an address that visits leaves. */
 struct foreign_route {
     struct eth_addr gateway; /* The bridge's. */
     uint32_t mtu;            /* Bytes; 0: the address is at home. */
     uint32_t key;            /* Of this host's own tunnel; 0: by a bridge. */
 };
+
+/* Reads from 'm' how a session that visits is to leave, as "expect" and "placed"
+ * have it: all zeros if it is at home.  '*tunnel' is the bridge to which this
+ * host's own tunnel goes, or an empty string; it is 'm's. */
+void foreign_route_read(struct message *m, struct foreign_route *,
+                        const char **tunnel);
 
 /* MTUs that a tunnel can leave: IPv6's least, and what an IP packet can be. */
 #define FOREIGN_ROUTE_MTU_MIN 1280

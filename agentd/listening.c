@@ -14,6 +14,7 @@
 #include "netlink-socket.h"
 #include "netlink.h"
 #include "openvswitch/ofpbuf.h"
+#include "sock-diag.h"
 #include "util.h"
 
 static void
@@ -32,36 +33,18 @@ listening_at(uint8_t protocol, const struct in6_addr *local, uint16_t port,
 {
     /* For UDP the kernel takes the two ends the other way round. */
     bool swap = protocol == IPPROTO_UDP;
-    struct inet_diag_req_v2 *req;
-    struct ofpbuf request, *reply;
-    bool there = false;
-    int error;
+    struct inet_diag_sockid id;
+    struct inet_diag_msg msg;
 
-    ofpbuf_init(&request, 0);
-    nl_msg_put_nlmsghdr(&request, sizeof *req, SOCK_DIAG_BY_FAMILY,
-                        NLM_F_REQUEST);
-    req = ofpbuf_put_zeros(&request, sizeof *req);
-    req->sdiag_family = IN6_IS_ADDR_V4MAPPED(local) ? AF_INET : AF_INET6;
-    req->sdiag_protocol = protocol;
-    req->idiag_states = UINT32_MAX;
-    set_address(swap ? req->id.idiag_dst : req->id.idiag_src, local);
-    set_address(swap ? req->id.idiag_src : req->id.idiag_dst, peer);
-    req->id.idiag_sport = htons(swap ? peer_port : port);
-    req->id.idiag_dport = htons(swap ? port : peer_port);
-    req->id.idiag_cookie[0] = req->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-    error = nl_transact(NETLINK_SOCK_DIAG, &request, &reply);
-    ofpbuf_uninit(&request);
-    if (error) {
-        return false;
-    }
-    if (reply->size >= NLMSG_HDRLEN + sizeof(struct inet_diag_msg)) {
-        const struct inet_diag_msg *msg = ofpbuf_at_assert(reply, NLMSG_HDRLEN,
-                                                           sizeof *msg);
-
-        there = protocol == IPPROTO_UDP || msg->idiag_state == TCP_LISTEN;
-    }
-    ofpbuf_delete(reply);
-    return there;
+    memset(&id, 0, sizeof id);
+    set_address(swap ? id.idiag_dst : id.idiag_src, local);
+    set_address(swap ? id.idiag_src : id.idiag_dst, peer);
+    id.idiag_sport = htons(swap ? peer_port : port);
+    id.idiag_dport = htons(swap ? port : peer_port);
+    id.idiag_cookie[0] = id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    return (sock_diag_find(IN6_IS_ADDR_V4MAPPED(local) ? AF_INET : AF_INET6,
+                           protocol, &id, &msg)
+            && (protocol == IPPROTO_UDP || msg.idiag_state == TCP_LISTEN));
 }
 
 /* Connections that were closed here may wait long for their end: they are no
@@ -78,6 +61,7 @@ listening_is_connected(const struct in6_addr *local)
     struct ofpbuf request, reply, buf;
     struct nl_dump dump;
     __be32 address[4] = { 0 };
+    bool mapped = IN6_IS_ADDR_V4MAPPED(local);
     bool found = false;
 
     set_address(address, local);
@@ -85,16 +69,10 @@ listening_is_connected(const struct in6_addr *local)
     nl_msg_put_nlmsghdr(&request, sizeof *req, SOCK_DIAG_BY_FAMILY,
                         NLM_F_REQUEST);
     req = ofpbuf_put_zeros(&request, sizeof *req);
-    /* An IPv6 socket may have IPv4 connections: their addresses are mapped. */
-    req->sdiag_family = AF_INET6;
     req->sdiag_protocol = IPPROTO_TCP;
     req->idiag_states = CONNECTED;
-    for (int i = 0; i < 2 && !found; i++) {
-        bool mapped = IN6_IS_ADDR_V4MAPPED(local);
-
-        if (i && !mapped) {
-            break;
-        }
+    /* An IPv6 socket may have IPv4 connections: their addresses are mapped. */
+    for (int i = 0; i < (mapped ? 2 : 1) && !found; i++) {
         req->sdiag_family = i ? AF_INET : AF_INET6;
         nl_dump_start(&dump, NETLINK_SOCK_DIAG, &request);
         ofpbuf_use_stub(&buf, stub, sizeof stub);

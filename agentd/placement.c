@@ -219,8 +219,8 @@ static void
 handle_placed(struct agent *agent, const struct json *params)
 {
     struct message m = MESSAGE_INITIALIZER(params);
-    struct foreign_route visit = { .mtu = 0 };
-    const char *tunnel = "";
+    struct foreign_route visit;
+    const char *tunnel;
     struct in6_addr address;
     struct session *s;
     struct uuid id;
@@ -229,14 +229,7 @@ handle_placed(struct agent *agent, const struct json *params)
     message_get_address(&m, "address", &address);
     uint64_t epoch = message_get_integer(&m, "epoch", 0, UINT64_C(1) << 53);
 
-    if (message_get_optional_string(&m, "gateway", ETH_ADDR_STRLEN)) {
-        message_get_eth(&m, "gateway", &visit.gateway);
-        visit.mtu = message_get_integer(&m, "mtu", FOREIGN_ROUTE_MTU_MIN,
-                                        FOREIGN_ROUTE_MTU_MAX);
-        if (shash_find(json_object(params), "tunnel")) {
-            tunnel = message_get_name(&m, "tunnel");
-        }
-    }
+    foreign_route_read(&m, &visit, &tunnel);
     char *error = message_finish(&m);
 
     if (error) {

@@ -80,21 +80,14 @@ take_expect(struct agent *agent, const struct json *params)
     const char *certificate = message_get_lines(&m, "certificate", 16384);
     const char *name = message_get_string(&m, "name", APP_NAME_LEN - 1);
     const char *service = message_get_string(&m, "service", APP_NAME_LEN - 1);
-    struct foreign_route visit = { .mtu = 0 };
-    const char *tunnel = "";
+    struct foreign_route visit;
+    const char *tunnel;
     unsigned int permanent = 0;
 
     if (params && shash_find(json_object(params), "permanent")) {
         permanent = message_get_integer(&m, "permanent", 1, 86400);
     }
-    if (message_get_optional_string(&m, "gateway", ETH_ADDR_STRLEN)) {
-        message_get_eth(&m, "gateway", &visit.gateway);
-        visit.mtu = message_get_integer(&m, "mtu", FOREIGN_ROUTE_MTU_MIN,
-                                        FOREIGN_ROUTE_MTU_MAX);
-        if (shash_find(json_object(params), "tunnel")) {
-            tunnel = message_get_name(&m, "tunnel");
-        }
-    }
+    foreign_route_read(&m, &visit, &tunnel);
     struct in6_addr mapped = in6addr_any;
     if (message_get_optional_string(&m, "mapped", INET6_ADDRSTRLEN)) {
         message_get_address(&m, "mapped", &mapped);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "sock-diag.h"
+
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <string.h>
+
+#include "netlink-socket.h"
+#include "netlink.h"
+#include "openvswitch/ofpbuf.h"
+
+bool
+sock_diag_find(int family, uint8_t protocol, const struct inet_diag_sockid *id,
+               struct inet_diag_msg *msg)
+{
+    struct inet_diag_req_v2 *req;
+    struct ofpbuf request, *reply;
+    bool there;
+    int error;
+
+    ofpbuf_init(&request, 0);
+    nl_msg_put_nlmsghdr(&request, sizeof *req, SOCK_DIAG_BY_FAMILY,
+                        NLM_F_REQUEST);
+    req = ofpbuf_put_zeros(&request, sizeof *req);
+    req->sdiag_family = family;
+    req->sdiag_protocol = protocol;
+    req->idiag_states = UINT32_MAX;
+    req->id = *id;
+    error = nl_transact(NETLINK_SOCK_DIAG, &request, &reply);
+    ofpbuf_uninit(&request);
+    if (error) {
+        return false;
+    }
+    there = reply->size >= NLMSG_HDRLEN + sizeof *msg;
+    if (there) {
+        memcpy(msg, ofpbuf_at_assert(reply, NLMSG_HDRLEN, sizeof *msg),
+               sizeof *msg);
+    }
+    ofpbuf_delete(reply);
+    return there;
+}

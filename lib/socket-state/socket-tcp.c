@@ -429,17 +429,19 @@ owed(const struct look *l, bool *fin)
     return n - *fin;
 }
 
-/* Makes 'segment' the one segment that is owed: data, FIN, or both.  The data
- * lies in '*buffer', which the caller frees. */
+/* Makes 'segment' the last segment of 'most' bytes of data that is owed: data,
+ * FIN, or both.  The data lies in '*buffer', which the caller frees. */
 static int
-take_owed(int fd, const struct look *l, struct socket_segment *segment,
-          void **buffer)
+take_owed(int fd, const struct look *l, size_t most,
+          struct socket_segment *segment, void **buffer)
 {
     bool fin;
-    size_t n = owed(l, &fin), all = l->outq - fin;
+    size_t all_owed = owed(l, &fin), all = l->outq - fin;
+    size_t n = all_owed < most ? all_owed : most;
+    size_t before = all_owed - n;
     uint8_t *data;
 
-    segment->seq = l->snd_end - l->outq;
+    segment->seq = l->snd_end - l->outq + before;
     segment->flags = fin ? SOCKET_TH_FIN : 0;
     if (!n) {
         return 0;
@@ -454,15 +456,21 @@ take_owed(int fd, const struct look *l, struct socket_segment *segment,
         if (got < (ssize_t) all) {
             return got < 0 ? errno : EIO;
         }
-        segment->data = data + (got - all);
+        segment->data = data + (got - all) + before;
         segment->size = n;
     }
     return error;
 }
 
-/* Where a single segment is owed, it is sent again: if it was lost, the kernel
+/* Where a segment is owed, it is sent again: if it was lost, the kernel
  * would do so only after 200 ms, and its timers begin anew with each move.  A
  * session that moved on within that time, and again, would never send it.
+ *
+ * Where more is owed, the last segment is sent, as the kernel's tail loss probe
+ * would some ticks later.  That tries once, and may meet the closed output; and
+ * what answers it does not count when it comes sooner than the least round trip
+ * time known here, as on a host that was too busy while the primer was taken.
+ * Either costs a retransmission timeout.
  *
  * Otherwise we send one byte before what the peer expects, so that it answers
  * with what it has: what the kernel's own probe does, which there is only in
@@ -492,9 +500,11 @@ remind(int fd, char **errorp)
         error = errno;
     }
     size_t n = error ? 0 : owed(&l, &fin);
-    if (!error && (n || fin) && n <= tcp.tcpi_snd_mss
-        && n <= SOCKET_SEGMENT_MAX) {
-        error = take_owed(fd, &l, &segment, &buffer);
+    size_t most = (error || tcp.tcpi_snd_mss > SOCKET_SEGMENT_MAX
+                       ? SOCKET_SEGMENT_MAX
+                       : tcp.tcpi_snd_mss);
+    if (!error && (n || fin)) {
+        error = take_owed(fd, &l, most, &segment, &buffer);
     } else if (!error && l.state != ST_ESTABLISHED) {
         segment.seq = l.snd_end - l.outq - 1;
     } else {

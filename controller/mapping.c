@@ -41,12 +41,16 @@ mappings_configure(struct controller *c)
     mapping_services_sweep(ms->services, c->network);
 }
 
-/* Gives the INSTALLING that are not flushed yet their number. */
+/* Gives the INSTALLING that are not flushed yet their number.  What else is to be
+ * sent goes with all that this turn changes: mediator_run(). */
 static void
 flush(struct controller *c)
 {
     struct mapping *m;
 
+    if (ovs_list_is_empty(&c->mappings->waiting)) {
+        return;
+    }
     for (struct bridge *bridge = network_next(c->network, NULL); bridge;
          bridge = network_next(c->network, bridge)) {
         const char *name = bridge_get_name(bridge);
@@ -60,7 +64,6 @@ flush(struct controller *c)
             }
         }
     }
-    network_flush_all(c->network);
 }
 
 static void

@@ -349,6 +349,8 @@ expect_disconnects() {
     expect_log '(stream_ssl|stream_fd)[^|]*\|(WARN|ERR)\|'
     expect_log 'jsonrpc[^|]*\|WARN\|.*(send|receive) error'
     expect_log 'reconnect[^|]*\|WARN\|.*connection (dropped|attempt)'
+    # Its database server has not yet seen that the former one is gone.
+    expect_log 'bridge\|ERR\|another ovs-vswitchd process is running'
 }
 
 check_logs() {

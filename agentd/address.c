@@ -10,7 +10,6 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "foreign-route.h"
 #include "host-settings.h"
@@ -20,7 +19,6 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "route-request.h"
-#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(address);
@@ -29,11 +27,8 @@ VLOG_DEFINE_THIS_MODULE(address);
 #define PREFERENCE_MARK 7000
 #define PREFERENCE_CLOSED 7001
 
-/* Microseconds for which the local route of a new IPv6 address is looked for,
- * and of sleep before each time. */
-#define LOCAL_ROUTE_TIMEOUT 300000
-#define LOCAL_ROUTE_INTERVAL 20
-#define LOCAL_ROUTE_INTERVAL_MAX 1000
+/* Of our local routes for IPv6: behind the kernel's, which has 0. */
+#define LOCAL_ROUTE_METRIC 1
 
 /* Rules. */
 
@@ -124,11 +119,9 @@ parse_route(const struct ofpbuf *reply, struct found_route *route)
     }
 }
 
-/* Where the kernel would send packets for 'peer'.  If 'ifindex' is nonzero: by
- * that interface, and as its table says, in which a local address is at its
- * own interface and not at "lo". */
+/* Where the kernel would send packets for 'peer'. */
 static int
-find_route(const struct in6_addr *peer, int ifindex, struct found_route *route)
+find_route(const struct in6_addr *peer, struct found_route *route)
 {
     struct ofpbuf *request = route_request_new(RTM_GETROUTE, 0);
     struct rtmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
@@ -139,10 +132,6 @@ find_route(const struct in6_addr *peer, int ifindex, struct found_route *route)
     hdr->rtm_family = address_family(peer);
     hdr->rtm_dst_len = hdr->rtm_family == AF_INET ? 32 : 128;
     route_request_put_address(request, RTA_DST, peer);
-    if (ifindex) {
-        hdr->rtm_flags = RTM_F_FIB_MATCH;
-        nl_msg_put_u32(request, RTA_OIF, ifindex);
-    }
     error = nl_transact(NETLINK_ROUTE, request, &reply);
     ofpbuf_delete(request);
     if (!error) {
@@ -155,20 +144,14 @@ find_route(const struct in6_addr *peer, int ifindex, struct found_route *route)
 /* Addresses. */
 
 static int
-address_change(uint16_t type, const char *ifname,
+change_address(bool new, unsigned int ifindex, bool loopback,
                const struct in6_addr *address)
 {
-    bool new = type == RTM_NEWADDR;
     int family = address_family(address);
-    unsigned int ifindex = if_nametoindex(ifname);
-    struct ofpbuf *request;
-    struct ifaddrmsg *hdr;
+    struct ofpbuf *request = route_request_new(
+        new ? RTM_NEWADDR : RTM_DELADDR, new ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    struct ifaddrmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
 
-    if (!ifindex) {
-        return new ? ENODEV : 0;
-    }
-    request = route_request_new(type, new ? NLM_F_CREATE | NLM_F_EXCL : 0);
-    hdr = nl_msg_put_uninit(request, sizeof *hdr);
     memset(hdr, 0, sizeof *hdr);
     hdr->ifa_family = family;
     hdr->ifa_prefixlen = family == AF_INET ? 32 : 128;
@@ -177,8 +160,7 @@ address_change(uint16_t type, const char *ifname,
         /* Host scope: ARP is silent about it (see host-settings.h).  Elsewhere
          * not link scope: the kernel sorts that before the interface's own
          * address, and what comes first is the default source. */
-        hdr->ifa_scope = (strcmp(ifname, "lo") ? RT_SCOPE_UNIVERSE
-                                               : RT_SCOPE_HOST);
+        hdr->ifa_scope = loopback ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
     }
     route_request_put_address(request, IFA_LOCAL, address);
     route_request_put_address(request, IFA_ADDRESS, address);
@@ -198,46 +180,65 @@ address_change(uint16_t type, const char *ifname,
     return route_request_transact(request, new ? EEXIST : EADDRNOTAVAIL);
 }
 
+/* The kernel leaves the local route of a new IPv6 address to a worker, which
+ * comes to it after 20 us, or 20 ms and more (150 were seen) where others keep
+ * the processors busy; what comes for the address meanwhile is lost.  So it gets
+ * one of ours at once. */
+static int
+change_local_route(bool new, unsigned int ifindex,
+                   const struct in6_addr *address)
+{
+    struct ofpbuf *request = route_request_new(
+        new ? RTM_NEWROUTE : RTM_DELROUTE, new ? NLM_F_CREATE : 0);
+    struct rtmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
+
+    memset(hdr, 0, sizeof *hdr);
+    hdr->rtm_family = AF_INET6;
+    hdr->rtm_dst_len = 128;
+    hdr->rtm_table = RT_TABLE_LOCAL;
+    hdr->rtm_protocol = ADDRESS_PROTOCOL;
+    hdr->rtm_scope = RT_SCOPE_UNIVERSE;
+    hdr->rtm_type = RTN_LOCAL;
+    route_request_put_address(request, RTA_DST, address);
+    nl_msg_put_u32(request, RTA_OIF, ifindex);
+    nl_msg_put_u32(request, RTA_PRIORITY, LOCAL_ROUTE_METRIC);
+    return route_request_transact(request, new ? EEXIST : ESRCH);
+}
+
 int
 address_add(const char *ifname, const struct in6_addr *address)
 {
-    return address_change(RTM_NEWADDR, ifname, address);
-}
+    unsigned int ifindex = if_nametoindex(ifname);
+    int error;
 
-/* For IPv6 the kernel leaves the address's local route to a worker, which wants
- * this processor: hence the sleep, longer each time, since a real-time process
- * that comes back all the time leaves it little.  This takes some 20 us, and 20
- * ms and more (150 were seen) where others keep the processors busy; on a link
- * that is down it never happens.
- * Who does not wait, and takes the address away elsewhere, loses what comes
- * meanwhile. */
-void
-address_wait(const char *ifname, const struct in6_addr *address)
-{
-    long long int end = time_usec() + LOCAL_ROUTE_TIMEOUT;
-    int ifindex = if_nametoindex(ifname);
-    unsigned int interval = LOCAL_ROUTE_INTERVAL;
-
-    if (address_family(address) == AF_INET) {
-        return;
+    if (!ifindex) {
+        return ENODEV;
     }
-    do {
-        struct found_route route;
+    error = change_address(true, ifindex, !strcmp(ifname, "lo"), address);
+    if (!error && address_family(address) == AF_INET6) {
+        /* On a link that is down there is no route, the kernel's neither. */
+        int no_route = change_local_route(true, ifindex, address);
 
-        usleep(interval);
-        interval = MIN(interval * 2, LOCAL_ROUTE_INTERVAL_MAX);
-        if (!find_route(address, ifindex, &route) && route.type == RTN_LOCAL
-            && route.ifindex == ifindex) {
-            return;
+        if (no_route) {
+            VLOG_DBG("%s: no local route yet for the address just added (%s)",
+                     ifname, ovs_strerror(no_route));
         }
-    } while (time_usec() < end);
-    VLOG_DBG("%s: no local route yet for the address just added", ifname);
+    }
+    return error;
 }
 
 int
 address_del(const char *ifname, const struct in6_addr *address)
 {
-    return address_change(RTM_DELADDR, ifname, address);
+    unsigned int ifindex = if_nametoindex(ifname);
+
+    if (!ifindex) {
+        return 0;
+    }
+    if (address_family(address) == AF_INET6) {
+        change_local_route(false, ifindex, address);
+    }
+    return change_address(false, ifindex, !strcmp(ifname, "lo"), address);
 }
 
 int
@@ -454,7 +455,7 @@ address_route(const struct in6_addr *peer, struct address_route *route)
     int error;
 
     memset(route, 0, sizeof *route);
-    error = find_route(peer, 0, &found);
+    error = find_route(peer, &found);
     if (!error && !found.ifindex) {
         error = ENETUNREACH;
     }
@@ -474,5 +475,5 @@ address_is_local(const struct in6_addr *address)
 {
     struct found_route route;
 
-    return !find_route(address, 0, &route) && route.type == RTN_LOCAL;
+    return !find_route(address, &route) && route.type == RTN_LOCAL;
 }

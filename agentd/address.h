@@ -14,8 +14,9 @@
  * protocol number of ours (IFA_PROTO needs Linux 5.18), so that an agent that
  * starts finds what a killed one left.
  *
- * Each operation is one netlink transaction (8 to 20 us) and blocks for
- * it. All are idempotent: adding what is there, or deleting what is not,
+ * Each operation is one netlink transaction (8 to 20 us), two for an IPv6
+ * address, and blocks for it.  Packets for an address find it as soon as it is
+ * added.  All are idempotent: adding what is there, or deleting what is not,
  * succeeds. */
 
 #include <stdbool.h>
@@ -53,9 +54,6 @@ int address_use_interface(const char *ifname, char **errorp);
  * an address that is not yet G's own, or not T's any more. */
 int address_add(const char *ifname, const struct in6_addr *);
 int address_del(const char *ifname, const struct in6_addr *);
-/* Waits, some microseconds, until packets for an address that was just added
- * find it. */
-void address_wait(const char *ifname, const struct in6_addr *);
 
 int address_close_output(const struct in6_addr *);
 int address_open_output(const struct in6_addr *);

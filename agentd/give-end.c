@@ -84,7 +84,6 @@ give_hide_address(struct agent *agent, const struct session *s)
         VLOG_WARN("%s: cannot hide an address that was given away: %s",
                   s->ifname, ovs_strerror(error));
     } else {
-        address_wait("lo", &s->address);
         address_del(s->ifname, &s->address);
         permanent_hide(agent, &s->address);
     }

@@ -78,7 +78,6 @@ rebind(struct agent *agent, struct session *s)
         settle_address(agent, s);
     } else if (ifname[0] && !address_add(ifname, &s->address)
                && strcmp(old, ifname)) {
-        address_wait(ifname, &s->address);
         if (old[0]) { /* Not of a tunnel that went with an agent. */
             address_del(old, &s->address);
         }

@@ -25,7 +25,6 @@ settle_address(struct agent *agent, struct session *s)
     }
     if (!strcmp(s->ifname, "lo") && ifname[0]
         && !address_add(ifname, &s->address)) {
-        address_wait(ifname, &s->address);
         address_del("lo", &s->address);
         ovs_strlcpy(s->ifname, ifname, sizeof s->ifname);
         lan_bound(agent->lan, &s->address);

@@ -299,10 +299,6 @@ take_reserve(struct handover *h)
     if (!retval) {
         retval = address_add("lo", &h->address);
     }
-    if (!retval) {
-        /* Before the first packet for it, which would find nobody here. */
-        address_wait("lo", &h->address);
-    }
     if (retval) {
         error = xasprintf("cannot reserve the address: %s",
                           ovs_strerror(retval));

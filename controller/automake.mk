@@ -25,6 +25,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/fail-mode.c controller/fail-mode.h \
 	controller/flow-actions.c controller/flow-actions.h \
 	controller/flow-builder.c controller/flow-builder.h \
+	controller/flow-form.c controller/flow-form.h \
 	controller/flow-ledger.c controller/flow-ledger.h \
 	controller/flow-message.c controller/flow-message.h \
 	controller/flow-news.c controller/flow-news.h \

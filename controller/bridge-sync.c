@@ -171,13 +171,15 @@ static uint32_t
 send_flow_mod(struct bridge_sync *sync, struct ledger_entry *entry,
               uint32_t bundle_id)
 {
+    struct flow_form_view view;
+    const struct baton_flow *flow = flow_ledger_look(entry, &view);
     struct ofpbuf *msg;
 
     if (entry->n_refs) {
-        msg = flow_message_add(entry->flow, sync->use_meters, sync->version);
+        msg = flow_message_add(flow, sync->use_meters, sync->version);
         entry->xid = msg_xid(msg);
     } else {
-        msg = flow_message_delete(entry->flow, sync->cookie, sync->cookie_mask,
+        msg = flow_message_delete(flow, sync->cookie, sync->cookie_mask,
                                   sync->version);
         flow_ledger_forget(&sync->ledger, entry);
     }
@@ -404,7 +406,7 @@ find_tables(const struct bridge_sync *sync, bool tables[UINT8_MAX + 1])
 
     memset(tables, 0, (UINT8_MAX + 1) * sizeof *tables);
     HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
-        tables[entry->flow->table_id] |= entry->n_refs > 0;
+        tables[entry->form->table_id] |= entry->n_refs > 0;
     }
 }
 
@@ -443,6 +445,7 @@ note_flow(struct bridge_sync *sync, const struct ofputil_flow_stats *stats)
         return;
     }
 
+    struct flow_form_view view;
     struct minimatch match;
     sync->n_told++;
     minimatch_init(&match, &stats->match);
@@ -457,7 +460,8 @@ note_flow(struct bridge_sync *sync, const struct ofputil_flow_stats *stats)
                               &match);
     } else if (entry->n_refs
                && flow_message_matches_stats(
-                   entry->flow, stats, sync->use_meters, sync->version)) {
+                   flow_ledger_look(entry, &view), stats, sync->use_meters,
+                   sync->version)) {
         entry->seen = sync->dump_gen;
     }
     minimatch_destroy(&match);
@@ -473,7 +477,7 @@ gather_differences(struct bridge_sync *sync)
 
     HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
         if (entry->n_refs) {
-            first_table = MIN(first_table, entry->flow->table_id);
+            first_table = MIN(first_table, entry->form->table_id);
         }
     }
     HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
@@ -481,7 +485,7 @@ gather_differences(struct bridge_sync *sync)
             || !ovs_list_is_empty(&entry->list_node)
             || entry->seen == sync->dump_gen) {
             continue;
-        } else if (entry->flow->table_id == first_table) {
+        } else if (entry->form->table_id == first_table) {
             ovs_list_push_back(&sync->backlog, &entry->list_node);
         } else {
             ovs_list_push_front(&sync->backlog, &entry->list_node);
@@ -594,8 +598,9 @@ note_refusal(struct bridge_sync *sync, uint32_t xid, enum ofperr error)
     HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
         if (entry->n_refs && entry->xid == xid) {
             struct ds s = DS_EMPTY_INITIALIZER;
+            struct flow_form_view view;
 
-            baton_flow_format(entry->flow, &s);
+            baton_flow_format(flow_ledger_look(entry, &view), &s);
             VLOG_ERR_RL(&rl, "%s: the switch refuses a flow (%s): %s",
                         sync->name, ofperr_get_name(error), ds_cstr(&s));
             ds_destroy(&s);

@@ -70,12 +70,23 @@ flow_actions_share(struct flow_actions *actions, struct ofpact *ofpacts,
     return shared->ofpacts;
 }
 
+static struct shared_actions *
+shared_from(const struct ofpact *ofpacts)
+{
+    return CONTAINER_OF(ofpacts, struct shared_actions, ofpacts[0]);
+}
+
+size_t
+flow_actions_length(const struct ofpact *ofpacts)
+{
+    return ofpacts ? shared_from(ofpacts)->n : 0;
+}
+
 void
 flow_actions_unshare(struct flow_actions *actions, struct ofpact *ofpacts)
 {
     if (ofpacts) {
-        struct shared_actions *shared = CONTAINER_OF(
-            ofpacts, struct shared_actions, ofpacts[0]);
+        struct shared_actions *shared = shared_from(ofpacts);
 
         if (!--shared->n_refs) {
             hmap_remove(&actions->all, &shared->node);

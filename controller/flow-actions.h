@@ -27,5 +27,7 @@ struct ofpact *flow_actions_share(struct flow_actions *,
                                   struct ofpact *ofpacts, size_t n);
 /* 'ofpacts' from flow_actions_share(), or NULL. */
 void flow_actions_unshare(struct flow_actions *, struct ofpact *ofpacts);
+/* How many bytes stand there. */
+size_t flow_actions_length(const struct ofpact *ofpacts);
 
 #endif /* controller/flow-actions.h */

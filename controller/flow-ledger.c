@@ -2,6 +2,9 @@
 #include <config.h>
 #include "flow-ledger.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "hash.h"
 #include "util.h"
 #include "uuid.h"
@@ -19,27 +22,81 @@ flow_ledger_init(struct flow_ledger *ledger)
     hmap_init(&ledger->entries);
     hmap_init(&ledger->pieces);
     ovs_list_init(&ledger->changed);
+    flow_forms_init(&ledger->forms);
     flow_actions_init(&ledger->actions);
     ledger->tracking = false;
     ledger->n_wanted = ledger->n_refused = 0;
 }
 
-/* Its actions are shared from now on. */
-static void
-keep_flow(struct flow_ledger *ledger, struct ledger_entry *entry,
-          struct baton_flow *flow)
+/* Takes 'flow', apart. */
+static struct ledger_entry *
+entry_create(struct flow_ledger *ledger, struct baton_flow *flow)
 {
-    flow->ofpacts = flow_actions_share(&ledger->actions, flow->ofpacts,
-                                       flow->ofpacts_len);
-    entry->flow = flow;
+    const struct flow_form *form = flow_forms_share(&ledger->forms, flow);
+    struct ledger_entry *entry = xzalloc(
+        sizeof *entry + form->n_values * sizeof *entry->values);
+
+    entry->form = form;
+    entry->ofpacts = flow_actions_share(&ledger->actions, flow->ofpacts,
+                                        flow->ofpacts_len);
+    memcpy(entry->values, flow_form_values(&flow->match),
+           form->n_values * sizeof *entry->values);
+    ovs_list_init(&entry->list_node);
+    flow->ofpacts = NULL;
+    baton_flow_destroy(flow);
+    return entry;
 }
 
+/* Drops what it shares. */
 static void
-drop_flow(struct flow_ledger *ledger, struct ledger_entry *entry)
+entry_strip(struct flow_ledger *ledger, struct ledger_entry *entry)
 {
-    flow_actions_unshare(&ledger->actions, entry->flow->ofpacts);
-    entry->flow->ofpacts = NULL;
-    baton_flow_destroy(entry->flow);
+    flow_forms_unshare(&ledger->forms, entry->form);
+    flow_actions_unshare(&ledger->actions, entry->ofpacts);
+}
+
+/* Takes 'flow', which has the entry's key, and which it is from now on. */
+static void
+entry_change(struct flow_ledger *ledger, struct ledger_entry *entry,
+             struct baton_flow *flow)
+{
+    entry_strip(ledger, entry);
+    entry->form = flow_forms_share(&ledger->forms, flow);
+    entry->ofpacts = flow_actions_share(&ledger->actions, flow->ofpacts,
+                                        flow->ofpacts_len);
+    flow->ofpacts = NULL;
+    baton_flow_destroy(flow);
+}
+
+static uint64_t
+entry_cookie(const struct ledger_entry *entry)
+{
+    return entry->form->cookie
+           | (uint64_t) (entry->node.hash % FLOW_LEDGER_SLICES)
+                 << FLOW_LEDGER_SLICE_SHIFT;
+}
+
+const struct baton_flow *
+flow_ledger_look(const struct ledger_entry *entry, struct flow_form_view *view)
+{
+    flow_form_look(entry->form, entry->values, view);
+    view->flow.cookie = entry_cookie(entry);
+    view->flow.ofpacts = entry->ofpacts;
+    view->flow.ofpacts_len = flow_actions_length(entry->ofpacts);
+    return &view->flow;
+}
+
+/* Is it 'flow', but for the slice?  They have the same key. */
+static bool
+entry_does_same(const struct ledger_entry *entry,
+                const struct baton_flow *flow)
+{
+    struct flow_form_view view;
+
+    flow_form_look(entry->form, entry->values, &view);
+    view.flow.ofpacts = entry->ofpacts;
+    view.flow.ofpacts_len = flow_actions_length(entry->ofpacts);
+    return baton_flow_does_same(&view.flow, flow);
 }
 
 void
@@ -53,10 +110,11 @@ flow_ledger_destroy(struct flow_ledger *ledger)
     }
     hmap_destroy(&ledger->pieces);
     HMAP_FOR_EACH_POP(entry, node, &ledger->entries) {
-        drop_flow(ledger, entry);
+        entry_strip(ledger, entry);
         free(entry);
     }
     hmap_destroy(&ledger->entries);
+    flow_forms_destroy(&ledger->forms);
     flow_actions_destroy(&ledger->actions);
 }
 
@@ -67,7 +125,8 @@ find(const struct flow_ledger *ledger, uint32_t hash, uint8_t table_id,
     struct ledger_entry *entry;
 
     HMAP_FOR_EACH_WITH_HASH(entry, node, hash, &ledger->entries) {
-        if (flow_key_equal(entry->flow, table_id, priority, match)) {
+        if (flow_form_has_key(entry->form, entry->values, table_id, priority,
+                              match)) {
             return entry;
         }
     }
@@ -86,10 +145,8 @@ flow_ledger_find(const struct flow_ledger *ledger, uint8_t table_id,
 static struct ledger_entry *
 insert(struct flow_ledger *ledger, struct baton_flow *flow, uint32_t hash)
 {
-    struct ledger_entry *entry = xzalloc(sizeof *entry);
+    struct ledger_entry *entry = entry_create(ledger, flow);
 
-    keep_flow(ledger, entry, flow);
-    ovs_list_init(&entry->list_node);
     hmap_insert(&ledger->entries, &entry->node, hash);
     return entry;
 }
@@ -100,7 +157,7 @@ flow_ledger_forget(struct flow_ledger *ledger, struct ledger_entry *entry)
     ovs_assert(!entry->n_refs);
     ovs_list_remove(&entry->list_node);
     hmap_remove(&ledger->entries, &entry->node);
-    drop_flow(ledger, entry);
+    entry_strip(ledger, entry);
     free(entry);
 }
 
@@ -152,7 +209,7 @@ flow_ledger_get_cookies(const struct flow_ledger *ledger, uint64_t **cookiesp)
 
     HMAP_FOR_EACH(entry, node, &ledger->entries) {
         if (entry->n_refs) {
-            cookies[n_all++] = entry->flow->cookie;
+            cookies[n_all++] = entry_cookie(entry);
         }
     }
     qsort(cookies, n_all, sizeof *cookies, compare_cookies);
@@ -182,18 +239,15 @@ ref(struct flow_ledger *ledger, struct baton_flow *flow)
     struct ledger_entry *entry = find(ledger, hash, flow->table_id,
                                       flow->priority, &flow->match);
 
-    flow->cookie |= (uint64_t) (hash % FLOW_LEDGER_SLICES)
-                    << FLOW_LEDGER_SLICE_SHIFT;
     if (!entry) {
         entry = insert(ledger, flow, hash);
-    } else if (entry->n_refs && baton_flow_does_same(entry->flow, flow)) {
+    } else if (entry->n_refs && entry_does_same(entry, flow)) {
         baton_flow_destroy(flow);
         entry->n_refs++;
         return entry;
     } else {
         /* Of two pieces that disagree the later one wins. */
-        drop_flow(ledger, entry);
-        keep_flow(ledger, entry, flow);
+        entry_change(ledger, entry, flow);
         flow_ledger_set_refused(ledger, entry, false);
     }
     if (!entry->n_refs++) {

@@ -15,24 +15,29 @@
 #include <stdint.h>
 
 #include "flow-actions.h"
+#include "flow-form.h"
 #include "flow-set.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/uuid.h"
 
 /* A flow that should be on the switch ('n_refs' > 0), or that should not but
- * may be ('n_refs' is 0 and it is in a list). */
+ * may be ('n_refs' is 0 and it is in a list).  There are five of them for each
+ * session that moved: what several have alike is not in it. */
 struct ledger_entry {
-    struct hmap_node node;     /* In 'entries'. */
+    struct hmap_node node;     /* In 'entries', by table, priority, match. */
     struct ovs_list list_node; /* In 'changed' or a list of the user's, or
                                  * empty. */
-    struct baton_flow *flow; /* Its actions are shared: see flow-actions.h. */
-    size_t n_refs;           /* Pieces that have it. */
-    bool refused;            /* The switch did not want it. */
+    const struct flow_form *form;
+    struct ofpact *ofpacts; /* See flow-actions.h. */
+    uint32_t n_refs;        /* Pieces that have it. */
 
     /* For the user. */
     uint32_t xid;      /* Of the last flow-mod for it. */
     unsigned int seen; /* The dump in which it was found right. */
+
+    bool refused;      /* The switch did not want it. */
+    uint64_t values[]; /* That it matches: form->n_values. */
 };
 
 /* To each flow's cookie the ledger adds which slice it is in, by its match.  A
@@ -44,6 +49,7 @@ struct ledger_entry {
 struct flow_ledger {
     struct hmap entries; /* Of "struct ledger_entry"s. */
     struct hmap pieces;  /* By key. */
+    struct flow_forms forms;
     struct flow_actions actions;
     struct ovs_list changed; /* Entries, by 'list_node'. */
     bool tracking;           /* False: nothing goes in 'changed'. */
@@ -62,6 +68,10 @@ void flow_ledger_set(struct flow_ledger *, const struct uuid *key,
 struct ledger_entry *flow_ledger_find(const struct flow_ledger *,
                                       uint8_t table_id, uint16_t priority,
                                       const struct minimatch *);
+/* The entry's flow put together, good until the ledger changes; neither to be
+ * changed nor to be destroyed. */
+const struct baton_flow *flow_ledger_look(const struct ledger_entry *,
+                                          struct flow_form_view *);
 /* The switch has lost a flow that should be there: puts it in 'changed'. */
 void flow_ledger_lost(struct flow_ledger *, struct ledger_entry *);
 /* The switch has a flow that should not be there: puts it in 'changed'. */

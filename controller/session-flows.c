@@ -21,6 +21,8 @@
 #define REG_MAC MFF_XREG7 /* ...MAC << 16 | VLAN's TCI. */
 #define REG_MAC_IDX 7
 #define REG_VLAN MFF_REG15 /* The end of REG_MAC. */
+/* The address of a request that is being answered, which needs no place. */
+#define REG_ASKED REG_PORT
 
 /* Priorities: the more special, the more.  None is 0, since a bridge may come
  * with a flow that takes all to NORMAL at that; it must be there when Baton
@@ -774,9 +776,12 @@ add_arp_proxy(struct flow_builder *b, ovs_be32 ip,
     start_answer(b, inbound);
     act_set(b, MFF_ARP_OP, &(union mf_value){ .be16 = htons(ARP_OP_REPLY) });
     act_move(b, MFF_ARP_SHA, MFF_ARP_THA);
+    /* Who was asked for is who answers; not named, so that these actions are
+     * those of all sessions that are there. */
+    act_move(b, MFF_ARP_TPA, REG_ASKED);
     act_move(b, MFF_ARP_SPA, MFF_ARP_TPA);
+    act_move(b, REG_ASKED, MFF_ARP_SPA);
     act_set_mac(b, MFF_ARP_SHA, answer_mac(b, inbound));
-    act_set_be32(b, MFF_ARP_SPA, ip);
     act_output(b, OFPP_IN_PORT);
     finish_answer(b, inbound);
 }
@@ -790,7 +795,7 @@ add_nd_proxy(struct flow_builder *b, const struct in6_addr *ip,
     match_set_nd_target(&b->match, ip);
     start_answer(b, inbound);
     act_move(b, MFF_IPV6_SRC, MFF_IPV6_DST);
-    act_set(b, MFF_IPV6_SRC, &(union mf_value){ .ipv6 = *ip });
+    act_move(b, MFF_ND_TARGET, MFF_IPV6_SRC); /* Not named, as above. */
     act_set_u8(b, MFF_ICMPV6_TYPE, ND_NEIGHBOR_ADVERT);
     act_resubmit(b, BATON_TABLE_PROXY_ND);
     finish_answer(b, inbound);

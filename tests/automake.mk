@@ -14,6 +14,7 @@ UNIT_TESTS += tests/unit/test-database
 UNIT_TESTS += tests/unit/test-device
 UNIT_TESTS += tests/unit/test-device-tunnel
 UNIT_TESTS += tests/unit/test-dns-message
+UNIT_TESTS += tests/unit/test-flow-ledger
 UNIT_TESTS += tests/unit/test-handoff
 UNIT_TESTS += tests/unit/test-handover
 UNIT_TESTS += tests/unit/test-holder
@@ -101,6 +102,11 @@ tests_unit_test_database_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller \
 	-DBATON_SCHEMA_DIR=\"$(abs_top_srcdir)/schemas\" \
 	-DBATON_SCHEMA=\"$(abs_top_srcdir)/schemas/baton.ovsschema\"
 tests_unit_test_database_LDADD = controller/libcontroller.la $(UNIT_LDADD)
+
+tests_unit_test_flow_ledger_SOURCES = tests/unit/test-flow-ledger.c \
+	tests/unit/unit.h
+tests_unit_test_flow_ledger_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller
+tests_unit_test_flow_ledger_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 tests_unit_test_session_flows_SOURCES = \
 	tests/unit/test-session-flows.c tests/unit/unit.h

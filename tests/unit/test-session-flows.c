@@ -152,6 +152,34 @@ test_cost(void)
     }
 }
 
+/* The actions of all sessions at one place are the same: kept once. */
+static void
+test_shared_actions(void)
+{
+    struct flow_place a = make_place(1, 0), b = make_place(2, 0);
+    static const char *const addrs[][2] = { { "10.0.0.5", "10.0.0.6" },
+                                            { "fd00::5", "fd00::6" } };
+
+    for (size_t i = 0; i < ARRAY_SIZE(addrs); i++) {
+        struct flow_set one = make_session(addrs[i][0], &a, &b);
+        struct flow_set other = make_session(addrs[i][1], &a, &b);
+        const struct baton_flow *x, *y;
+
+        HMAP_FOR_EACH(x, node, &one.flows) {
+            bool found = false;
+
+            HMAP_FOR_EACH(y, node, &other.flows) {
+                found |= x->table_id == y->table_id
+                         && x->priority == y->priority
+                         && baton_flow_does_same(x, y);
+            }
+            CU_ASSERT(found);
+        }
+        flow_set_destroy(&one);
+        flow_set_destroy(&other);
+    }
+}
+
 static void
 test_cookies(void)
 {
@@ -527,6 +555,7 @@ main(void)
         { "device", test_device },
         { "pure", test_pure },
         { "cost", test_cost },
+        { "shared actions", test_shared_actions },
         { "cookies", test_cookies },
         { "layout", test_layout },
         { "nowhere", test_nowhere },

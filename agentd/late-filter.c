@@ -31,11 +31,11 @@ load(struct program *p, uint16_t size, uint32_t ofs)
     emit(p, BPF_LD | size | BPF_ABS, ofs, 0, 0);
 }
 
-/* Skips 'n' instructions unless the accumulator is 'value'. */
+/* Skips 'yes' instructions if the accumulator is 'value', otherwise 'no'. */
 static void
-skip_unless(struct program *p, uint32_t value, uint8_t n)
+skip(struct program *p, uint32_t value, uint8_t yes, uint8_t no)
 {
-    emit(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, n);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, value, yes, no);
 }
 
 static void
@@ -44,29 +44,66 @@ ret(struct program *p, uint32_t verdict)
     emit(p, BPF_RET | BPF_K, verdict, 0, 0);
 }
 
-/* Passes packets for 'entry', and falls through with others. */
-static void
-emit_entry(struct program *p, const struct late_filter_entry *entry)
+/* Do the two differ in nothing but the last word of the address?  The kernel
+ * compiles a program each time that it gets one, so it pays to be short, and
+ * addresses of a block have the rest in common. */
+static bool
+are_alike(const struct late_filter_entry *a, const struct late_filter_entry *b)
 {
-    bool v4 = IN6_IS_ADDR_V4MAPPED(&entry->address);
-    int n_words = v4 ? 1 : 4;
-    uint32_t words[4];
+    return a->udp == b->udp && !memcmp(&a->address, &b->address, 12);
+}
 
-    memcpy(words, v4 ? &entry->address.s6_addr[12] : entry->address.s6_addr,
-           n_words * sizeof *words);
-    for (int i = 0; i < n_words; i++) {
-        /* Past the other words, and past the verdict. */
-        int rest = (n_words - 1 - i) * 2 + (entry->udp ? 1 : 4);
+static uint32_t
+word(const struct late_filter_entry *entry, int i)
+{
+    uint32_t value;
 
-        load(p, BPF_W, (v4 ? 16 : 24) + i * 4);
-        skip_unless(p, ntohl(words[i]), rest);
+    memcpy(&value, &entry->address.s6_addr[i * 4], sizeof value);
+    return ntohl(value);
+}
+
+/* Passes packets for those of the 'n' entries that are like the first, and
+ * falls through with others. */
+static void
+emit_alike(struct program *p, const struct late_filter_entry *entries,
+           size_t n)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&entries->address);
+    int n_verdict = entries->udp ? 1 : 4;
+    size_t n_alike = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        n_alike += are_alike(entries, &entries[i]);
     }
-    if (!entry->udp) {
+    for (int i = 0; !v4 && i < 3; i++) {
+        load(p, BPF_W, 24 + i * 4);
+        /* Past the other words, the last words, and the verdict. */
+        skip(p, word(entries, i), 0, (2 - i) * 2 + 1 + n_alike + n_verdict);
+    }
+    load(p, BPF_W, v4 ? 16 : 24 + 3 * 4);
+    for (size_t i = 0; n_alike; i++) {
+        if (are_alike(entries, &entries[i])) {
+            n_alike--;
+            skip(p, word(&entries[i], 3), n_alike, n_alike ? 0 : n_verdict);
+        }
+    }
+    if (!entries->udp) {
         load(p, BPF_B, v4 ? 9 : 6);
-        skip_unless(p, IPPROTO_UDP, 1);
+        skip(p, IPPROTO_UDP, 0, 1);
         ret(p, DROP);
     }
     ret(p, PASS);
+}
+
+static bool
+is_first_of_its_kind(const struct late_filter_entry *entries, size_t i)
+{
+    for (size_t j = 0; j < i; j++) {
+        if (are_alike(&entries[j], &entries[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Verdict on packets of one version of IP. */
@@ -79,8 +116,9 @@ emit_version(struct program *p, const struct late_filter_entry *entries,
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        if (IN6_IS_ADDR_V4MAPPED(&entries[i].address) == v4) {
-            emit_entry(p, &entries[i]);
+        if (IN6_IS_ADDR_V4MAPPED(&entries[i].address) == v4
+            && is_first_of_its_kind(entries, i)) {
+            emit_alike(p, &entries[i], n - i);
         }
     }
     ret(p, DROP);

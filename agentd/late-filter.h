@@ -20,8 +20,9 @@ struct late_filter_entry {
 /* With more addresses, all IP packets to this host pass; the reader looks. */
 #define LATE_FILTER_ENTRIES 50
 
-/* Instructions at the most: 13 an address, and what is around them. */
-#define LATE_FILTER_MAX (LATE_FILTER_ENTRIES * 13 + 16)
+/* Instructions at the most: 12 an address that has nothing in common with others,
+ * and what is around them. */
+#define LATE_FILTER_MAX (LATE_FILTER_ENTRIES * 12 + 16)
 
 /* Returns the number of instructions.  No entry: nothing passes. */
 size_t late_filter_build(const struct late_filter_entry *, size_t n,

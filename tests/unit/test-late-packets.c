@@ -4,6 +4,8 @@
 #include "late-filter.h"
 #include "late-packet.h"
 
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <netinet/icmp6.h>
 #include <stdlib.h>
 #include <string.h>
@@ -385,25 +387,98 @@ test_padding(void)
     CU_ASSERT_EQUAL(info.size, n);
 }
 
+/* What the kernel would do with a packet to this host: the instructions that
+ * the filter uses. */
+static bool
+filter_passes(const struct sock_filter *program, const uint8_t *packet,
+              bool v4)
+{
+    uint32_t a = 0;
+
+    for (const struct sock_filter *i = program;; i++) {
+        switch (i->code) {
+        case BPF_LD | BPF_W | BPF_ABS:
+            a = (i->k == (uint32_t) (SKF_AD_OFF + SKF_AD_PKTTYPE) ? PACKET_HOST
+                 : i->k == (uint32_t) (SKF_AD_OFF + SKF_AD_PROTOCOL)
+                     ? (v4 ? ETH_P_IP : ETH_P_IPV6)
+                     : ntohl(
+                         get_unaligned_be32((const void *) &packet[i->k])));
+            break;
+        case BPF_LD | BPF_B | BPF_ABS: a = packet[i->k]; break;
+        case BPF_JMP | BPF_JEQ | BPF_K: i += a == i->k ? i->jt : i->jf; break;
+        case BPF_JMP | BPF_JA: i += i->k; break;
+        case BPF_RET | BPF_K: return i->k != 0;
+        default: CU_FAIL_FATAL("instruction"); return false;
+        }
+    }
+}
+
+static bool
+filter_passes_to(const struct sock_filter *program,
+                 const struct in6_addr *address, uint8_t protocol)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(address);
+    uint8_t packet[40] = { 0 };
+
+    packet[v4 ? 9 : 6] = protocol;
+    memcpy(&packet[v4 ? 16 : 24], &address->s6_addr[v4 ? 12 : 0], v4 ? 4 : 16);
+    return filter_passes(program, packet, v4);
+}
+
 static void
-test_filter_size(void)
+check_filter(const struct late_filter_entry *entries, size_t n)
 {
     struct sock_filter program[LATE_FILTER_MAX];
-    struct late_filter_entry entries[LATE_FILTER_ENTRIES];
-    size_t n;
+    size_t size = late_filter_build(entries, n, program);
 
-    for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
-        entries[i].address = local6;
-        entries[i].udp = false;
-    }
-    n = late_filter_build(entries, ARRAY_SIZE(entries), program);
-    CU_ASSERT(n <= LATE_FILTER_MAX);
-    for (size_t i = 0; i < n; i++) {
+    CU_ASSERT(size <= LATE_FILTER_MAX);
+    for (size_t i = 0; i < size; i++) {
         bool jump = BPF_CLASS(program[i].code) == BPF_JMP;
 
-        CU_ASSERT(!jump || i + 1 + program[i].jt < n);
-        CU_ASSERT(!jump || i + 1 + program[i].jf < n);
+        CU_ASSERT(!jump || i + 1 + program[i].jt < size);
+        CU_ASSERT(!jump || i + 1 + program[i].jf < size);
     }
+    for (size_t i = 0; i < n; i++) {
+        struct in6_addr other = entries[i].address;
+
+        CU_ASSERT(filter_passes_to(program, &other, IPPROTO_TCP));
+        CU_ASSERT_EQUAL(filter_passes_to(program, &other, IPPROTO_UDP),
+                        entries[i].udp);
+        other.s6_addr[15] ^= 0x80;
+        CU_ASSERT(!filter_passes_to(program, &other, IPPROTO_TCP));
+        if (!IN6_IS_ADDR_V4MAPPED(&other)) {
+            other.s6_addr[15] ^= 0x80;
+            other.s6_addr[i % 12] ^= 0x80;
+            CU_ASSERT(!filter_passes_to(program, &other, IPPROTO_TCP));
+        }
+    }
+}
+
+static void
+test_filter(void)
+{
+    struct late_filter_entry entries[LATE_FILTER_ENTRIES];
+    struct sock_filter program[LATE_FILTER_MAX];
+
+    for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+        bool v4 = i % 3 == 0;
+
+        entries[i].address = v4 ? local4 : local6;
+        entries[i].address.s6_addr[15] = i;
+        entries[i].udp = i % 2;
+    }
+    for (size_t n = 1; n <= ARRAY_SIZE(entries); n++) {
+        check_filter(entries, n);
+    }
+    CU_ASSERT(late_filter_build(entries, ARRAY_SIZE(entries), program)
+              < 2 * ARRAY_SIZE(entries));
+    /* Nothing in common: the longest one. */
+    for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+        entries[i].address = local6;
+        entries[i].address.s6_addr[11] = i;
+        entries[i].udp = false;
+    }
+    check_filter(entries, ARRAY_SIZE(entries));
     CU_ASSERT_EQUAL(late_filter_build(NULL, 0, program), 1);
     CU_ASSERT(late_filter_build(NULL, LATE_FILTER_ENTRIES + 1, program) > 1);
 }
@@ -424,7 +499,7 @@ main(void)
         { "complete", test_complete },
         { "complete not", test_complete_not },
         { "padding", test_padding },
-        { "filter size", test_filter_size },
+        { "filter", test_filter },
     };
 
     local4 = in6_addr_mapped_ipv4(htonl(0x0a010046));

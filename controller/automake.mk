@@ -30,6 +30,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/flow-message.c controller/flow-message.h \
 	controller/flow-news.c controller/flow-news.h \
 	controller/flow-set.c controller/flow-set.h \
+	controller/flow-watch.c controller/flow-watch.h \
 	controller/guard.c controller/guard.h \
 	controller/holder.c controller/holder.h \
 	controller/introduce-methods.c \

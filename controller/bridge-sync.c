@@ -8,6 +8,7 @@
 #include "flow-ledger.h"
 #include "flow-message.h"
 #include "flow-news.h"
+#include "flow-watch.h"
 #include "openflow-link.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofp-errors.h"
@@ -18,6 +19,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "session-flows.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -32,6 +34,11 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
 /* After how long what was refused is tried again. */
 #define MIN_RETRY 1000  /* ms */
 #define MAX_RETRY 60000 /* ms */
+/* So many flows that somebody else changed are put right singly in a second.
+ * If it is more, all are compared instead, and not all the time. */
+#define MAX_SINGLY 200
+/* How often a switch that does not tell of changes is asked. */
+#define CHECK_INTERVAL 30000 /* ms */
 
 /* With more flows than that a switch is asked for them slice by slice. */
 #define SLICED_MIN 2000
@@ -59,6 +66,13 @@ enum sync_state {
     SYNC_RUNNING,
 };
 
+/* Why all flows are compared. */
+enum dump_cause {
+    DUMP_OURS,   /* What we sent may not be there: so it is if it differs. */
+    DUMP_MISSED, /* Somebody changed more than was told singly. */
+    DUMP_CHECK,  /* Somebody may have, and nobody would tell. */
+};
+
 /* What a switch is asked for at once. */
 struct dump_part {
     uint64_t cookie, cookie_mask;
@@ -70,12 +84,14 @@ struct bridge_sync {
     uint64_t cookie, cookie_mask;
     struct flow_ledger ledger; /* 'changed' are those not flushed. */
     struct flow_news news;     /* Of mappings. */
+    struct flow_watch watch;   /* What others do. */
     long long int adopt_until; /* time_msec(). */
     bool spared;               /* Something was left alone. */
-    struct ovs_list backlog;   /* Entries that are flushed, not sent. */
-    struct ovs_list batches;   /* Sent, not answered, oldest first. */
-    size_t n_outstanding;      /* Flow-mods in 'batches'. */
-    uint64_t flushed;          /* Number of the last flush. */
+    bool missed; /* Others did more than was told, while dumping. */
+    struct ovs_list backlog; /* Entries that are flushed, not sent. */
+    struct ovs_list batches; /* Sent, not answered, oldest first. */
+    size_t n_outstanding;    /* Flow-mods in 'batches'. */
+    uint64_t flushed;        /* Number of the last flush. */
     uint64_t acked;
     uint64_t synchronised_at; /* 'acked' that ends the resynchronisation. */
 
@@ -91,28 +107,42 @@ struct bridge_sync {
      * it tells them, so they are asked for in parts, by cookie; if the parts
      * are not all that our tables hold, something is there that we do not
      * know, and then all are asked for. */
+    enum dump_cause dump_cause;
     uint32_t dump_xid;
     struct dump_part *parts; /* Still to be asked for. */
     size_t n_parts, allocated_parts;
     size_t n_counted; /* Flows in our tables; SIZE_MAX: does not matter. */
     size_t n_told;    /* That the switch has told. */
-    unsigned int dump_gen;      /* Number of the last dump. */
-    long long int dump_time;    /* Of the last sign of it. */
-    long long int asked_time;   /* When the last part was asked for. */
+    size_t n_different, n_strays; /* Of those. */
+    unsigned int dump_gen;        /* Number of the last dump. */
+    long long int dump_time;      /* Of the last sign of it. */
+    long long int asked_time;     /* When the last part was asked for. */
     long long int ask_time;     /* When the next is; LLONG_MAX: it is not known
                                  * yet. */
     bool unanswered;            /* The connection before this one was lost
                                  * with flow-mods on their way. */
     long long int recheck_time; /* When to dump once more; LLONG_MAX: not. */
-    long long int retry_time;   /* When what was refused is sent again. */
+    enum dump_cause recheck_cause;
+    long long int retry_time; /* When what was refused is sent again. */
     int retry_interval;
+
+    /* Others at work. */
+    long long int forgive_until; /* Until then it is our former connection. */
+    long long int singly_since;  /* Begin of a second... */
+    unsigned int n_singly;       /* ...and how many were put right in it. */
+    long long int compare_time;  /* Not to be compared again before. */
+    int compare_interval;        /* ms */
+    long long int check_time;    /* When a silent switch is asked again. */
+    size_t n_others;             /* Counted, but not wanted; SIZE_MAX: it is
+                                   * not known. */
 };
 
-static void start_dump(struct bridge_sync *);
+static void start_dump(struct bridge_sync *, enum dump_cause);
 static void pump(struct bridge_sync *);
 
 struct bridge_sync *
-bridge_sync_create(const char *name, uint64_t cookie, uint64_t cookie_mask)
+bridge_sync_create(const char *name, uint8_t first_table, uint64_t cookie,
+                   uint64_t cookie_mask)
 {
     struct bridge_sync *sync = xzalloc(sizeof *sync);
 
@@ -121,10 +151,12 @@ bridge_sync_create(const char *name, uint64_t cookie, uint64_t cookie_mask)
     sync->cookie_mask = cookie_mask;
     flow_ledger_init(&sync->ledger);
     flow_news_init(&sync->news);
+    flow_watch_init(&sync->watch, sync->name, first_table, BATON_N_TABLES);
     sync->adopt_until = time_msec() + BRIDGE_SYNC_ADOPT;
     ovs_list_init(&sync->backlog);
     ovs_list_init(&sync->batches);
     sync->retry_interval = MIN_RETRY;
+    sync->compare_interval = MIN_RETRY;
     return sync;
 }
 
@@ -135,6 +167,7 @@ bridge_sync_destroy(struct bridge_sync *sync)
         bridge_sync_stop(sync);
         flow_ledger_destroy(&sync->ledger);
         flow_news_destroy(&sync->news);
+        flow_watch_destroy(&sync->watch);
         free(sync->parts);
         free(sync->name);
         free(sync);
@@ -291,8 +324,14 @@ bridge_sync_start(struct bridge_sync *sync, struct openflow_link *link)
     sync->use_meters = true;
     sync->n_flow_mods = 0;
     sync->retry_interval = MIN_RETRY;
+    sync->forgive_until = time_msec() + RECHECK_DELAY;
+    sync->compare_time = 0;
+    sync->check_time = time_msec() + CHECK_INTERVAL;
+    sync->n_others = SIZE_MAX;
     flow_ledger_track(&sync->ledger, true);
-    start_dump(sync);
+    /* Before the dump, so that no change is between the two. */
+    flow_watch_start(&sync->watch, link);
+    start_dump(sync, DUMP_OURS);
 }
 
 void
@@ -311,22 +350,26 @@ bridge_sync_forgo_meters(struct bridge_sync *sync)
 {
     if (sync->state != SYNC_STOPPED && sync->use_meters) {
         sync->use_meters = false;
-        start_dump(sync);
+        start_dump(sync, DUMP_OURS);
     }
 }
 
 /* The dump. */
 
 static void
-start_dump(struct bridge_sync *sync)
+start_dump(struct bridge_sync *sync, enum dump_cause cause)
 {
     drop_batches(sync);
     take_changes(sync);
     sync->state = SYNC_DUMPING;
-    sync->synchronised_at = UINT64_MAX;
+    sync->dump_cause = cause;
+    if (cause != DUMP_CHECK) {
+        sync->synchronised_at = UINT64_MAX;
+    }
     sync->dump_gen++;
     sync->dump_time = time_msec();
     sync->n_parts = sync->n_counted = sync->n_told = 0;
+    sync->n_different = sync->n_strays = 0;
     sync->ask_time = LLONG_MAX;
     sync->dump_xid = send_msg(
         sync, ofpraw_alloc(OFPRAW_OFPST_TABLE_REQUEST, sync->version, 0));
@@ -410,6 +453,26 @@ find_tables(const struct bridge_sync *sync, bool tables[UINT8_MAX + 1])
     }
 }
 
+/* Are there more or fewer flows than when they were counted last?  If there
+ * are many, nothing else is checked (true). */
+static bool
+check_count(struct bridge_sync *sync)
+{
+    size_t n_others = sync->n_counted - sync->ledger.n_wanted;
+
+    if (sync->dump_cause != DUMP_CHECK || sync->n_counted <= SLICED_MIN) {
+        return false;
+    }
+    if (sync->n_others != SIZE_MAX && sync->n_others != n_others) {
+        sync->n_others = SIZE_MAX;
+        return false;
+    }
+    sync->n_others = n_others;
+    sync->state = SYNC_RUNNING;
+    pump(sync);
+    return true;
+}
+
 static void
 handle_table_stats(struct bridge_sync *sync, const struct ofp_header *oh)
 {
@@ -432,9 +495,19 @@ handle_table_stats(struct bridge_sync *sync, const struct ofp_header *oh)
     if (error != EOF) {
         openflow_link_drop(sync->link, "it tells of its tables in a form that "
                                        "is not understood");
-    } else if (!ofpmp_more(oh)) {
+    } else if (!ofpmp_more(oh) && !check_count(sync)) {
         ask_for_flows(sync);
     }
+}
+
+static bool
+is_as_wanted(const struct bridge_sync *sync, const struct ledger_entry *entry,
+             const struct ofputil_flow_stats *stats)
+{
+    struct flow_form_view view;
+
+    return flow_message_matches_stats(flow_ledger_look(entry, &view), stats,
+                                      sync->use_meters, sync->version);
 }
 
 /* The switch has a flow under our cookie. */
@@ -445,7 +518,6 @@ note_flow(struct bridge_sync *sync, const struct ofputil_flow_stats *stats)
         return;
     }
 
-    struct flow_form_view view;
     struct minimatch match;
     sync->n_told++;
     minimatch_init(&match, &stats->match);
@@ -458,22 +530,25 @@ note_flow(struct bridge_sync *sync, const struct ofputil_flow_stats *stats)
     } else if (!entry) {
         flow_ledger_add_stray(&sync->ledger, stats->table_id, stats->priority,
                               &match);
-    } else if (entry->n_refs
-               && flow_message_matches_stats(
-                   flow_ledger_look(entry, &view), stats, sync->use_meters,
-                   sync->version)) {
-        entry->seen = sync->dump_gen;
+        sync->n_strays++;
+    } else if (entry->n_refs) {
+        if (is_as_wanted(sync, entry, stats)) {
+            entry->seen = sync->dump_gen;
+        } else {
+            sync->n_different++;
+        }
     }
     minimatch_destroy(&match);
 }
 
 /* The flows of the first table come last: until they are there, no traffic
- * meets tables that are half filled. */
-static void
+ * meets tables that are half filled.  Returns how many there are. */
+static size_t
 gather_differences(struct bridge_sync *sync)
 {
     uint8_t first_table = UINT8_MAX;
     struct ledger_entry *entry;
+    size_t n = 0;
 
     HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
         if (entry->n_refs) {
@@ -490,26 +565,71 @@ gather_differences(struct bridge_sync *sync)
         } else {
             ovs_list_push_front(&sync->backlog, &entry->list_node);
         }
+        n++;
     }
+    return n;
+}
+
+/* All was compared because somebody else was at work, or may have been. */
+static void
+note_meddling(struct bridge_sync *sync, size_t n_differences)
+{
+    size_t n_different = MIN(sync->n_different, n_differences);
+
+    if (!n_differences && !sync->n_strays) {
+        return;
+    }
+    flow_watch_note(&sync->watch, MEDDLING_REMOVED,
+                    n_differences - n_different);
+    flow_watch_note(&sync->watch, MEDDLING_CHANGED, n_different);
+    flow_watch_note(&sync->watch, MEDDLING_ADDED, sync->n_strays);
+
+    /* Who goes on with it does not make us compare all the time. */
+    if (time_msec() < sync->compare_time + sync->compare_interval) {
+        sync->compare_interval = MIN(sync->compare_interval * 2, MAX_RETRY);
+    } else {
+        sync->compare_interval = MIN_RETRY;
+    }
+    sync->compare_time = time_msec() + sync->compare_interval;
+}
+
+/* When all is to be compared once more, after a comparison. */
+static void
+plan_recheck(struct bridge_sync *sync)
+{
+    sync->recheck_time = LLONG_MAX;
+    sync->recheck_cause = DUMP_OURS;
+    if (sync->missed) {
+        sync->recheck_time = sync->compare_time;
+        sync->recheck_cause = DUMP_MISSED;
+    }
+    if (sync->spared) {
+        sync->recheck_time = MIN(sync->recheck_time, sync->adopt_until);
+    }
+    if (sync->unanswered) {
+        sync->recheck_time = MIN(sync->recheck_time,
+                                 time_msec() + RECHECK_DELAY);
+    }
+    sync->missed = sync->spared = sync->unanswered = false;
 }
 
 static void
 finish_dump(struct bridge_sync *sync)
 {
+    size_t n_differences;
+
     take_changes(sync);
-    gather_differences(sync);
-    VLOG_INFO("%s: %" PRIuSIZE " flows wanted, %" PRIuSIZE " flow-mods to "
-              "send",
-              sync->name, sync->ledger.n_wanted,
-              ovs_list_size(&sync->backlog));
+    n_differences = gather_differences(sync);
     sync->state = SYNC_RUNNING;
-    sync->synchronised_at = ++sync->flushed;
-    sync->recheck_time = sync->unanswered ? time_msec() + RECHECK_DELAY
-                                          : LLONG_MAX;
-    sync->unanswered = false;
-    if (sync->spared) {
-        sync->recheck_time = MIN(sync->recheck_time, sync->adopt_until);
-        sync->spared = false;
+    if (sync->dump_cause != DUMP_OURS) {
+        note_meddling(sync, n_differences);
+    }
+    plan_recheck(sync);
+    if (sync->dump_cause != DUMP_CHECK || n_differences || sync->n_strays) {
+        VLOG_INFO(
+            "%s: %" PRIuSIZE " flows wanted, %" PRIuSIZE " flow-mods to send",
+            sync->name, sync->ledger.n_wanted, ovs_list_size(&sync->backlog));
+        sync->synchronised_at = ++sync->flushed;
     }
     pump(sync);
 }
@@ -562,7 +682,7 @@ resynchronise(struct bridge_sync *sync, bool bundled)
         openflow_link_drop(sync->link, "it refuses flow-mods, but no flow");
         return;
     }
-    start_dump(sync);
+    start_dump(sync, DUMP_OURS);
 }
 
 static bool
@@ -661,6 +781,120 @@ handle_flow_removed(struct bridge_sync *sync, const struct ofp_header *oh)
     minimatch_destroy(&match);
 }
 
+/* Others. */
+
+static void
+compare_soon(struct bridge_sync *sync)
+{
+    if (sync->state == SYNC_DUMPING) {
+        /* What the switch has told already may have changed. */
+        sync->missed = true;
+    } else if (time_msec() < sync->recheck_time) {
+        sync->recheck_time = MIN(sync->recheck_time,
+                                 MAX(time_msec(), sync->compare_time));
+        sync->recheck_cause = DUMP_MISSED;
+    }
+}
+
+static bool
+may_put_right_singly(struct bridge_sync *sync)
+{
+    long long int now = time_msec();
+
+    if (sync->state == SYNC_DUMPING) {
+        return true; /* It goes with what else differs. */
+    }
+    if (now >= sync->singly_since + 1000) {
+        sync->singly_since = now;
+        sync->n_singly = 0;
+    }
+    return sync->n_singly++ < MAX_SINGLY;
+}
+
+/* 'entry' is to be sent, and not only when the caller flushes. */
+static void
+put_right(struct bridge_sync *sync, struct ledger_entry *entry,
+          enum flow_meddling meddling)
+{
+    if (time_msec() >= sync->forgive_until) {
+        flow_watch_note(&sync->watch, meddling, 1);
+    }
+    entry->seen = 0;
+    ovs_list_remove(&entry->list_node);
+    ovs_list_push_back(&sync->backlog, &entry->list_node);
+}
+
+/* Somebody else has added, changed or removed a flow in our tables. */
+static void
+handle_change(struct bridge_sync *sync, enum flow_watch_event event,
+              const struct ofputil_flow_stats *stats)
+{
+    bool removed = event == FLOW_WATCH_REMOVED;
+    struct minimatch match;
+
+    minimatch_init(&match, &stats->match);
+    struct ledger_entry *entry = flow_ledger_find(
+        &sync->ledger, stats->table_id, stats->priority, &match);
+    if (entry) {
+        if (entry->n_refs && !entry->refused
+            && ovs_list_is_empty(&entry->list_node)
+            && (removed || !is_as_wanted(sync, entry, stats))) {
+            if (may_put_right_singly(sync)) {
+                put_right(sync, entry,
+                          removed ? MEDDLING_REMOVED : MEDDLING_CHANGED);
+            } else {
+                compare_soon(sync);
+            }
+        }
+    } else if (!removed
+               && (ntohll(stats->cookie) & sync->cookie_mask)
+                      == sync->cookie) {
+        if (flow_news_concerns(ntohll(stats->cookie))
+            && time_msec() < sync->adopt_until) {
+            sync->spared = true;
+            sync->recheck_time = MIN(sync->recheck_time, sync->adopt_until);
+        } else if (may_put_right_singly(sync)) {
+            flow_ledger_add_stray(&sync->ledger, stats->table_id,
+                                  stats->priority, &match);
+            put_right(sync,
+                      flow_ledger_find(&sync->ledger, stats->table_id,
+                                       stats->priority, &match),
+                      MEDDLING_ADDED);
+        } else {
+            compare_soon(sync);
+        }
+    }
+    minimatch_destroy(&match);
+}
+
+static void
+handle_watch(struct bridge_sync *sync)
+{
+    struct ofputil_flow_stats stats;
+    enum flow_watch_event event;
+
+    while ((event = flow_watch_next(&sync->watch, &stats))) {
+        if (event == FLOW_WATCH_MISSED) {
+            compare_soon(sync);
+        } else {
+            handle_change(sync, event, &stats);
+        }
+    }
+}
+
+/* A switch that does not tell what others do is asked, when nothing of ours is
+ * on its way. */
+static void
+check_silent(struct bridge_sync *sync)
+{
+    sync->check_time = time_msec() + CHECK_INTERVAL;
+    if (!flow_watch_is_able(&sync->watch) && !sync->ledger.n_refused
+        && ovs_list_is_empty(&sync->batches)
+        && ovs_list_is_empty(&sync->backlog)) {
+        start_dump(sync, DUMP_CHECK);
+    }
+}
+
 struct flow_news *
 bridge_sync_news(struct bridge_sync *sync)
 {
@@ -705,6 +939,9 @@ bridge_sync_handle(struct bridge_sync *sync, const struct ofp_header *oh,
     } else if (type == OFPTYPE_FLOW_REMOVED) {
         handle_flow_removed(sync, oh);
         return true;
+    } else if (flow_watch_begin(&sync->watch, oh, type)) {
+        handle_watch(sync);
+        return true;
     } else if (type == OFPTYPE_BARRIER_REPLY) {
         return handle_barrier(sync, ntohl(oh->xid));
     } else if (type == OFPTYPE_ERROR) {
@@ -746,6 +983,7 @@ answer_deadline(const struct bridge_sync *sync)
 void
 bridge_sync_run(struct bridge_sync *sync)
 {
+    flow_watch_run(&sync->watch);
     if (sync->state == SYNC_STOPPED) {
         return;
     } else if (time_msec() >= answer_deadline(sync)) {
@@ -759,7 +997,9 @@ bridge_sync_run(struct bridge_sync *sync)
             retry_refused(sync);
         }
         if (time_msec() >= sync->recheck_time) {
-            start_dump(sync);
+            start_dump(sync, sync->recheck_cause);
+        } else if (time_msec() >= sync->check_time) {
+            check_silent(sync);
         }
         pump(sync);
     }
@@ -774,6 +1014,9 @@ bridge_sync_wait(const struct bridge_sync *sync)
         deadline = MIN(deadline, sync->ask_time);
     } else if (sync->state == SYNC_RUNNING) {
         deadline = MIN(deadline, sync->recheck_time);
+        if (!flow_watch_is_able(&sync->watch)) {
+            deadline = MIN(deadline, sync->check_time);
+        }
         if (sync->ledger.n_refused) {
             deadline = MIN(deadline, sync->retry_time);
         }
@@ -781,12 +1024,13 @@ bridge_sync_wait(const struct bridge_sync *sync)
     if (sync->state != SYNC_STOPPED && deadline != LLONG_MAX) {
         poll_timer_wait_until(deadline);
     }
+    flow_watch_wait(&sync->watch);
 }
 
 bool
 bridge_sync_is_synchronised(const struct bridge_sync *sync)
 {
-    return sync->state == SYNC_RUNNING && !sync->ledger.n_refused
+    return sync->state != SYNC_STOPPED && !sync->ledger.n_refused
            && sync->acked >= sync->synchronised_at;
 }
 
@@ -806,4 +1050,10 @@ uint64_t
 bridge_sync_n_flow_mods(const struct bridge_sync *sync)
 {
     return sync->n_flow_mods;
+}
+
+uint64_t
+bridge_sync_n_repaired(const struct bridge_sync *sync)
+{
+    return sync->watch.n_repaired;
 }

@@ -13,7 +13,12 @@
  * flows under Baton's cookie: what differs then is sent, once all flows have
  * been told.  The same happens when the switch refused something; a flow that
  * it refused is tried again after a while, and until it is accepted nothing
- * is acknowledged. */
+ * is acknowledged.
+ *
+ * What somebody else does to our flows meanwhile is noticed (flow-watch) and
+ * put right: few flows at once and singly, many by comparing all.  A switch
+ * that does not tell of it is asked now and then: for all flows if they are
+ * few, otherwise only how many there are. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,9 +35,10 @@ struct openflow_link;
 
 #define BRIDGE_SYNC_BUNDLE 1000
 
-/* 'name' is for logs.  A flow is ours if its cookie, masked, is 'cookie'. */
-struct bridge_sync *bridge_sync_create(const char *name, uint64_t cookie,
-                                       uint64_t cookie_mask);
+/* 'name' is for logs.  A flow is ours if its cookie, masked, is 'cookie'.  All
+ * are in the BATON_N_TABLES tables from 'first_table' on. */
+struct bridge_sync *bridge_sync_create(const char *name, uint8_t first_table,
+                                       uint64_t cookie, uint64_t cookie_mask);
 void bridge_sync_destroy(struct bridge_sync *);
 
 /* Replaces the flows under 'key' by those of '*flows', which it empties. */
@@ -74,5 +80,7 @@ size_t bridge_sync_n_refused(const struct bridge_sync *);
 size_t bridge_sync_n_flows(const struct bridge_sync *);
 /* Of this connection. */
 uint64_t bridge_sync_n_flow_mods(const struct bridge_sync *);
+/* Flows put right that somebody else had changed, since creation. */
+uint64_t bridge_sync_n_repaired(const struct bridge_sync *);
 
 #endif /* controller/bridge-sync.h */

@@ -105,6 +105,7 @@ struct bridge {
 
     struct ovs_list packets; /* Of "struct queued_packet"s. */
     size_t n_packets;
+    uint64_t n_repaired; /* Of 'sync', when last looked at. */
     uint64_t n_violations;
     uint64_t n_dropped; /* Packets that found the queue full. */
 
@@ -134,7 +135,8 @@ bridge_create(const char *name, const char *target, uint64_t datapath_id,
     br->target = nullable_xstrdup(target);
     br->datapath_id = datapath_id;
     br->layout = *layout;
-    br->sync = bridge_sync_create(name, BATON_COOKIE, BATON_COOKIE_MASK);
+    br->sync = bridge_sync_create(name, layout->first_table, BATON_COOKIE,
+                                  BATON_COOKIE_MASK);
     bridge_ports_init(&br->ports);
     ovs_list_init(&br->packets);
     open_link(br);
@@ -860,6 +862,19 @@ handle_message(struct bridge *br, const struct ofp_header *oh)
     }
 }
 
+/* A meter that somebody deleted took its flows along, and must be there before
+ * them. */
+static void
+restore_meters(struct bridge *br)
+{
+    if (br->n_repaired != bridge_sync_n_repaired(br->sync)) {
+        br->n_repaired = bridge_sync_n_repaired(br->sync);
+        if (br->state == BRIDGE_READY && !br->meters_refused) {
+            send_meters(br, OFPMC13_ADD);
+        }
+    }
+}
+
 static void
 run_link(struct bridge *br)
 {
@@ -876,6 +891,7 @@ run_link(struct bridge *br)
         ofpbuf_delete(msg);
         handle_connection_change(br);
     }
+    restore_meters(br);
     bridge_sync_run(br->sync);
     handle_connection_change(br);
 
@@ -953,4 +969,5 @@ bridge_get_stats(const struct bridge *br, struct bridge_stats *stats)
     stats->n_flows = bridge_sync_n_flows(br->sync);
     stats->n_flow_mods = bridge_sync_n_flow_mods(br->sync);
     stats->n_violations = br->n_violations;
+    stats->n_repaired = bridge_sync_n_repaired(br->sync);
 }

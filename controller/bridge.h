@@ -128,11 +128,13 @@ void bridge_send_tunnel(struct bridge *, const struct in6_addr *peer,
 /* The way to other bridges (see struct flow_layout), which may come and go. */
 void bridge_set_tunnel_port(struct bridge *, ofp_port_t);
 
-/* Counters, for `baton-ctl show`: of this connection. */
+/* Counters, for `baton-ctl show`: of this connection, if not said otherwise. */
 struct bridge_stats {
     size_t n_flows;        /* Desired. */
     uint64_t n_flow_mods;  /* Sent. */
     uint64_t n_violations; /* Guard violations seen. */
+    uint64_t n_repaired;   /* Flows that somebody else had changed, and that
+                            * were put right, since the bridge was created. */
 };
 void bridge_get_stats(const struct bridge *, struct bridge_stats *);
 

@@ -75,6 +75,7 @@ ctl_show_bridge(const struct controller *c, const struct bridge *bridge)
     message_put_integer(object, "flows", stats.n_flows);
     message_put_integer(object, "flow_mods", stats.n_flow_mods);
     message_put_integer(object, "violations", stats.n_violations);
+    message_put_integer(object, "repaired", stats.n_repaired);
     message_put_string(object, "tunnel", tunnel);
     free(tunnel);
     free(dpid);

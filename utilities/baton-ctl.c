@@ -144,8 +144,9 @@ cmd_show(struct ovs_cmdl_context *ctx OVS_UNUSED)
                                          "sessions",  "records",
                                          "transfers", NULL };
     static const char *const bridges[] = {
-        "name",      "datapath_id", "connected", "synchronised", "flows",
-        "flow_mods", "violations",  "status",    "tunnel",       NULL
+        "name",   "datapath_id", "connected",  "synchronised",
+        "flows",  "flow_mods",   "violations", "repaired",
+        "status", "tunnel",      NULL
     };
     static const char *const leases[] = { "block",  "pool",  "bridge",
                                           "device", "state", "seconds_left",

@@ -322,9 +322,9 @@ cmd_stats(const struct svec *args OVS_UNUSED)
 
     bridge_get_stats(bridge, &stats);
     printf("n_flows %" PRIuSIZE "\nn_flow_mods %" PRIu64 "\n"
-           "n_violations %" PRIu64 "\nstatus %s\n",
+           "n_violations %" PRIu64 "\nn_repaired %" PRIu64 "\nstatus %s\n",
            stats.n_flows, stats.n_flow_mods, stats.n_violations,
-           bridge_get_status(bridge));
+           stats.n_repaired, bridge_get_status(bridge));
     return NULL;
 }
 

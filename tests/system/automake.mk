@@ -28,6 +28,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-database-lost.sh \
 	tests/system/tests/fault-database-read-only.sh \
 	tests/system/tests/fault-dies.sh \
+	tests/system/tests/fault-flows-deleted.sh \
 	tests/system/tests/fault-leftover.sh \
 	tests/system/tests/fault-moves-on.sh \
 	tests/system/tests/fault-plain-lan.sh \

@@ -132,6 +132,39 @@ stream_count_lost(const struct stream_count *c)
     return c->started ? c->highest - c->first + 1 - c->received : 0;
 }
 
+static bool
+is_seen(const struct stream_count *c, uint64_t number)
+{
+    return c->seen[number % STREAM_WINDOW / 8] & 1u << number % 8;
+}
+
+bool
+stream_count_missing(const struct stream_count *c, uint64_t *firstp,
+                     uint64_t *lastp)
+{
+    uint64_t oldest = c->first;
+    uint64_t number = *lastp;
+
+    if (!c->started) {
+        return false;
+    }
+    if (c->highest - oldest >= STREAM_WINDOW) {
+        oldest = c->highest - STREAM_WINDOW + 1;
+    }
+    do {
+        if (number <= oldest) {
+            return false;
+        }
+        number--;
+    } while (is_seen(c, number));
+    *lastp = number;
+    while (number > oldest && !is_seen(c, number - 1)) {
+        number--;
+    }
+    *firstp = number;
+    return true;
+}
+
 void
 stream_count_encode(const struct stream_count *c, struct state_writer *w)
 {

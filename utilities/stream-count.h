@@ -39,6 +39,10 @@ void stream_packet(uint8_t *, size_t size, uint32_t stream, uint64_t number,
 bool stream_count(struct stream_count *, const uint8_t *, size_t,
                   uint64_t *number);
 uint64_t stream_count_lost(const struct stream_count *);
+/* Finds the newest run of numbers below '*last' that are missing, within
+ * STREAM_WINDOW of the newest: from '*first' to '*last'.  False: none. */
+bool stream_count_missing(const struct stream_count *, uint64_t *first,
+                          uint64_t *last);
 
 void stream_count_encode(const struct stream_count *, struct state_writer *);
 void stream_count_decode(struct stream_count *, struct state_reader *);

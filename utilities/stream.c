@@ -15,6 +15,7 @@
 #define BATCH 32      /* Datagrams received at once. */
 #define BEHIND_MAX 64 /* Packets sent at once when late. */
 #define SEC INT64_C(1000000000)
+#define MISSING_MAX 16 /* Runs of numbers that are shown. */
 
 static int64_t
 clock_ns(clockid_t clock)
@@ -266,6 +267,24 @@ stream_decode(struct stream *s, struct state_reader *r)
     }
 }
 
+/* The newest runs of numbers that did not come. */
+static void
+print_missing(const struct stream_count *c, FILE *file)
+{
+    uint64_t first, last = c->highest;
+
+    fprintf(file, ",\"missing\":[");
+    for (int i = 0; i < MISSING_MAX; i++) {
+        if (!stream_count_missing(c, &first, &last)) {
+            break;
+        }
+        fprintf(file, "%s[%" PRIu64 ",%" PRIu64 "]", i ? "," : "", first,
+                last);
+        last = first;
+    }
+    fprintf(file, "]");
+}
+
 void
 stream_print(const struct stream *s, const char *session, FILE *file)
 {
@@ -286,6 +305,7 @@ stream_print(const struct stream *s, const char *session, FILE *file)
                 ",\"first\":%" PRIu64 ",\"highest\":%" PRIu64
                 ",\"gap_max_us\":%.1f",
                 c->first, c->highest, s->gap_max_ns / 1e3);
+        print_missing(c, file);
     }
     if (s->gap_min_ns != INT64_MAX) {
         fprintf(file, ",\"gaps\":[");

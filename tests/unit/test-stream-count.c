@@ -58,6 +58,40 @@ test_counting(void)
 }
 
 static void
+expect_missing(uint64_t *last, uint64_t first, uint64_t last_missing)
+{
+    uint64_t got;
+
+    CU_ASSERT(stream_count_missing(&count, &got, last));
+    CU_ASSERT_EQUAL(got, first);
+    CU_ASSERT_EQUAL(*last, last_missing);
+    *last = got;
+}
+
+static void
+test_missing(void)
+{
+    uint64_t last, first;
+
+    begin();
+    last = 7;
+    CU_ASSERT(!stream_count_missing(&count, &first, &last));
+    come(3);
+    last = 3;
+    CU_ASSERT(!stream_count_missing(&count, &first, &last));
+    come(5);
+    come(9);
+    last = 9;
+    expect_missing(&last, 6, 8);
+    expect_missing(&last, 4, 4);
+    CU_ASSERT(!stream_count_missing(&count, &first, &last));
+    come(2 * STREAM_WINDOW);
+    last = 2 * STREAM_WINDOW;
+    expect_missing(&last, STREAM_WINDOW + 1, 2 * STREAM_WINDOW - 1);
+    CU_ASSERT(!stream_count_missing(&count, &first, &last));
+}
+
+static void
 test_window(void)
 {
     begin();
@@ -127,9 +161,8 @@ int
 main(void)
 {
     static const struct unit_test tests[] = {
-        { "counting", test_counting },
-        { "window", test_window },
-        { "wrong bytes", test_wrong },
+        { "counting", test_counting }, { "missing", test_missing },
+        { "window", test_window },     { "wrong bytes", test_wrong },
         { "state", test_state },
     };
 

@@ -13,31 +13,6 @@
 #include "openvswitch/json.h"
 #include "timeval.h"
 
-static const char *
-state_name(enum handover_state state)
-{
-    switch (state) {
-    case GIVE_INTRODUCING: return "introducing";
-    case GIVE_CONNECTING: return "connecting";
-    case GIVE_OFFERED: return "offered";
-    case GIVE_PAUSING: return "pausing";
-    case GIVE_SETTLING: return "settling";
-    case GIVE_PREPARING: return "preparing";
-    case GIVE_FROZEN: return "frozen";
-    case GIVE_DRAINING: return "draining";
-    case GIVE_RESUMED: return "resumed";
-    case TAKE_EXPECTED: return "expected";
-    case TAKE_POSTPONED: return "postponed";
-    case TAKE_WAITING: return "waiting";
-    case TAKE_MUTED: return "muted";
-    case TAKE_CLAIMED: return "claimed";
-    case TAKE_OWNED: return "owned";
-    case TAKE_RETURNING: return "returning";
-    case TAKE_KEEPING: return "keeping";
-    default: return "unknown";
-    }
-}
-
 static struct json *
 show_session(const struct session *s)
 {
@@ -72,7 +47,7 @@ show_handover(const struct handover *h)
     message_put_string(json, "role",
                        handover_is_giving(h) ? "transferring" : "target");
     message_put_string(json, "other", h->other);
-    message_put_string(json, "state", state_name(h->state));
+    message_put_string(json, "state", handover_state_to_string(h->state));
     message_put_boolean(json, "relay", h->relay);
     if (h->deadline != LLONG_MAX) {
         message_put_integer(json, "milliseconds_left",

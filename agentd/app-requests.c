@@ -317,7 +317,7 @@ handle_present(struct agent *agent, struct app_event *event)
         address_open_output(&s->address);
         settle_address(agent, s);
     }
-    keeper_announce(agent, s);
+    keeper_announce_surely(agent, s);
 }
 
 /* The rest. */

@@ -163,7 +163,7 @@ settle_resumed(struct handover *h)
     if (s && !s->handover) {
         settle_after_move(h->agent, s);
         /* The controller may have aborted it, and we not have heard that. */
-        keeper_announce(h->agent, s);
+        keeper_announce_surely(h->agent, s);
     }
 }
 
@@ -187,14 +187,22 @@ give_resume_timeout(struct handover *h)
     give_finish_resuming(h);
 }
 
+/* From when we have asked for `go', inbound traffic may be G's, which gives up
+ * when it likes: also before `go' is here, or is read. */
+static bool
+may_come_back(const struct handover *h)
+{
+    return (h->state == GIVE_PREPARING || h->state == GIVE_FROZEN
+            || h->state == GIVE_RESUMED);
+}
+
 void
 give_handle_drained(struct handover *h)
 {
-    if (h->state == GIVE_RESUMED) {
-        h->drained = true;
-        if (h->settled) {
-            give_finish_resuming(h);
-        }
+    /* Perhaps before we have heard of the abort. */
+    h->drained |= may_come_back(h);
+    if (h->state == GIVE_RESUMED && h->settled) {
+        give_finish_resuming(h);
     }
 }
 
@@ -272,7 +280,7 @@ give_decided(struct handover *h, enum handover_outcome outcome, uint64_t epoch,
 void
 give_handle_late(struct handover *h, const struct peer_frame *frame)
 {
-    if (h->state != GIVE_FROZEN && h->state != GIVE_RESUMED) {
+    if (!may_come_back(h)) {
         /* There is nothing that it could have caught for us. */
         return;
     }
@@ -283,13 +291,14 @@ give_handle_late(struct handover *h, const struct peer_frame *frame)
         VLOG_WARN_RL(&rl, "device %s sent late packets of the wrong form",
                      frame->from);
     }
-    if (h->state == GIVE_RESUMED && takes_late(h)) {
+    if (h->state == GIVE_RESUMED ? takes_late(h)
+                                 : h->state == GIVE_PREPARING && !h->paused) {
         handover_deliver(h);
     } else if (h->state == GIVE_RESUMED) {
         h->packets.dropped += h->packets.n;
         packet_queue_clear(&h->packets);
     } else {
-        /* The abort is on its way: not to be relayed back. */
+        /* There will be an abort, or no `go': not to be relayed back. */
         h->relayed = h->packets.n;
     }
 }

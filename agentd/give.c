@@ -35,6 +35,7 @@
 #include "handover.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "agent.h"
 #include "app-link.h"
@@ -66,6 +67,8 @@ VLOG_DEFINE_THIS_MODULE(give);
  * the session again. */
 #define OFFER_AGAIN 1000
 #define OFFER_PAUSE 20
+/* Milliseconds between two "resumed" by way of the controller. */
+#define RESUMED_AGAIN 500
 
 /* The end, for whoever asked for the move. */
 void
@@ -107,8 +110,9 @@ give_hold_new_connections(struct session *s, bool hold)
     }
 }
 
-/* The target may send what it caught: we are here.  If our agent died, it has
- * waited for that. */
+/* The target may send what it caught: we are here.  If our agent died, or the
+ * controller between us, it has waited for that.  By way of a controller that
+ * is away, or has no connection with the target yet, nothing arrives. */
 void
 give_say_resumed(struct handover *h)
 {
@@ -118,6 +122,7 @@ give_say_resumed(struct handover *h)
         h->relay = true;
         handover_send(h, PEER_MESSAGE, message, strlen(message));
     }
+    h->say_again = h->relay ? time_msec() + RESUMED_AGAIN : LLONG_MAX;
 }
 
 /* Ends a transfer before `go': everything is as it was. */
@@ -337,7 +342,7 @@ give_handle_message(struct handover *h, const char *kind,
         if (!strcmp(code, "not-expected")
             && h->deadline - time_msec()
                    > HANDOVER_OFFER_TIMEOUT - OFFER_AGAIN) {
-            h->offer_again = time_msec() + OFFER_PAUSE;
+            h->say_again = time_msec() + OFFER_PAUSE;
             return;
         }
         reason = xasprintf("%s refused: %s", h->other, why);
@@ -555,9 +560,12 @@ give_run(struct handover *h)
                   h->other);
         h->relay = true;
         give_offer(h);
-    } else if (h->state == GIVE_OFFERED && time_msec() >= h->offer_again) {
-        h->offer_again = LLONG_MAX;
+    } else if (h->state == GIVE_OFFERED && time_msec() >= h->say_again) {
+        h->say_again = LLONG_MAX;
         give_offer(h);
+    } else if (h->state == GIVE_RESUMED && !h->drained
+               && time_msec() >= h->say_again) {
+        give_say_resumed(h);
     } else if (h->state == GIVE_PREPARING && h->paused) {
         collect_datagrams(h);
     } else if (h->state == GIVE_SETTLING) {

@@ -119,11 +119,17 @@ handle_relay(struct agent *agent, const struct json *params)
     size_t n;
 
     message_get_uuid(&m, "transfer", &transfer);
+    const char *from = message_get_name(&m, "from");
     bytes = message_get_blob(&m, "frame", PEER_FRAME_MAX, &n);
     char *error = message_finish(&m);
 
     h = error ? NULL : handover_find(agent, &transfer);
-    if (h && peer_frame_parse(bytes, n, h->other, &frame)) {
+    if (h && strcmp(from, h->other)) {
+        VLOG_INFO_RL(&peer_rl,
+                     "device %s sent a relayed frame about transfer " UUID_FMT
+                     ", which is not one between us: ignored",
+                     from, UUID_ARGS(&transfer));
+    } else if (h && peer_frame_parse(bytes, n, h->other, &frame)) {
         h->relay = true;
         if (uuid_equals(&frame.transfer, &transfer)) {
             handover_handle_frame(agent, &frame);

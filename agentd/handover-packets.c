@@ -9,11 +9,13 @@
 #include <stdlib.h>
 
 #include "agent.h"
+#include "controller-link.h"
 #include "late-packets.h"
 #include "openvswitch/vlog.h"
 #include "socket-state.h"
 #include "timeval.h"
 #include "util.h"
+#include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(handover_packets);
 
@@ -64,13 +66,23 @@ handover_collect(struct handover *h)
     }
 }
 
+static bool
+has_way(const struct handover *h)
+{
+    return (controller_link_is_registered(h->agent->controller)
+            || (!h->relay && peers_is_connected(h->agent->peers, h->other)));
+}
+
 void
 handover_relay_collected(struct handover *h)
 {
+    size_t before = h->relayed;
     uint8_t *body;
     size_t len;
 
-    size_t before = h->relayed;
+    if (!has_way(h)) {
+        return;
+    }
 
     while ((body = packet_queue_to_frame(&h->packets, &h->relayed, &len))) {
         if (!handover_send(h, PEER_LATE_PACKETS, body, len)) {
@@ -79,6 +91,12 @@ handover_relay_collected(struct handover *h)
             handover_send(h, PEER_LATE_PACKETS, body, len);
         }
         free(body);
+    }
+    if (h->relayed != before) {
+        VLOG_DBG("transfer " UUID_FMT ": %" PRIuSIZE " late packets sent "
+                 "to %s%s",
+                 UUID_ARGS(&h->transfer), h->relayed - before, h->other,
+                 h->relay ? " by way of the controller" : "");
     }
     h->n_relayed += h->relayed - before;
     if (h->state > GIVE_FROZEN) {
@@ -92,6 +110,11 @@ handover_relay_collected(struct handover *h)
 void
 handover_deliver(struct handover *h)
 {
+    if (h->packets.n) {
+        VLOG_DBG("transfer " UUID_FMT ": %" PRIuSIZE " late packets to be "
+                 "delivered",
+                 UUID_ARGS(&h->transfer), h->packets.n);
+    }
     for (size_t i = 0; i < h->packets.n; i++) {
         int error = late_packets_deliver(h->agent->taps, &h->address,
                                          h->packets.items[i].data,

@@ -44,16 +44,22 @@ handover_controller_lost(struct agent *agent)
 }
 
 /* What a controller that is away had redirected stays so until the next one
- * has looked at the bridge: until then late packets go on to come. */
+ * has looked at the bridge: until then late packets go on to come.  And those
+ * that are here may have no other way than by the controller. */
 static void
 outlast_absence(struct handover *h)
 {
-    if ((h->state == GIVE_RESUMED || h->state == TAKE_RETURNING)
+    int timeout = h->state == TAKE_KEEPING ? HANDOVER_KEEP_TIMEOUT
+                                           : HANDOVER_DRAIN_TIMEOUT;
+
+    if ((h->state == GIVE_RESUMED || h->state == TAKE_RETURNING
+         || h->state == TAKE_KEEPING
+         || (h->state == GIVE_DRAINING && h->packets.n))
         && !controller_link_get_ifname(h->agent->controller)[0]
         && !controller_link_is_refused(h->agent->controller)
         && time_msec() < h->give_up_at) {
         h->last_late = time_msec();
-        h->deadline = MAX(h->deadline, h->last_late + HANDOVER_DRAIN_TIMEOUT);
+        h->deadline = MAX(h->deadline, h->last_late + timeout);
     }
 }
 
@@ -125,8 +131,8 @@ handover_wait(struct agent *agent)
         } else if (h->state == GIVE_CONNECTING || h->state == GIVE_DRAINING
                    || h->state == TAKE_RETURNING) {
             poll_timer_wait(50);
-        } else if (h->state == GIVE_OFFERED) {
-            poll_timer_wait_until(h->offer_again);
+        } else if (h->state == GIVE_OFFERED || h->state == GIVE_RESUMED) {
+            poll_timer_wait_until(h->say_again);
         }
         poll_timer_wait_until(MIN(h->deadline, h->ask_at));
         poll_timer_wait_until(give_later_deadline(h));

@@ -19,9 +19,37 @@
 #include "message.h"
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
+#include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
 #include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(handover);
+
+const char *
+handover_state_to_string(enum handover_state state)
+{
+    switch (state) {
+    case GIVE_INTRODUCING: return "introducing";
+    case GIVE_CONNECTING: return "connecting";
+    case GIVE_OFFERED: return "offered";
+    case GIVE_PAUSING: return "pausing";
+    case GIVE_SETTLING: return "settling";
+    case GIVE_PREPARING: return "preparing";
+    case GIVE_FROZEN: return "frozen";
+    case GIVE_DRAINING: return "draining";
+    case GIVE_RESUMED: return "resumed";
+    case TAKE_EXPECTED: return "expected";
+    case TAKE_POSTPONED: return "postponed";
+    case TAKE_WAITING: return "waiting";
+    case TAKE_MUTED: return "muted";
+    case TAKE_CLAIMED: return "claimed";
+    case TAKE_OWNED: return "owned";
+    case TAKE_RETURNING: return "returning";
+    case TAKE_KEEPING: return "keeping";
+    default: return "unknown";
+    }
+}
 
 bool
 handover_is_giving(const struct handover *h)
@@ -45,7 +73,7 @@ handover_create(struct agent *agent, enum handover_state state)
 
     h->agent = agent;
     h->state = state;
-    h->deadline = h->ask_at = h->offer_again = LLONG_MAX;
+    h->deadline = h->ask_at = h->say_again = LLONG_MAX;
     h->state_bytes = UINT64_MAX;
     packet_queue_init(&h->packets);
     return h;
@@ -65,6 +93,8 @@ handover_close_sockets(struct handover *h)
 void
 handover_destroy(struct handover *h)
 {
+    VLOG_DBG("transfer " UUID_FMT ": %s, now over", UUID_ARGS(&h->transfer),
+             handover_state_to_string(h->state));
     if (h->session) {
         h->session->handover = NULL;
     }
@@ -168,6 +198,9 @@ handover_holds(const struct agent *agent, const struct note *note)
 void
 handover_set_state(struct handover *h, enum handover_state state, int timeout)
 {
+    VLOG_DBG("transfer " UUID_FMT ": %s, now %s", UUID_ARGS(&h->transfer),
+             handover_state_to_string(h->state),
+             handover_state_to_string(state));
     h->state = state;
     h->deadline = timeout >= 0 ? time_msec() + timeout : LLONG_MAX;
     h->give_up_at = time_msec() + HANDOVER_LOST_TIMEOUT;
@@ -281,6 +314,8 @@ send_frame(struct handover *h, enum peer_frame_type type, const void *body,
     frame = peer_frame_compose(type, &h->transfer, body, len, &n);
     params = json_object_create();
     message_put_uuid(params, "transfer", &h->transfer);
+    message_put_uuid(params, "session", &h->session_id);
+    message_put_string(params, "to", h->other);
     message_put_bytes(params, "frame", frame, n);
     link_notify(controller_link_get(h->agent->controller), "relay", params);
     free(frame);
@@ -359,10 +394,25 @@ handover_stop_asking(struct handover *h)
     h->ask_at = LLONG_MAX;
 }
 
+static void
+ask_again_later(struct handover *h)
+{
+    h->ask_interval = MIN(h->ask_interval * 2, HANDOVER_ASK_MAX);
+    h->ask_at = time_msec() + h->ask_interval;
+}
+
 void
 handover_ask(struct handover *h)
 {
-    struct json *params = json_object_create();
+    struct json *params;
+
+    if (h->state == TAKE_RETURNING) {
+        /* Until the controller has heard it, and says so. */
+        handover_send_controller(h, "decline", "it was given up before");
+        ask_again_later(h);
+        return;
+    }
+    params = json_object_create();
 
     message_put_uuid(params, "transfer", &h->transfer);
     message_put_uuid(params, "session", &h->session_id);
@@ -371,6 +421,5 @@ handover_ask(struct handover *h)
     message_put_string(params, "role",
                        handover_is_giving(h) ? "transferring" : "target");
     link_notify(controller_link_get(h->agent->controller), "ask", params);
-    h->ask_interval = MIN(h->ask_interval * 2, HANDOVER_ASK_MAX);
-    h->ask_at = time_msec() + h->ask_interval;
+    ask_again_later(h);
 }

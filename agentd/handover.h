@@ -77,6 +77,9 @@ enum handover_state {
 /* For which what a target that is stopped has caught is waited for, unless it
  * says that it has nothing more. */
 #define HANDOVER_RESUMED_TIMEOUT 30000
+/* For which late packets are kept for a transferring device whose agent is
+ * away: until it is back, and its application has shown the session to it. */
+#define HANDOVER_KEEP_TIMEOUT 30000
 #define HANDOVER_EXPECT_TIMEOUT 30000
 #define HANDOVER_STATE_TIMEOUT 5000
 #define HANDOVER_READY_TIMEOUT 1000
@@ -149,6 +152,7 @@ struct handover {
     struct packet_queue packets;
     bool settled;   /* Giving, RESUMED: the session's sockets are. */
     bool drained;   /* Giving, RESUMED: G has nothing more. */
+    bool told;      /* Taking: the controller knows that it will not come. */
     bool resumed;   /* Taking: T says that late packets may come back. */
     size_t relayed; /* Giving: how many of 'packets' went out. */
     uint64_t n_relayed, n_delivered; /* Packets. */
@@ -170,8 +174,9 @@ struct handover {
 
     struct give_later *later; /* Taking: the move that comes next, or NULL. */
 
-    long long int offer_again; /* time_msec(), or LLONG_MAX. */
-    long long int ask_at;      /* time_msec(), or LLONG_MAX. */
+    long long int say_again; /* Giving, OFFERED and RESUMED: what was said;
+                              * time_msec(), or LLONG_MAX. */
+    long long int ask_at;    /* time_msec(), or LLONG_MAX. */
     int ask_interval;
     bool claimed_before; /* Found after a restart: no key, only ask. */
 
@@ -251,10 +256,12 @@ void handover_catch(struct handover *);
 void handover_stop_catching(struct handover *);
 /* Moves what the tap and the datagram sockets caught into 'packets'. */
 void handover_collect(struct handover *);
+/* Sends them to the other device, if there is a way to it; else they stay. */
 void handover_relay_collected(struct handover *);
 void handover_deliver(struct handover *);
 void handover_close_sockets(struct handover *);
 bool handover_is_giving(const struct handover *);
+const char *handover_state_to_string(enum handover_state);
 
 /* give-offer.c and give-freeze.c: what give.c does in single states. */
 void give_offer(struct handover *);

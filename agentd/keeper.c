@@ -23,6 +23,8 @@
 
 /* Milliseconds for which an ended session's connections may close. */
 #define END_LINGER 3000
+/* Milliseconds after which an announcement without an answer is repeated. */
+#define ANNOUNCE_AGAIN 1000
 
 struct json *
 keeper_announcement(const struct session *s)
@@ -49,6 +51,19 @@ keeper_announce(struct agent *agent, const struct session *s)
         link_notify(controller_link_get(agent->controller), "announce",
                     keeper_announcement(s));
     }
+}
+
+void
+keeper_announce_surely(struct agent *agent, struct session *s)
+{
+    if (controller_link_is_registered(agent->controller)) {
+        struct json *params = keeper_announcement(s);
+
+        message_put_boolean(params, "confirm", true);
+        link_notify(controller_link_get(agent->controller), "announce",
+                    params);
+    }
+    s->announce_at = time_msec() + ANNOUNCE_AGAIN;
 }
 
 void
@@ -117,6 +132,13 @@ keeper_drop(struct agent *agent, struct session *s)
     session_destroy(&agent->sessions, s);
 }
 
+/* What moves is asked about, not announced. */
+static bool
+must_announce(const struct session *s)
+{
+    return s->announce_at && !s->ending && !s->handover;
+}
+
 void
 keeper_run(struct agent *agent)
 {
@@ -125,6 +147,8 @@ keeper_run(struct agent *agent)
     HMAP_FOR_EACH_SAFE(s, id_node, &agent->sessions.by_id) {
         if (s->ending && time_msec() >= s->ending) {
             finish_ending(agent, s);
+        } else if (must_announce(s) && time_msec() >= s->announce_at) {
+            keeper_announce_surely(agent, s);
         }
     }
 }
@@ -137,6 +161,9 @@ keeper_wait(const struct agent *agent)
     HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
         if (s->ending) {
             poll_timer_wait_until(s->ending);
+        }
+        if (must_announce(s)) {
+            poll_timer_wait_until(s->announce_at);
         }
     }
 }

@@ -13,6 +13,9 @@ struct session;
 
 /* The controller is told of a session that was opened here or came. */
 void keeper_announce(struct agent *, const struct session *);
+/* The same, again and again until the controller has answered: what it knows
+ * may be news to us. */
+void keeper_announce_surely(struct agent *, struct session *);
 /* The same as an object of a registration. */
 struct json *keeper_announcement(const struct session *);
 

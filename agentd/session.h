@@ -64,6 +64,9 @@ struct session {
     long long int told_until;  /* ...time_msec() at which it is over, if no
                                * application has it by then: see told.h. */
     char ifname[16];           /* Where the address is bound, or empty. */
+    long long int announce_at; /* time_msec() at which the controller is told
+                                * of it again, since it has not answered; or
+                                * 0. */
     struct handover *handover; /* While it moves; else NULL. */
     long long int ending;      /* time_msec() at which its address goes, once
                                  * the application has closed it; or 0. */

@@ -11,8 +11,9 @@
  *               WAITING ------ 5 s, unexpect -------+
  *                   | state: checked, restored, handed to the application
  *                 MUTED ------ 1 s, refused --------+-> discard: RETURNING
- *                   | ready                         |   (quiet, or 1 s: end;
- *               CLAIMED ------ aborted(e+1) --------+   T away: KEEPING, 30 s)
+ *                   | ready                         |   (told that it is over,
+ *               CLAIMED ------ aborted(e+1) --------+   and quiet, or 1 s: end;
+ *                   |                                   T away: KEEPING, 30 s)
  *                   | owned(e+1)        (asks; no end of its own)
  *                 OWNED ------ drained, or 2 s -----> end: an ordinary session
  *
@@ -58,10 +59,6 @@ VLOG_DEFINE_THIS_MODULE(take);
 #define OWNED_TIMEOUT_LAN (HANDOVER_DRAIN_TIMEOUT_LAN + 1000)
 /* Milliseconds without a late packet after which RETURNING may end. */
 #define RETURN_QUIET 250
-/* Milliseconds for which late packets are kept for a transferring device whose
- * agent is away: until it is back, and its application has shown the session
- * to it. */
-#define KEEP_TIMEOUT 30000
 
 void
 take_expect(struct agent *agent, const struct json *params)
@@ -175,7 +172,9 @@ take_handle_resumed(struct handover *h)
 }
 
 /* What the tap and the datagram sockets caught goes back to the transferring
- * device.  What that one relayed it still has. */
+ * device.  What that one relayed it still has.  Inbound traffic is that one's
+ * again once the controller says that nothing is expected here any more: who
+ * gives up by itself asks for that. */
 static void
 begin_returning(struct handover *h)
 {
@@ -183,9 +182,27 @@ begin_returning(struct handover *h)
     h->relayed = 0;
     handover_collect(h);
     h->last_late = time_msec();
-    handover_stop_asking(h);
-    handover_set_state(h, TAKE_RETURNING, HANDOVER_DRAIN_TIMEOUT);
+    if (h->told) {
+        handover_stop_asking(h);
+    } else {
+        handover_start_asking(h);
+    }
+    handover_set_state(h, TAKE_RETURNING,
+                       h->told ? HANDOVER_DRAIN_TIMEOUT
+                               : HANDOVER_LOST_TIMEOUT);
     return_collected(h);
+}
+
+/* The transfer is over; what the switch still brings comes soon. */
+static void
+returning_is_told(struct handover *h)
+{
+    if (!h->told) {
+        h->told = true;
+        handover_stop_asking(h);
+        h->last_late = time_msec();
+        h->deadline = h->last_late + HANDOVER_DRAIN_TIMEOUT;
+    }
 }
 
 void
@@ -203,7 +220,7 @@ take_finish_returning(struct handover *h)
     if (h->packets.n) {
         handover_stop_catching(h);
         handover_say_left(h);
-        handover_set_state(h, TAKE_KEEPING, KEEP_TIMEOUT);
+        handover_set_state(h, TAKE_KEEPING, HANDOVER_KEEP_TIMEOUT);
     } else {
         handover_send(h, PEER_DRAINED, NULL, 0);
         handover_leave(h);
@@ -404,7 +421,10 @@ take_unexpect(struct handover *h, const char *reason)
 {
     /* After `claim' only a decision ends it. */
     if (h->state < TAKE_CLAIMED) {
+        h->told = true;
         take_fail(h, reason);
+    } else if (h->state == TAKE_RETURNING) {
+        returning_is_told(h);
     }
 }
 
@@ -508,11 +528,14 @@ void
 take_decided(struct handover *h, enum handover_outcome outcome, uint64_t epoch,
              const char *reason)
 {
-    if (h->state >= TAKE_OWNED) {
+    if (h->state == TAKE_RETURNING) {
+        returning_is_told(h);
+    } else if (h->state >= TAKE_OWNED) {
         return;
     } else if (outcome == HANDOVER_OWNED && h->state == TAKE_CLAIMED) {
         take_owned(h, epoch);
     } else if (outcome == HANDOVER_ABORTED) {
+        h->told = true;
         take_fail(h, reason ? reason : "aborted");
     } else {
         VLOG_WARN("transfer " UUID_FMT ": unexpected decision",
@@ -540,7 +563,9 @@ take_run(struct handover *h)
     if (h->state == TAKE_RETURNING) {
         handover_collect(h);
         return_collected(h);
-        if (time_msec() >= MIN(h->deadline, h->last_late + RETURN_QUIET)) {
+        if (time_msec() >= (h->told
+                                ? MIN(h->deadline, h->last_late + RETURN_QUIET)
+                                : h->deadline)) {
             take_finish_returning(h);
         }
         return;

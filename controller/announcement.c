@@ -52,6 +52,8 @@ announcement_read(struct message *m, struct announcement *a)
     announcement_read_session(m, a);
     a->visits = (shash_find(json_object(m->object), "visits")
                  && message_get_boolean(m, "visits"));
+    a->confirm = (shash_find(json_object(m->object), "confirm")
+                  && message_get_boolean(m, "confirm"));
     state = message_get_string(m, "state", MESSAGE_NAME_MAX);
     if (!m->error && strcmp(state, "owner")) {
         m->error = xstrdup("member \"state\": not \"owner\"");

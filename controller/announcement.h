@@ -27,6 +27,7 @@ struct announcement {
     const char *name;
     const char *service; /* May be empty. */
     bool mapped;         /* It has it because we asked: see mapping.h. */
+    bool confirm;        /* It wants an answer in any case. */
     bool visits;         /* It sends from there as from another subnet. */
 
     /* What we know, from announcement_check(). */

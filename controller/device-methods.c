@@ -336,7 +336,7 @@ method_announce(struct controller *c, struct device *device,
     if (!method_is_good(device, msg, m)) {
         return;
     }
-    if (!announcement_take(c, device, &a)) {
+    if (!announcement_take(c, device, &a) || a.confirm) {
         send_epoch(device, &a);
     }
     if (a.known_owned) {

@@ -232,7 +232,11 @@ give_up(struct controller *c, struct device *device,
         return;
     }
     t = transfer_of_party(c, device, &id, side);
-    if (!t || t->claimed) {
+    if (side == TRANSFER_SIDE_G && (!t || t->over)) {
+        /* It waits until inbound traffic is not its own. */
+        mediator_unexpect(device, &id, "the transfer is over");
+        return;
+    } else if (!t || t->claimed) {
         return; /* It will ask. */
     }
     if (t->state == TRANSFER_GONE) {

@@ -75,17 +75,24 @@ tell_party(struct controller *c, const struct transfer *t, const char *name,
     }
 }
 
+void
+mediator_unexpect(struct device *device, const struct uuid *transfer,
+                  const char *reason)
+{
+    struct json *params = json_object_create();
+
+    message_put_uuid(params, "transfer", transfer);
+    message_put_string(params, "reason", reason);
+    link_notify(device->link, "unexpect", params);
+}
+
 static void
 send_unexpect(struct controller *c, const struct transfer *t, const char *name)
 {
     struct device *device = device_find_connected(&c->devices, name);
 
     if (device) {
-        struct json *params = json_object_create();
-
-        message_put_uuid(params, "transfer", &t->id);
-        message_put_string(params, "reason", t->reason ? t->reason : "");
-        link_notify(device->link, "unexpect", params);
+        mediator_unexpect(device, &t->id, t->reason ? t->reason : "");
     }
 }
 

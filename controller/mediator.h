@@ -45,6 +45,9 @@ void mediator_answer(struct controller *, struct device *,
                      bool target);
 /* "pending". */
 void mediator_answer_pending(struct device *, const struct uuid *transfer);
+/* Nothing comes, or goes, by 'transfer'. */
+void mediator_unexpect(struct device *, const struct uuid *transfer,
+                       const char *reason);
 
 /* A moved session that had ended when we started: its address rests once more,
  * as nobody knows for how long it did. */

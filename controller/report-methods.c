@@ -10,6 +10,8 @@
 #include "message.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
+#include "policy.h"
+#include "record.h"
 #include "transfer-checks.h"
 #include "timeval.h"
 #include "transfer.h"
@@ -32,33 +34,70 @@ relay_is_open(const struct transfer *t)
             || time_usec() < t->steps[t->n_steps - 1].usec + RELAY_LINGER);
 }
 
+/* What service is the session?  "": nobody knows any more. */
+static const char *
+service_of(const struct controller *c, const struct uuid *session,
+           struct record *view)
+{
+    const struct record *record = record_find(c->records, session, view);
+    const struct session *s = session_find(&c->sessions, session);
+
+    return record ? record->service : s ? s->service : "";
+}
+
+/* To whom 'device' may say something about transfer 'id' of 'session'; NULL:
+ * to nobody.  'to' is who that is, as it says itself: a controller that has
+ * been started again knows no transfer of before, but two devices may have
+ * datagrams of one that are not to be lost. */
+static struct device *
+find_other(struct controller *c, const struct device *device,
+           const struct uuid *id, const struct uuid *session, const char *to)
+{
+    const struct transfer *t = transfers_find(c->transfers, id);
+    struct record view;
+    const char *service;
+
+    if (t && t->to[0]) {
+        if (!transfer_of_party(c, device, id, -1) || !relay_is_open(t)) {
+            return NULL;
+        }
+        to = strcmp(t->from, device->name) ? t->from : t->to;
+        return device_find_connected(&c->devices, to);
+    }
+    if (t && strcmp(t->from, device->name) && strcmp(t->from, to)) {
+        return NULL;
+    }
+    service = service_of(c, session, &view);
+    return (
+        policy_may_move(c->policy, device->name, to, service, NULL)
+                || policy_may_move(c->policy, to, device->name, service, NULL)
+            ? device_find_connected(&c->devices, to)
+            : NULL);
+}
+
 void
 method_relay(struct controller *c, struct device *device,
              const struct jsonrpc_msg *msg, struct message *m)
 {
     const char *frame = message_get_string(m, "frame", RELAY_MAX);
+    const char *to = message_get_name(m, "to");
+    struct uuid id, session;
     struct device *other;
     struct json *params;
-    struct transfer *t;
-    struct uuid id;
 
     message_get_uuid(m, "transfer", &id);
+    message_get_uuid(m, "session", &session);
     if (!method_is_good(device, msg, m)) {
         return;
     }
-    t = transfer_of_party(c, device, &id, -1);
-    if (!t || !relay_is_open(t)) {
-        return;
-    }
-    other = device_find(&c->devices,
-                        strcmp(t->from, device->name) ? t->from : t->to);
-    if (!other || !other->link
-        || link_get_backlog(other->link) > RELAY_BACKLOG) {
+    other = find_other(c, device, &id, &session, to);
+    if (!other || link_get_backlog(other->link) > RELAY_BACKLOG) {
         return;
     }
     c->n_relayed++;
     params = json_object_create();
-    message_put_uuid(params, "transfer", &t->id);
+    message_put_uuid(params, "transfer", &id);
+    message_put_string(params, "from", device->name);
     message_put_string(params, "frame", frame);
     link_notify(other->link, "relay", params);
 }

@@ -22,6 +22,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-controller-killed.sh \
 	tests/system/tests/fault-controller-lost.sh \
 	tests/system/tests/fault-controller-next-hop.sh \
+	tests/system/tests/fault-controller-relays.sh \
 	tests/system/tests/fault-crash-tcp.sh \
 	tests/system/tests/fault-crash-udp.sh \
 	tests/system/tests/fault-database-full.sh \

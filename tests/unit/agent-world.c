@@ -24,6 +24,7 @@
 #include "events.h"
 #include "identity.h"
 #include "jsonrpc.h"
+#include "keeper.h"
 #include "lan.h"
 #include "late-packets.h"
 #include "link.h"
@@ -856,6 +857,7 @@ world_run(struct world_end *end)
 {
     cur = end;
     handover_run(&end->agent);
+    keeper_run(&end->agent);
 }
 
 void

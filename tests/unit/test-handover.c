@@ -124,6 +124,16 @@ assert_target_clean(void)
     CU_ASSERT(hmap_is_empty(&world_g.agent.sessions.by_id));
 }
 
+/* The target has said that it gives up, and is told that it is over. */
+static void
+assert_declined(void)
+{
+    CU_ASSERT_EQUAL(world_sent(&world_g, "decline"), 1);
+    decide(&world_g, "aborted");
+    world_warp(1000);
+    assert_target_clean();
+}
+
 static void
 test_moves(void)
 {
@@ -626,6 +636,39 @@ test_target_lets_go(void)
     world_end();
 }
 
+/* It has given up, but the controller, which is slow, has not heard of that:
+ * inbound traffic comes to it until then, and goes back. */
+static void
+test_target_waits_until_told(void)
+{
+    static const char *const words[] = { "aborted", "unexpect" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        bring_to(STATE);
+        world_warp(1000);
+        assert_state(&world_g, TAKE_RETURNING);
+        world_forget(&world_g);
+        world_warp(9000);
+        CU_ASSERT(world_sent(&world_g, "decline") >= 4);
+        world_datagram(&world_g, 1);
+        world_warp(10);
+        assert_state(&world_g, TAKE_RETURNING);
+        CU_ASSERT(world_g.output_closed);
+        decide(&world_t, "aborted");
+        world_frames(&world_g, &world_t);
+        CU_ASSERT_EQUAL(world_count(&world_t, 1), 1);
+        decide(&world_g, words[i]);
+        world_datagram(&world_g, 2); /* The switch's lag. */
+        world_warp(10);
+        world_frames(&world_g, &world_t);
+        CU_ASSERT_EQUAL(world_count(&world_t, 2), 1);
+        assert_state(&world_g, TAKE_RETURNING);
+        world_warp(1000);
+        assert_target_clean();
+        world_end();
+    }
+}
+
 /* A transferring device whose agent is away at the abort gets what was caught
  * for it when there is one again. */
 static void
@@ -706,9 +749,7 @@ test_state_does_not_come(void)
     world_warp(4990);
     assert_state(&world_g, TAKE_WAITING);
     world_warp(10);
-    CU_ASSERT_EQUAL(world_sent(&world_g, "decline"), 1);
-    world_warp(1000);
-    assert_target_clean();
+    assert_declined();
     world_end();
 }
 
@@ -720,10 +761,8 @@ test_application_does_not_get_ready(void)
     world_warp(990);
     assert_state(&world_g, TAKE_MUTED);
     world_warp(10);
-    CU_ASSERT_EQUAL(world_sent(&world_g, "decline"), 1);
     CU_ASSERT_EQUAL(world_told(&world_g, APP_GONE), 1);
-    world_warp(1000);
-    assert_target_clean();
+    assert_declined();
     world_end();
 }
 
@@ -883,26 +922,74 @@ test_offer_overtakes_announcement(void)
     world_end();
 }
 
-/* Packets from a target that has caught nothing yet: those of our own stay. */
 static void
-test_late_packets_too_early(void)
+late_packet(unsigned int id)
 {
     uint8_t frame[34];
     uint8_t *packet;
     size_t n;
 
-    bring_to(PAUSED);
-    world_datagram(&world_t, 1);
-    world_warp(10);
-    packet = world_packet(2, &n);
+    packet = world_packet(id, &n);
     frame[0] = 0;
     frame[1] = n;
     memcpy(frame + 2, packet, n);
     free(packet);
     world_frame(&world_g, &world_t, PEER_LATE_PACKETS, frame, 2 + n);
-    world_reply_error(&world_t, "prepare");
-    CU_ASSERT_EQUAL(world_count(&world_t, 1), 1);
-    CU_ASSERT_EQUAL(world_count(&world_t, 2), 0);
+}
+
+/* Packets from a target that can have caught nothing yet: only those of our
+ * own are delivered. */
+static void
+test_late_packets_too_early(void)
+{
+    bring_to(OFFERED);
+    late_packet(1);
+    world_warp(30000);
+    assert_owner_as_it_was();
+    CU_ASSERT_EQUAL(world_count(&world_t, 1), 0);
+    world_end();
+}
+
+/* The target gives up and returns what it has caught before we have read the
+ * answer to `prepare'. */
+static void
+test_late_packets_overtake_go(void)
+{
+    for (int end = 0; end < 3; end++) {
+        bring_to(PAUSED);
+        world_datagram(&world_t, 1);
+        world_warp(10);
+        late_packet(2);
+        CU_ASSERT_EQUAL(world_count(&world_t, 2), 0);
+        world_frame(&world_g, &world_t, PEER_DRAINED, NULL, 0);
+        if (end == 0) {
+            world_reply_error(&world_t, "prepare");
+        } else if (end == 1) {
+            world_warp(2000);
+        } else {
+            world_forget(&world_g);
+            world_reply(&world_t, "prepare", "{}");
+            world_warp(10);
+            world_frames(&world_t, &world_g);
+            decide(&world_t, "aborted");
+        }
+        assert_state(&world_t, GIVE_RESUMED);
+        assert_owner_as_it_was();
+        CU_ASSERT_EQUAL(world_count(&world_t, 1), 1);
+        CU_ASSERT_EQUAL(world_count(&world_t, 2), 1);
+        world_warp(6000);
+        CU_ASSERT_PTR_NULL(world_handover(&world_t));
+        world_end();
+    }
+
+    /* Its application has not been asked to stop yet. */
+    bring_to(OFFERED);
+    world_t.app_quick = true;
+    world_frames(&world_t, &world_g);
+    world_frames(&world_g, &world_t);
+    assert_state(&world_t, GIVE_PREPARING);
+    late_packet(2);
+    CU_ASSERT_EQUAL(world_count(&world_t, 2), 1);
     world_end();
 }
 
@@ -946,9 +1033,7 @@ test_garbage_frames(void)
     /* A chunk that does not open ends it, and only it. */
     bring_to(ACCEPTED);
     world_frame(&world_t, &world_g, PEER_STATE_CHUNK, junk, sizeof junk);
-    CU_ASSERT_EQUAL(world_sent(&world_g, "decline"), 1);
-    world_warp(1000);
-    assert_target_clean();
+    assert_declined();
     world_end();
 }
 
@@ -1093,9 +1178,7 @@ test_application_dies(void)
 
     bring_to(STATE);
     world_app_closes(&world_g);
-    CU_ASSERT_EQUAL(world_sent(&world_g, "decline"), 1);
-    world_warp(1000);
-    assert_target_clean();
+    assert_declined();
     world_end();
 
     bring_to(CLAIMED);
@@ -1111,9 +1194,7 @@ test_application_refuses(void)
 {
     bring_to(STATE);
     world_app(&world_g, APP_REFUSE);
-    CU_ASSERT_EQUAL(world_sent(&world_g, "decline"), 1);
-    world_warp(1000);
-    assert_target_clean();
+    assert_declined();
     world_end();
 }
 
@@ -1226,8 +1307,12 @@ test_abort_that_was_not_heard(void)
     world_warp(HANDOVER_PAUSE_TIMEOUT + HANDOVER_STATE_TIMEOUT
                + HANDOVER_DRAIN_TIMEOUT);
     CU_ASSERT_EQUAL(world_sent(&world_t, "announce"), 1);
+    world_warp(1000); /* That was lost. */
+    CU_ASSERT_EQUAL(world_sent(&world_t, "announce"), 2);
     say_epoch(1, "laptop");
     CU_ASSERT_EQUAL(s->epoch, 1);
+    world_warp(5000);
+    CU_ASSERT_EQUAL(world_sent(&world_t, "announce"), 2);
     CU_ASSERT_PTR_NOT_NULL(session_find(&world_t.agent.sessions, &s_id));
     say_epoch(2, "tv");
     CU_ASSERT_PTR_NULL(session_find(&world_t.agent.sessions, &s_id));
@@ -1273,6 +1358,7 @@ main(void)
         { "draining ends", test_draining_ends },
         { "target lets go", test_target_lets_go },
         { "target keeps", test_target_keeps },
+        { "target waits until it is told", test_target_waits_until_told },
         { "expectation ends", test_expectation_ends },
         { "application starts slowly", test_application_starts_too_slowly },
         { "state does not come", test_state_does_not_come },
@@ -1283,6 +1369,7 @@ main(void)
         { "refusals do not bounce", test_refusals_do_not_bounce },
         { "offer overtakes", test_offer_overtakes_announcement },
         { "late packets too early", test_late_packets_too_early },
+        { "late packets overtake `go'", test_late_packets_overtake_go },
         { "link lost while draining", test_peer_link_is_lost_while_draining },
         { "garbage frames", test_garbage_frames },
         { "terms differ", test_terms_differ },

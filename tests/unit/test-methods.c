@@ -796,23 +796,80 @@ test_policy(void)
 }
 
 static void
-test_relay(void)
+relay(struct agent *from, const char *transfer, const char *to)
+{
+    char *params = xasprintf("{'transfer': '%s', 'session': '" UUID_FMT
+                             "', 'to': '%s', 'frame': 'AAAA'}",
+                             transfer, UUID_ARGS(&film.id), to);
+
+    world_notify(from, "relay", params);
+    free(params);
+}
+
+/* A target that has given up asks until it knows that nothing is expected of
+ * it any more. */
+static void
+test_declines_again(void)
 {
     struct world_transfer wt;
     char *params;
 
     begin();
     go(&wt, laptop, tv, 0);
-    params = xasprintf("{'transfer': '%s', 'frame': 'AAAA'}", wt.id_text);
-    world_notify(laptop, "relay", params);
-    CU_ASSERT_STRING_EQUAL(world_string(world_expect(tv, "relay"), "frame"),
-                           "AAAA");
-    world_notify(tv, "relay", params);
+    params = xasprintf("{'transfer': '%s', 'reason': 'no'}", wt.id_text);
+    world_notify(tv, "decline", params);
+    check_aborted(&wt);
+    world_clear(tv);
+    world_notify(tv, "decline", params);
+    CU_ASSERT_STRING_EQUAL(
+        world_string(world_expect(tv, "unexpect"), "transfer"), wt.id_text);
+    free(params);
+    world_notify(tv, "decline",
+                 "{'transfer': '00000001-0000-0002-0000-000300000004',"
+                 " 'reason': 'of a transfer before the restart'}");
+    world_expect(tv, "unexpect");
+    world_end();
+}
+
+/* Of a transfer from before the controller was started again. */
+static void
+test_relay_unknown(void)
+{
+    static const char transfer[] = "00000001-0000-0002-0000-000300000004";
+    const struct json *params;
+
+    begin();
+    relay(tv, transfer, "laptop");
+    params = world_expect(laptop, "relay");
+    CU_ASSERT_STRING_EQUAL(world_string(params, "transfer"), transfer);
+    CU_ASSERT_STRING_EQUAL(world_string(params, "from"), "tv");
+    relay(tv, transfer, "fridge");
+    world_disconnect(laptop);
+    relay(tv, transfer, "laptop");
+    world_expect_none(phone, "relay");
+    world_end();
+}
+
+static void
+test_relay(void)
+{
+    struct world_transfer wt;
+    const struct json *params;
+
+    begin();
+    go(&wt, laptop, tv, 0);
+    relay(laptop, wt.id_text, "tv");
+    params = world_expect(tv, "relay");
+    CU_ASSERT_STRING_EQUAL(world_string(params, "frame"), "AAAA");
+    CU_ASSERT_STRING_EQUAL(world_string(params, "from"), "laptop");
+    relay(tv, wt.id_text, "laptop");
     world_expect(laptop, "relay");
-    world_notify(phone, "relay", params);
+    relay(tv, wt.id_text, "phone"); /* Who the other is, we know. */
+    world_expect(laptop, "relay");
+    world_expect_none(phone, "relay");
+    relay(phone, wt.id_text, "laptop");
     world_expect_none(laptop, "relay");
     world_expect_none(tv, "relay");
-    free(params);
     world_end();
 }
 
@@ -912,6 +969,34 @@ test_leased_to_another(void)
     world_end();
 }
 
+/* Who wants to be sure is answered also if nothing is new. */
+static void
+test_announcement_confirmed(void)
+{
+    static const char *const extra[] = { "", ", 'confirm': true" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(extra); i++) {
+        const struct json *epoch;
+        char *params;
+
+        begin();
+        params = xasprintf("{'session': '" UUID_FMT "', 'address': '%s',"
+                           " 'epoch': 0, 'name': 'n', 'service': 'play',"
+                           " 'state': 'owner'%s}",
+                           UUID_ARGS(&film.id), film.address_text, extra[i]);
+        world_notify(laptop, "announce", params);
+        free(params);
+        if (i) {
+            epoch = world_expect(laptop, "epoch");
+            CU_ASSERT_EQUAL(world_integer(epoch, "epoch"), 0);
+            CU_ASSERT_STRING_EQUAL(world_string(epoch, "owner"), "laptop");
+        } else {
+            world_expect_none(laptop, "epoch");
+        }
+        world_end();
+    }
+}
+
 /* What a broken or hostile agent may send: valid messages with some bytes
  * changed.  Nothing falls over, and the session stays where it is. */
 static void
@@ -977,6 +1062,7 @@ main(void)
     static const struct unit_test tests[] = {
         { "register", test_register },
         { "leased to another", test_leased_to_another },
+        { "announcement confirmed", test_announcement_confirmed },
         { "malformed", test_malformed },
         { "move", test_move },
         { "introduce, refused", test_introduce_refused },
@@ -997,6 +1083,8 @@ main(void)
         { "reclaim", test_reclaim },
         { "policy", test_policy },
         { "relay", test_relay },
+        { "declines again", test_declines_again },
+        { "relay of an unknown transfer", test_relay_unknown },
         { "timeline", test_timeline },
         { "guard violation", test_guard_violation },
         { "mutated", test_mutated },

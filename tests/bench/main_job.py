@@ -199,6 +199,8 @@ def run_udp(args, sandbox):
     blackouts = arrivals.blackouts([r[arrivals.TIME] for r in records],
                                    traveller.moves,
                                    1_000_000_000 // args.rate)
+    for application in (laptop, tv, far):
+        application.end()
     return {
         "sent": 2 * total,
         "lost": 2 * total - sum(c["received"] for c in counts),
@@ -209,6 +211,17 @@ def run_udp(args, sandbox):
         "moves": len(traveller.moves),
         "blackout_us": arrivals.summary_us(blackouts),
     }
+
+
+def run_udp_whole(args, sandbox):
+    """A host that is too busy for the switch to empty its ports in time loses
+    datagrams with or without moves: then once more, and again."""
+    for left in (2, 1, 0):
+        udp = run_udp(args, sandbox)
+        if not udp["switch_dropped"] or not left:
+            return udp
+        say("%d packets were lost where the switch receives: once more"
+            % udp["switch_dropped"])
 
 
 def print_table(tcp, udp, far):
@@ -257,7 +270,7 @@ def main():
     sandbox = Sandbox(args.sandbox)
     try:
         tcp = run_tcp(args, sandbox, DEVICES, args.moves)
-        udp = run_udp(args, sandbox)
+        udp = run_udp_whole(args, sandbox)
         far = None
         if args.far:
             say("again, to %s on the other site, through a tunnel, and home"

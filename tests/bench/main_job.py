@@ -16,11 +16,11 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import arrivals
+from application import Application
 from sandbox import Failure, Sandbox, wait_for
 
 PORT = "8080"
@@ -79,29 +79,11 @@ def end_progress():
         print("\r%60s\r" % "", end="")
 
 
-class Application:
-    """An example application; its output, line by line."""
-
-    def __init__(self, sandbox, host, *argv):
-        self.process = sandbox.start(host, *argv, stdout=subprocess.PIPE,
-                                     text=True)
-
-    def read_session(self):
-        """What it says first: "address ADDRESS port PORT session SESSION".
-        Returns address and session."""
-        words = self.process.stdout.readline().split()
-        if len(words) < 4 or words[0] != "address":
-            raise Failure("the application got no session: "
-                          + " ".join(words))
-        return words[1], words[-1]
-
-    def summary(self):
-        """Of baton-stream: what it counted until now."""
-        self.process.send_signal(signal.SIGUSR1)
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                return json.loads(line)
-        raise Failure("baton-stream ended by itself")
+def address_and_session(application):
+    """What an example application says first: "address ADDRESS port PORT
+    session SESSION"."""
+    words = application.line("address").split()
+    return words[1], words[-1]
 
 
 def move_while(traveller, n, pause, process):
@@ -131,9 +113,9 @@ def run_tcp(args, sandbox, devices, moves):
     seconds = (moves + 1) * args.pause
     options = ("--root=" + os.path.dirname(path), "--port=" + PORT,
                "--rate=%d" % (size / seconds), "--service=files", "--accept")
-    Application(sandbox, devices[1], "baton-serve", *options)
+    other = Application(sandbox, devices[1], "baton-serve", *options)
     serve = Application(sandbox, devices[0], "baton-serve", "--open", *options)
-    address, session = serve.read_session()
+    address, session = address_and_session(serve)
     capture = arrivals.Capture(sandbox, args.build, address,
                                sandbox.directory + "/" + devices[1]
                                + ".arrivals")
@@ -146,6 +128,8 @@ def run_tcp(args, sandbox, devices, moves):
     times = [r[arrivals.TIME] for r in records
              if r[arrivals.PROTO] == arrivals.TCP and r[arrivals.LENGTH]]
     blackouts = arrivals.blackouts(times, traveller.moves)
+    for application in (serve, other):
+        application.end()
     return {
         "bytes": os.path.getsize(got),
         "sha256_match": hash_of(got) == hash_of(path),
@@ -164,7 +148,7 @@ def run_udp(args, sandbox):
     sending = ("--rate=%d" % args.rate, "--count=%d" % total)
     far = Application(sandbox, "correspondent", "baton-stream",
                       "--correspondent", "--port=" + STREAM_PORT, *sending)
-    far.read_session()
+    far.line("address")
     dropped = sandbox.count_dropped()
     capture = arrivals.Capture(sandbox, args.build, "0.0.0.0",
                                sandbox.directory + "/udp.arrivals")
@@ -174,7 +158,7 @@ def run_udp(args, sandbox):
                          "--service=stream", "--accept", "--open",
                          "--port=" + STREAM_PORT,
                          "--send=10.1.0.2:" + STREAM_PORT, *sending)
-    address, session = laptop.read_session()
+    _, session = address_and_session(laptop)
     traveller = Traveller(sandbox, session)
     end = time.monotonic() + total / args.rate
     while time.monotonic() < end - args.pause:

@@ -24,7 +24,9 @@ controller_libcontroller_la_SOURCES = \
 	controller/device-tunnel.c controller/device-tunnel.h \
 	controller/fail-mode.c controller/fail-mode.h \
 	controller/flow-actions.c controller/flow-actions.h \
+	controller/flow-batches.c controller/flow-batches.h \
 	controller/flow-builder.c controller/flow-builder.h \
+	controller/flow-dump.c controller/flow-dump.h \
 	controller/flow-form.c controller/flow-form.h \
 	controller/flow-ledger.c controller/flow-ledger.h \
 	controller/flow-message.c controller/flow-message.h \

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 
 #include "byte-order.h"
+#include "flow-batches.h"
+#include "flow-dump.h"
 #include "flow-ledger.h"
 #include "flow-message.h"
 #include "flow-news.h"
@@ -40,26 +42,6 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
 /* How often a switch that does not tell of changes is asked. */
 #define CHECK_INTERVAL 30000 /* ms */
 
-/* With more flows than that a switch is asked for them slice by slice. */
-#define SLICED_MIN 2000
-/* Between two slices the switch is left alone for a quarter of the time that
- * the first took, and a millisecond more.  It answers up to 50 messages before it looks at its
- * packets again: if the next question is there when it has answered, and this
- * process may well be the faster one, its packets wait for all of them. */
-#define MAX_PAUSE 50 /* ms */
-
-/* Sent with a barrier that is not answered yet. */
-struct batch {
-    struct ovs_list list_node; /* In 'batches'. */
-    uint32_t open_xid;         /* Of the bundle's opening; 0: no bundle. */
-    uint32_t barrier_xid;
-    uint32_t first_xid, last_xid; /* Of flow-mods. */
-    size_t n_mods;
-    uint64_t seqno;     /* Acknowledged by the barrier; 0: none. */
-    long long int sent; /* time_msec(). */
-    bool failed;
-};
-
 enum sync_state {
     SYNC_STOPPED, /* No connection. */
     SYNC_DUMPING, /* Waiting for the switch's flows. */
@@ -73,12 +55,6 @@ enum dump_cause {
     DUMP_CHECK,  /* Somebody may have, and nobody would tell. */
 };
 
-/* What a switch is asked for at once. */
-struct dump_part {
-    uint64_t cookie, cookie_mask;
-    uint8_t table_id; /* Or OFPTT_ALL. */
-};
-
 struct bridge_sync {
     char *name;
     uint64_t cookie, cookie_mask;
@@ -89,39 +65,24 @@ struct bridge_sync {
     bool spared;               /* Something was left alone. */
     bool missed; /* Others did more than was told, while dumping. */
     struct ovs_list backlog; /* Entries that are flushed, not sent. */
-    struct ovs_list batches; /* Sent, not answered, oldest first. */
-    size_t n_outstanding;    /* Flow-mods in 'batches'. */
-    uint64_t flushed;        /* Number of the last flush. */
+    struct flow_batches batches;
+    uint64_t flushed; /* Number of the last flush. */
     uint64_t acked;
     uint64_t synchronised_at; /* 'acked' that ends the resynchronisation. */
 
     enum sync_state state;
     struct openflow_link *link; /* Not owned; NULL: none. */
     enum ofp_version version;
-    bool use_bundles, use_meters;
-    uint32_t next_bundle_id;
-    uint64_t n_flow_mods; /* Of this connection. */
+    bool use_meters;
 
-    /* The dump: first how many flows there are in each table.  Few are asked
-     * for at once.  Many would keep the switch from its packets for as long as
-     * it tells them, so they are asked for in parts, by cookie; if the parts
-     * are not all that our tables hold, something is there that we do not
-     * know, and then all are asked for. */
+    /* The comparison. */
+    struct flow_dump dump;
     enum dump_cause dump_cause;
-    uint32_t dump_xid;
-    struct dump_part *parts; /* Still to be asked for. */
-    size_t n_parts, allocated_parts;
-    size_t n_counted; /* Flows in our tables; SIZE_MAX: does not matter. */
-    size_t n_told;    /* That the switch has told. */
-    size_t n_different, n_strays; /* Of those. */
+    size_t n_different, n_strays; /* Flows told that are not as they should. */
     unsigned int dump_gen;        /* Number of the last dump. */
-    long long int dump_time;      /* Of the last sign of it. */
-    long long int asked_time;     /* When the last part was asked for. */
-    long long int ask_time;     /* When the next is; LLONG_MAX: it is not known
-                                 * yet. */
-    bool unanswered;            /* The connection before this one was lost
+    bool unanswered;              /* The connection before this one was lost
                                  * with flow-mods on their way. */
-    long long int recheck_time; /* When to dump once more; LLONG_MAX: not. */
+    long long int recheck_time;   /* When to dump once more; LLONG_MAX: not. */
     enum dump_cause recheck_cause;
     long long int retry_time; /* When what was refused is sent again. */
     int retry_interval;
@@ -154,7 +115,8 @@ bridge_sync_create(const char *name, uint8_t first_table, uint64_t cookie,
     flow_watch_init(&sync->watch, sync->name, first_table, BATON_N_TABLES);
     sync->adopt_until = time_msec() + BRIDGE_SYNC_ADOPT;
     ovs_list_init(&sync->backlog);
-    ovs_list_init(&sync->batches);
+    flow_batches_init(&sync->batches, sync->name, cookie, cookie_mask);
+    flow_dump_init(&sync->dump, sync->name, cookie, cookie_mask);
     sync->retry_interval = MIN_RETRY;
     sync->compare_interval = MIN_RETRY;
     return sync;
@@ -168,7 +130,7 @@ bridge_sync_destroy(struct bridge_sync *sync)
         flow_ledger_destroy(&sync->ledger);
         flow_news_destroy(&sync->news);
         flow_watch_destroy(&sync->watch);
-        free(sync->parts);
+        flow_dump_destroy(&sync->dump);
         free(sync->name);
         free(sync);
     }
@@ -183,79 +145,6 @@ bridge_sync_set(struct bridge_sync *sync, const struct uuid *key,
 
 /* Sending. */
 
-static uint32_t
-msg_xid(const struct ofpbuf *msg)
-{
-    const struct ofp_header *oh = msg->data;
-    return ntohl(oh->xid);
-}
-
-static uint32_t
-send_msg(struct bridge_sync *sync, struct ofpbuf *msg)
-{
-    uint32_t xid = msg_xid(msg);
-
-    openflow_link_send(sync->link, msg);
-    return xid;
-}
-
-/* Sends what makes the switch agree with 'entry', which is in no list. */
-static uint32_t
-send_flow_mod(struct bridge_sync *sync, struct ledger_entry *entry,
-              uint32_t bundle_id)
-{
-    struct flow_form_view view;
-    const struct baton_flow *flow = flow_ledger_look(entry, &view);
-    struct ofpbuf *msg;
-
-    if (entry->n_refs) {
-        msg = flow_message_add(flow, sync->use_meters, sync->version);
-        entry->xid = msg_xid(msg);
-    } else {
-        msg = flow_message_delete(flow, sync->cookie, sync->cookie_mask,
-                                  sync->version);
-        flow_ledger_forget(&sync->ledger, entry);
-    }
-    if (sync->use_bundles) {
-        msg = flow_message_bundle_add(bundle_id, msg, sync->version);
-    }
-    sync->n_flow_mods++;
-    return send_msg(sync, msg);
-}
-
-static void
-send_batch(struct bridge_sync *sync)
-{
-    struct batch *batch = xzalloc(sizeof *batch);
-    uint32_t bundle_id = sync->next_bundle_id++;
-
-    if (sync->use_bundles) {
-        batch->open_xid = send_msg(
-            sync, flow_message_bundle_ctrl(bundle_id, OFPBCT_OPEN_REQUEST,
-                                           sync->version));
-    }
-    while (batch->n_mods < BRIDGE_SYNC_BUNDLE
-           && !ovs_list_is_empty(&sync->backlog)) {
-        struct ledger_entry *entry = flow_ledger_pop(&sync->backlog);
-
-        batch->last_xid = send_flow_mod(sync, entry, bundle_id);
-        if (!batch->n_mods++) {
-            batch->first_xid = batch->last_xid;
-        }
-    }
-    if (sync->use_bundles) {
-        send_msg(sync, flow_message_bundle_ctrl(
-                           bundle_id, OFPBCT_COMMIT_REQUEST, sync->version));
-    }
-    batch->barrier_xid = send_msg(
-        sync, ofputil_encode_barrier_request(sync->version));
-    batch->seqno = ovs_list_is_empty(&sync->backlog) ? sync->flushed : 0;
-    batch->sent = time_msec();
-    ovs_list_push_back(&sync->batches, &batch->list_node);
-    sync->n_outstanding += batch->n_mods;
-    openflow_link_flush(sync->link);
-}
-
 /* Sends what may be sent now. */
 static void
 pump(struct bridge_sync *sync)
@@ -264,11 +153,12 @@ pump(struct bridge_sync *sync)
         return;
     }
     while (!ovs_list_is_empty(&sync->backlog)
-           && sync->n_outstanding < BRIDGE_SYNC_BUNDLE) {
-        send_batch(sync);
+           && flow_batches_have_room(&sync->batches)) {
+        flow_batches_send(&sync->batches, &sync->ledger, &sync->backlog,
+                          sync->use_meters, sync->flushed);
     }
-    if (ovs_list_is_empty(&sync->backlog) && ovs_list_is_empty(&sync->batches)
-        && !sync->ledger.n_refused) {
+    if (ovs_list_is_empty(&sync->backlog)
+        && flow_batches_is_empty(&sync->batches) && !sync->ledger.n_refused) {
         sync->acked = sync->flushed;
         sync->retry_interval = MIN_RETRY;
     }
@@ -286,10 +176,9 @@ bridge_sync_flush(struct bridge_sync *sync)
     sync->flushed++;
     take_changes(sync);
     if (ovs_list_is_empty(&sync->backlog)
-        && !ovs_list_is_empty(&sync->batches)) {
+        && !flow_batches_is_empty(&sync->batches)) {
         /* Nothing more to send: done when what was sent is. */
-        CONTAINER_OF(ovs_list_back(&sync->batches), struct batch, list_node)
-            ->seqno = sync->flushed;
+        flow_batches_promise(&sync->batches, sync->flushed);
     }
     pump(sync);
     return sync->flushed;
@@ -303,26 +192,14 @@ bridge_sync_acked(const struct bridge_sync *sync)
 
 /* Starting and stopping. */
 
-static void
-drop_batches(struct bridge_sync *sync)
-{
-    struct batch *batch;
-
-    LIST_FOR_EACH_POP(batch, list_node, &sync->batches) {
-        free(batch);
-    }
-    sync->n_outstanding = 0;
-}
-
 void
 bridge_sync_start(struct bridge_sync *sync, struct openflow_link *link)
 {
     bridge_sync_stop(sync);
     sync->link = link;
     sync->version = openflow_link_get_version(link);
-    sync->use_bundles = true;
     sync->use_meters = true;
-    sync->n_flow_mods = 0;
+    flow_batches_start(&sync->batches, link);
     sync->retry_interval = MIN_RETRY;
     sync->forgive_until = time_msec() + RECHECK_DELAY;
     sync->compare_time = 0;
@@ -339,8 +216,9 @@ bridge_sync_stop(struct bridge_sync *sync)
 {
     sync->state = SYNC_STOPPED;
     sync->link = NULL;
-    sync->unanswered |= !ovs_list_is_empty(&sync->batches);
-    drop_batches(sync);
+    flow_dump_stop(&sync->dump);
+    sync->unanswered |= !flow_batches_is_empty(&sync->batches);
+    flow_batches_drop(&sync->batches);
     flow_ledger_track(&sync->ledger, false);
     flow_ledger_drop_list(&sync->ledger, &sync->backlog);
 }
@@ -359,7 +237,7 @@ bridge_sync_forgo_meters(struct bridge_sync *sync)
 static void
 start_dump(struct bridge_sync *sync, enum dump_cause cause)
 {
-    drop_batches(sync);
+    flow_batches_drop(&sync->batches);
     take_changes(sync);
     sync->state = SYNC_DUMPING;
     sync->dump_cause = cause;
@@ -367,90 +245,8 @@ start_dump(struct bridge_sync *sync, enum dump_cause cause)
         sync->synchronised_at = UINT64_MAX;
     }
     sync->dump_gen++;
-    sync->dump_time = time_msec();
-    sync->n_parts = sync->n_counted = sync->n_told = 0;
     sync->n_different = sync->n_strays = 0;
-    sync->ask_time = LLONG_MAX;
-    sync->dump_xid = send_msg(
-        sync, ofpraw_alloc(OFPRAW_OFPST_TABLE_REQUEST, sync->version, 0));
-    openflow_link_flush(sync->link);
-}
-
-static void
-ask_for_all(struct bridge_sync *sync)
-{
-    sync->n_parts = 0;
-    sync->n_counted = SIZE_MAX;
-    sync->ask_time = LLONG_MAX;
-    sync->dump_xid = send_msg(
-        sync, flow_message_dump(sync->cookie, sync->cookie_mask, OFPTT_ALL,
-                                sync->version));
-    openflow_link_flush(sync->link);
-}
-
-static void
-add_part(struct bridge_sync *sync, uint64_t cookie, uint64_t cookie_mask,
-         uint8_t table_id)
-{
-    struct dump_part *part;
-
-    if (sync->n_parts >= sync->allocated_parts) {
-        sync->parts = x2nrealloc(sync->parts, &sync->allocated_parts,
-                                 sizeof *sync->parts);
-    }
-    part = &sync->parts[sync->n_parts++];
-    part->cookie = cookie;
-    part->cookie_mask = cookie_mask;
-    part->table_id = table_id;
-}
-
-static void
-ask_for_part(struct bridge_sync *sync)
-{
-    const struct dump_part *part = &sync->parts[--sync->n_parts];
-
-    sync->asked_time = time_msec();
-    sync->ask_time = LLONG_MAX;
-    sync->dump_xid = send_msg(
-        sync, flow_message_dump(part->cookie, part->cookie_mask,
-                                part->table_id, sync->version));
-    openflow_link_flush(sync->link);
-}
-
-/* It is known how many flows there are.  Tables that should have none of ours
- * are parts already. */
-static void
-ask_for_flows(struct bridge_sync *sync)
-{
-    uint64_t *cookies;
-    size_t n;
-
-    if (sync->n_counted <= SLICED_MIN) {
-        ask_for_all(sync);
-        return;
-    }
-    n = flow_ledger_get_cookies(&sync->ledger, &cookies);
-    for (size_t i = 0; i < n; i++) {
-        add_part(sync, cookies[i], UINT64_MAX, OFPTT_ALL);
-    }
-    free(cookies);
-    if (sync->n_parts) {
-        ask_for_part(sync);
-    } else {
-        ask_for_all(sync);
-    }
-}
-
-/* Which tables should have flows of ours? */
-static void
-find_tables(const struct bridge_sync *sync, bool tables[UINT8_MAX + 1])
-{
-    const struct ledger_entry *entry;
-
-    memset(tables, 0, (UINT8_MAX + 1) * sizeof *tables);
-    HMAP_FOR_EACH(entry, node, &sync->ledger.entries) {
-        tables[entry->form->table_id] |= entry->n_refs > 0;
-    }
+    flow_dump_start(&sync->dump, sync->link);
 }
 
 /* Are there more or fewer flows than when they were counted last?  If there
@@ -458,9 +254,10 @@ find_tables(const struct bridge_sync *sync, bool tables[UINT8_MAX + 1])
 static bool
 check_count(struct bridge_sync *sync)
 {
-    size_t n_others = sync->n_counted - sync->ledger.n_wanted;
+    size_t n_others = sync->dump.n_counted - sync->ledger.n_wanted;
 
-    if (sync->dump_cause != DUMP_CHECK || sync->n_counted <= SLICED_MIN) {
+    if (sync->dump_cause != DUMP_CHECK
+        || sync->dump.n_counted <= FLOW_DUMP_AT_ONCE) {
         return false;
     }
     if (sync->n_others != SIZE_MAX && sync->n_others != n_others) {
@@ -468,36 +265,10 @@ check_count(struct bridge_sync *sync)
         return false;
     }
     sync->n_others = n_others;
+    flow_dump_stop(&sync->dump);
     sync->state = SYNC_RUNNING;
     pump(sync);
     return true;
-}
-
-static void
-handle_table_stats(struct bridge_sync *sync, const struct ofp_header *oh)
-{
-    struct ofpbuf msg = ofpbuf_const_initializer(oh, ntohs(oh->length));
-    struct ofputil_table_features features;
-    struct ofputil_table_stats stats;
-    bool tables[UINT8_MAX + 1];
-    int error;
-
-    sync->dump_time = time_msec();
-    find_tables(sync, tables);
-    while (
-        !(error = ofputil_decode_table_stats_reply(&msg, &stats, &features))) {
-        if (tables[stats.table_id]) {
-            sync->n_counted += stats.active_count;
-        } else if (stats.active_count) {
-            add_part(sync, sync->cookie, sync->cookie_mask, stats.table_id);
-        }
-    }
-    if (error != EOF) {
-        openflow_link_drop(sync->link, "it tells of its tables in a form that "
-                                       "is not understood");
-    } else if (!ofpmp_more(oh) && !check_count(sync)) {
-        ask_for_flows(sync);
-    }
 }
 
 static bool
@@ -514,12 +285,8 @@ is_as_wanted(const struct bridge_sync *sync, const struct ledger_entry *entry,
 static void
 note_flow(struct bridge_sync *sync, const struct ofputil_flow_stats *stats)
 {
-    if ((ntohll(stats->cookie) & sync->cookie_mask) != sync->cookie) {
-        return;
-    }
-
     struct minimatch match;
-    sync->n_told++;
+
     minimatch_init(&match, &stats->match);
     struct ledger_entry *entry = flow_ledger_find(
         &sync->ledger, stats->table_id, stats->priority, &match);
@@ -634,39 +401,30 @@ finish_dump(struct bridge_sync *sync)
     pump(sync);
 }
 
-static void
-handle_flow_stats(struct bridge_sync *sync, const struct ofp_header *oh)
+/* Handles an answer of the dump's (true), or leaves it to the caller. */
+static bool
+handle_dump(struct bridge_sync *sync, const struct ofp_header *oh,
+            enum ofptype type)
 {
-    struct ofpbuf msg = ofpbuf_const_initializer(oh, ntohs(oh->length));
-    uint64_t stub[1024 / 8];
-    struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
+    enum flow_dump_event event = flow_dump_begin(&sync->dump, &sync->ledger,
+                                                 oh, type);
     struct ofputil_flow_stats stats;
-    int error;
 
-    sync->dump_time = time_msec();
-    while (!(error = ofputil_decode_flow_stats_reply(&stats, &msg, false,
-                                                     &ofpacts))) {
-        note_flow(sync, &stats);
+    if (event == FLOW_DUMP_FLOWS) {
+        while (flow_dump_next(&sync->dump, &stats)) {
+            note_flow(sync, &stats);
+        }
+        event = flow_dump_end(&sync->dump);
     }
-    ofpbuf_uninit(&ofpacts);
-    if (error != EOF) {
+    if (event == FLOW_DUMP_COUNTED && !check_count(sync)) {
+        flow_dump_go_on(&sync->dump, &sync->ledger);
+    } else if (event == FLOW_DUMP_ALL) {
+        finish_dump(sync);
+    } else if (event == FLOW_DUMP_NONSENSE) {
         openflow_link_drop(sync->link, "it tells its flows in a form that is "
                                        "not understood");
-    } else if (ofpmp_more(oh)) {
-        return;
-    } else if (sync->n_parts) {
-        long long int took = time_msec() - sync->asked_time;
-
-        sync->ask_time = time_msec() + MIN(took / 4 + 1, MAX_PAUSE);
-    } else if (sync->n_counted != SIZE_MAX
-               && sync->n_told != sync->n_counted) {
-        VLOG_INFO("%s: %" PRIuSIZE " of the %" PRIuSIZE " flows in our tables "
-                  "are as they may be, so it is asked for all at once",
-                  sync->name, sync->n_told, sync->n_counted);
-        ask_for_all(sync);
-    } else {
-        finish_dump(sync);
     }
+    return event != FLOW_DUMP_NOT_OURS;
 }
 
 /* Answers. */
@@ -677,7 +435,7 @@ resynchronise(struct bridge_sync *sync, bool bundled)
 {
     if (sync->ledger.n_refused) {
         sync->retry_interval = MIN(sync->retry_interval * 2, MAX_RETRY);
-    } else if (bundled == sync->use_bundles) {
+    } else if (bundled == sync->batches.use_bundles) {
         /* Not a flow's fault, so it would be the same again at once. */
         openflow_link_drop(sync->link, "it refuses flow-mods, but no flow");
         return;
@@ -688,26 +446,18 @@ resynchronise(struct bridge_sync *sync, bool bundled)
 static bool
 handle_barrier(struct bridge_sync *sync, uint32_t xid)
 {
-    struct batch *batch;
+    struct flow_batch_answer answer;
 
-    LIST_FOR_EACH(batch, list_node, &sync->batches) {
-        if (batch->barrier_xid == xid) {
-            uint64_t seqno = batch->seqno;
-            bool failed = batch->failed, bundled = batch->open_xid;
-
-            sync->n_outstanding -= batch->n_mods;
-            ovs_list_remove(&batch->list_node);
-            free(batch);
-            if (failed) {
-                resynchronise(sync, bundled);
-            } else if (seqno && !sync->ledger.n_refused) {
-                sync->acked = seqno;
-            }
-            pump(sync);
-            return true;
-        }
+    if (!flow_batches_handle_barrier(&sync->batches, xid, &answer)) {
+        return false;
     }
-    return false;
+    if (answer.failed) {
+        resynchronise(sync, answer.bundled);
+    } else if (answer.seqno && !sync->ledger.n_refused) {
+        sync->acked = answer.seqno;
+    }
+    pump(sync);
+    return true;
 }
 
 static void
@@ -736,27 +486,15 @@ note_refusal(struct bridge_sync *sync, uint32_t xid, enum ofperr error)
 static bool
 handle_error(struct bridge_sync *sync, const struct ofp_header *oh)
 {
-    enum ofperr error = ofperr_decode_msg(oh, NULL);
-    uint32_t xid = ntohl(oh->xid);
-    struct batch *batch;
+    uint32_t refused;
 
-    LIST_FOR_EACH(batch, list_node, &sync->batches) {
-        if (xid < (batch->open_xid ? batch->open_xid : batch->first_xid)
-            || xid > batch->barrier_xid) {
-            continue;
-        }
-        batch->failed = true;
-        if (xid == batch->open_xid) {
-            VLOG_INFO("%s: no bundles (%s), sending flow-mods singly",
-                      sync->name, ofperr_get_name(error));
-            sync->use_bundles = false;
-        } else if (sync->use_bundles == !!batch->open_xid
-                   && xid >= batch->first_xid && xid <= batch->last_xid) {
-            note_refusal(sync, xid, error);
-        }
-        return true;
+    if (!flow_batches_handle_error(&sync->batches, oh, &refused)) {
+        return false;
     }
-    return false;
+    if (refused) {
+        note_refusal(sync, refused, ofperr_decode_msg(oh, NULL));
+    }
+    return true;
 }
 
 /* A flow is gone that was idle.  If it should be there, the next flush puts it
@@ -889,7 +627,7 @@ check_silent(struct bridge_sync *sync)
 {
     sync->check_time = time_msec() + CHECK_INTERVAL;
     if (!flow_watch_is_able(&sync->watch) && !sync->ledger.n_refused
-        && ovs_list_is_empty(&sync->batches)
+        && flow_batches_is_empty(&sync->batches)
         && ovs_list_is_empty(&sync->backlog)) {
         start_dump(sync, DUMP_CHECK);
     }
@@ -912,8 +650,9 @@ bridge_sync_ask_counters(struct bridge_sync *sync,
         return 0;
     }
     flow_news_ask(mapping, sync->version, msgs);
-    send_msg(sync, msgs[0]);
-    xid = send_msg(sync, msgs[1]);
+    xid = ntohl(((const struct ofp_header *) msgs[1]->data)->xid);
+    openflow_link_send(sync->link, msgs[0]);
+    openflow_link_send(sync->link, msgs[1]);
     openflow_link_flush(sync->link);
     return xid;
 }
@@ -924,17 +663,10 @@ bridge_sync_handle(struct bridge_sync *sync, const struct ofp_header *oh,
 {
     if (sync->state == SYNC_STOPPED) {
         return false;
-    } else if (type == OFPTYPE_TABLE_STATS_REPLY) {
-        if (sync->state == SYNC_DUMPING && ntohl(oh->xid) == sync->dump_xid) {
-            handle_table_stats(sync, oh);
-        }
+    } else if (handle_dump(sync, oh, type)) {
         return true;
     } else if (type == OFPTYPE_FLOW_STATS_REPLY) {
-        if (ntohl(oh->xid) != sync->dump_xid) {
-            flow_news_handle_stats(&sync->news, oh);
-        } else if (sync->state == SYNC_DUMPING) {
-            handle_flow_stats(sync, oh);
-        }
+        flow_news_handle_stats(&sync->news, oh);
         return true;
     } else if (type == OFPTYPE_FLOW_REMOVED) {
         handle_flow_removed(sync, oh);
@@ -969,15 +701,11 @@ retry_refused(struct bridge_sync *sync)
 static long long int
 answer_deadline(const struct bridge_sync *sync)
 {
-    if (sync->state == SYNC_DUMPING) {
-        return sync->dump_time + ANSWER_TIMEOUT;
-    } else if (!ovs_list_is_empty(&sync->batches)) {
-        return CONTAINER_OF(ovs_list_front(&sync->batches), struct batch,
-                            list_node)
-                   ->sent
-               + ANSWER_TIMEOUT;
-    }
-    return LLONG_MAX;
+    long long int since = (sync->state == SYNC_DUMPING
+                               ? sync->dump.time
+                               : flow_batches_oldest(&sync->batches));
+
+    return since == LLONG_MAX ? LLONG_MAX : since + ANSWER_TIMEOUT;
 }
 
 void
@@ -989,9 +717,7 @@ bridge_sync_run(struct bridge_sync *sync)
     } else if (time_msec() >= answer_deadline(sync)) {
         openflow_link_drop(sync->link, "no answer from the switch");
     } else if (sync->state == SYNC_DUMPING) {
-        if (time_msec() >= sync->ask_time) {
-            ask_for_part(sync);
-        }
+        flow_dump_run(&sync->dump);
     } else if (sync->state == SYNC_RUNNING) {
         if (sync->ledger.n_refused && time_msec() >= sync->retry_time) {
             retry_refused(sync);
@@ -1011,7 +737,7 @@ bridge_sync_wait(const struct bridge_sync *sync)
     long long int deadline = answer_deadline(sync);
 
     if (sync->state == SYNC_DUMPING) {
-        deadline = MIN(deadline, sync->ask_time);
+        deadline = MIN(deadline, flow_dump_next_time(&sync->dump));
     } else if (sync->state == SYNC_RUNNING) {
         deadline = MIN(deadline, sync->recheck_time);
         if (!flow_watch_is_able(&sync->watch)) {
@@ -1049,7 +775,7 @@ bridge_sync_n_flows(const struct bridge_sync *sync)
 uint64_t
 bridge_sync_n_flow_mods(const struct bridge_sync *sync)
 {
-    return sync->n_flow_mods;
+    return sync->batches.n_flow_mods;
 }
 
 uint64_t

@@ -5,13 +5,13 @@
 /* Makes a switch's flows agree with what they should be.
  *
  * What should be there is said piece by piece (see flow-ledger).  Changes are
- * gathered and go out at a flush, in bundles of at most BRIDGE_SYNC_BUNDLE
- * flow-mods, each with a barrier; many changes are sent bundle by bundle as
- * the switch answers, since a big bundle would stall it.
+ * gathered and go out at a flush, in bundles, each with a barrier (see
+ * flow-batches); many changes are sent bundle by bundle as the switch answers,
+ * since a big bundle would stall it.
  *
  * A connection begins with bridge_sync_start(), which asks the switch for the
- * flows under Baton's cookie: what differs then is sent, once all flows have
- * been told.  The same happens when the switch refused something; a flow that
+ * flows under Baton's cookie (see flow-dump): what differs then is sent, once
+ * all flows have been told.  The same happens when the switch refused something; a flow that
  * it refused is tried again after a while, and until it is accepted nothing
  * is acknowledged.
  *
@@ -32,8 +32,6 @@ struct bridge_sync;
 struct flow_mapping;
 struct flow_news;
 struct openflow_link;
-
-#define BRIDGE_SYNC_BUNDLE 1000
 
 /* 'name' is for logs.  A flow is ours if its cookie, masked, is 'cookie'.  All
  * are in the BATON_N_TABLES tables from 'first_table' on. */

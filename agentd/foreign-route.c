@@ -305,6 +305,21 @@ foreign_route_find_key(uint32_t key, struct in6_addr *address)
     return false;
 }
 
+size_t
+foreign_routes_of_key(uint32_t key, struct in6_addr **addresses)
+{
+    const struct visitor *v;
+    size_t n = 0;
+
+    *addresses = xmalloc(MAX(1, hmap_count(&visitors)) * sizeof **addresses);
+    HMAP_FOR_EACH(v, node, &visitors) {
+        if (table_key(v->table) == key) {
+            (*addresses)[n++] = v->address;
+        }
+    }
+    return n;
+}
+
 bool
 foreign_route_is_table(uint32_t table)
 {

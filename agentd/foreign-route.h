@@ -61,6 +61,8 @@ bool foreign_route_has(const struct in6_addr *address);
 uint32_t foreign_route_get_key(const struct in6_addr *address);
 /* Stores in '*address' one that leaves by that tunnel; false if none does. */
 bool foreign_route_find_key(uint32_t key, struct in6_addr *address);
+/* All of them; the caller frees the array. */
+size_t foreign_routes_of_key(uint32_t key, struct in6_addr **addresses);
 
 /* A former agent's rule gives 'address' that table. */
 void foreign_route_adopt(const struct in6_addr *address, uint32_t table);

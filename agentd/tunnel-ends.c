@@ -139,38 +139,48 @@ end_destroy(struct agent *agent, struct tunnel_end *end)
     free(end);
 }
 
-/* Takes from the end of that key all addresses that use it.  With 'to', they
- * go on by that one. */
+/* Takes 'address' from the interface 'ifname' of a tunnel; with 'to', it goes
+ * on by that one. */
+static void
+move_address(struct agent *agent, const struct in6_addr *address,
+             const char *ifname, const struct tunnel_end *to)
+{
+    struct session *s = session_find_address(&agent->sessions, address);
+
+    foreign_route_del(address);
+    if (to) {
+        struct foreign_route route = { to->gateway, to->tif.mtu, to->tif.key };
+
+        foreign_route_set(to->tif.ifname, address, &route);
+    } else {
+        address_del("lo", address);
+    }
+    address_del(ifname, address);
+    if (s && !strcmp(s->ifname, ifname)) {
+        s->ifname[0] = '\0';
+        if (to && !address_add(to->tif.ifname, address)) {
+            ovs_strlcpy(s->ifname, to->tif.ifname, sizeof s->ifname);
+        }
+    }
+    if (!to) {
+        address_open_output(address);
+    }
+}
+
+/* The same of all addresses that use the end of that key; 'to' may be it, made
+ * anew. */
 static void
 move_addresses(struct agent *agent, uint32_t key, const struct tunnel_end *to)
 {
-    struct in6_addr address;
+    struct in6_addr *addresses;
+    size_t n = foreign_routes_of_key(key, &addresses);
     char ifname[16];
 
     tunnel_interface_name(key, ifname);
-    while (foreign_route_find_key(key, &address)) {
-        struct session *s = session_find_address(&agent->sessions, &address);
-
-        foreign_route_del(&address);
-        if (to) {
-            struct foreign_route route = { to->gateway, to->tif.mtu,
-                                           to->tif.key };
-
-            foreign_route_set(to->tif.ifname, &address, &route);
-        } else {
-            address_del("lo", &address);
-        }
-        address_del(ifname, &address);
-        if (s && !strcmp(s->ifname, ifname)) {
-            s->ifname[0] = '\0';
-            if (to && !address_add(to->tif.ifname, &address)) {
-                ovs_strlcpy(s->ifname, to->tif.ifname, sizeof s->ifname);
-            }
-        }
-        if (!to) {
-            address_open_output(&address);
-        }
+    for (size_t i = 0; i < n; i++) {
+        move_address(agent, &addresses[i], ifname, to);
     }
+    free(addresses);
 }
 
 /* The agent's start and end. */

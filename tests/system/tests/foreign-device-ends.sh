@@ -22,6 +22,11 @@ kill_agent() {
     wait_for 5 "the agent to end" process_ended "$process"
 }
 
+# tunnel_takes BYTES: the largest packet.
+tunnel_takes() {
+    on phone ip link show "$interface" | grep "mtu $1 "
+}
+
 is_owned() {
     on phone baton --no-headings --format=csv sessions | grep "^$session,.*here"
 }
@@ -61,6 +66,15 @@ for family in 4 6; do
         }
         wait_for 25 "the controller to see it" roamed
         goes_on
+
+        say "policy says that less fits into tunnels"
+        sed -i 's|tunnel: {type: vxlan,|& mtu: 1460,|' \
+            "$sandbox/controller/policy.yaml"
+        on switch baton-ctl policy reload
+        wait_for 10 "the smaller interface" tunnel_takes 1410
+        goes_on
+        goes_on
+        wait_for 10 "the session" is_owned
     fi
 
     say "the controller is killed and started again"
@@ -72,6 +86,8 @@ for family in 4 6; do
         path_of "$session" | grep -F "tunnel to the device"
     }
     wait_for 20 "its tunnel" tunnelled
+    wait_for 20 "the laptop" on laptop baton devices
+    wait_for 20 "the phone" on phone baton devices
     goes_on
     goes_on
 

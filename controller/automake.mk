@@ -80,6 +80,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/transfer-checks.c controller/transfer-checks.h \
 	controller/transfer-methods.c \
 	controller/tunnel-path.c controller/tunnel-path.h \
+	controller/tunnel-store.c controller/tunnel-store.h \
 	controller/upkeep.c controller/upkeep.h \
 	controller/visit.c controller/visit.h
 controller_libcontroller_la_LIBADD = schemas/libbatonidl.la

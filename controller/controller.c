@@ -71,6 +71,7 @@ leave(struct controller *c, struct device *device)
         session_cache_mark(&c->sessions, device->name);
         session_cache_sweep(&c->sessions, device->name);
         upkeep_place_changed(c->upkeep, device->name);
+        upkeep_tunnels_changed(c->upkeep, device->name);
         name = xstrdup(device->name);
         device_tunnels_destroy(device);
         device_remove(&c->devices, device);

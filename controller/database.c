@@ -169,6 +169,24 @@ database_op_where(struct json *op, const char *column, struct json *value)
                                        json_string_create("=="), value));
 }
 
+void
+database_op_add(struct json *ops, const char *table, const struct uuid *uuid,
+                struct json *row)
+{
+    struct json *op = database_op(!row   ? "delete"
+                                  : uuid ? "update"
+                                         : "insert",
+                                  table);
+
+    if (uuid) {
+        database_op_where(op, "_uuid", database_uuid_to_json(uuid));
+    }
+    if (row) {
+        json_object_put(op, "row", row);
+    }
+    json_array_add(ops, op);
+}
+
 long long int
 database_result_count(const struct json *result)
 {

@@ -92,6 +92,11 @@ struct json *database_op(const char *op, const char *table);
 /* One more clause "column == value" of "where".  Takes 'value'. */
 void database_op_where(struct json *op, const char *column,
                        struct json *value);
+/* Adds to 'ops' what makes 'row' (which it takes) the columns of the row of
+ * 'table' whose "_uuid" is 'uuid'.  NULL as 'uuid': of a new row; as 'row': it
+ * is deleted. */
+void database_op_add(struct json *ops, const char *table,
+                     const struct uuid *uuid, struct json *row);
 /* A result's "count", or 0. */
 long long int database_result_count(const struct json *result);
 

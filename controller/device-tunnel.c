@@ -24,6 +24,7 @@
 #include "sset.h"
 #include "timeval.h"
 #include "transfer.h"
+#include "upkeep.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(device_tunnel);
@@ -253,6 +254,28 @@ probe_anew(struct device_tunnel *t)
     t->probe_at = time_msec();
 }
 
+static struct device_tunnel *
+add_tunnel(struct device *device, const char *bridge, uint32_t key)
+{
+    struct device_tunnel *t = xzalloc(sizeof *t);
+
+    ovs_strlcpy(t->bridge, bridge, sizeof t->bridge);
+    t->key = key;
+    ovs_list_push_back(&device->tunnels, &t->node);
+    return t;
+}
+
+void
+device_tunnel_restore(struct device *device, const char *bridge, uint32_t key,
+                      const struct in6_addr *address, struct eth_addr mac)
+{
+    struct device_tunnel *t = add_tunnel(device, bridge, key);
+
+    t->proved = true;
+    t->address = *address;
+    t->mac = mac;
+}
+
 void
 device_tunnel_want(struct controller *c, struct device *device,
                    const char *bridge)
@@ -260,10 +283,7 @@ device_tunnel_want(struct controller *c, struct device *device,
     struct device_tunnel *t = device_tunnel_find(device, bridge);
 
     if (!t) {
-        t = xzalloc(sizeof *t);
-        ovs_strlcpy(t->bridge, bridge, sizeof t->bridge);
-        t->key = choose_key(c);
-        ovs_list_push_back(&device->tunnels, &t->node);
+        t = add_tunnel(device, bridge, choose_key(c));
         send_open(c, device, t);
     } else if (!device_tunnel_is_good(device, bridge, time_msec())) {
         t->retired = false;
@@ -298,6 +318,7 @@ close_tunnel(struct controller *c, struct device *device,
     send_close(device, t->bridge, t->key);
     tunnel_destroy(t);
     device->tunnels_moved |= proved;
+    upkeep_tunnels_changed(c->upkeep, device->name);
 }
 
 void
@@ -587,7 +608,9 @@ retire(struct controller *c, struct device *device, struct device_tunnel *t)
 {
     static const struct device_place nowhere = { .port = OFPP_NONE };
 
-    if (!t->proved || device->attachment.misses
+    /* Attached as it has shown since it registered: what is only remembered
+     * may be where it was before it had the tunnel. */
+    if (!t->proved || device->attachment.misses || !device->attachment.told
         || !device_is_attached(device, c->network)
         || transfers_involve(c->transfers, device->name)) {
         return false;
@@ -597,6 +620,7 @@ retire(struct controller *c, struct device *device, struct device_tunnel *t)
     t->proved = t->claimed = false;
     t->retired = true;
     set_moved(device, t, &nowhere);
+    upkeep_tunnels_changed(c->upkeep, device->name);
     return true;
 }
 
@@ -690,6 +714,7 @@ proved(struct controller *c, struct device *device, struct device_tunnel *t)
         VLOG_INFO("%s: reached through a tunnel of its own from %s, at %s",
                   device->name, t->bridge, ipv6_string_mapped(s, &t->address));
         set_moved(device, t, &former);
+        upkeep_tunnels_changed(c->upkeep, device->name);
     }
 }
 

@@ -92,6 +92,11 @@ bool device_tunnel_serves(const struct controller *, const struct device *,
 bool device_tunnel_may(const struct controller *, const struct device *,
                        const char *bridge, char **whyp);
 
+/* As a former controller had proved it: flows go on to point there.  It is
+ * proved again when the device has registered, and is not good until then. */
+void device_tunnel_restore(struct device *, const char *bridge, uint32_t key,
+                           const struct in6_addr *, struct eth_addr);
+
 /* Opens it, or tries an existing one again if it is not good. */
 void device_tunnel_want(struct controller *, struct device *,
                         const char *bridge);

@@ -20,6 +20,7 @@
 #include "schemas/baton-idl.h"
 #include "smap.h"
 #include "sset.h"
+#include "tunnel-store.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(upkeep);
@@ -36,13 +37,15 @@ struct upkeep {
     struct ovsdb_idl_index *by_block, *by_name;
     struct sset places;    /* Devices whose place is to be written. */
     struct sset next_hops; /* Bridges whose next hops are. */
+    struct sset tunnels;   /* Devices whose tunnels are. */
 
     /* On its way. */
     struct database_txn *txn;
     struct json *ops;
-    struct ovs_list leases; /* struct upkeep_lease */
-    struct sset sent;       /* Devices. */
-    struct sset sent_hops;  /* Bridges. */
+    struct ovs_list leases;   /* struct upkeep_lease */
+    struct sset sent;         /* Devices. */
+    struct sset sent_hops;    /* Bridges. */
+    struct sset sent_tunnels; /* Devices. */
 
     uint64_t seqno;
     long long int now;      /* Milliseconds, of the last run. */
@@ -61,6 +64,8 @@ upkeep_create(struct database *database)
     sset_init(&upkeep->sent);
     sset_init(&upkeep->next_hops);
     sset_init(&upkeep->sent_hops);
+    sset_init(&upkeep->tunnels);
+    sset_init(&upkeep->sent_tunnels);
     ovs_list_init(&upkeep->leases);
     upkeep->retry_at = LLONG_MIN;
     return upkeep;
@@ -76,6 +81,7 @@ clear_sent(struct upkeep *upkeep)
     }
     sset_clear(&upkeep->sent);
     sset_clear(&upkeep->sent_hops);
+    sset_clear(&upkeep->sent_tunnels);
     database_txn_destroy(upkeep->txn);
     upkeep->txn = NULL;
     json_destroy(upkeep->ops);
@@ -91,6 +97,8 @@ upkeep_destroy(struct upkeep *upkeep)
         sset_destroy(&upkeep->sent);
         sset_destroy(&upkeep->next_hops);
         sset_destroy(&upkeep->sent_hops);
+        sset_destroy(&upkeep->tunnels);
+        sset_destroy(&upkeep->sent_tunnels);
         free(upkeep);
     }
 }
@@ -165,6 +173,7 @@ upkeep_load(struct upkeep *upkeep, struct leases *leases,
     {
         load_next_hop(next_hop, neighbours, now);
     }
+    tunnel_store_load(idl, devices);
 }
 
 /* Writing. */
@@ -185,24 +194,12 @@ upkeep_next_hops_changed(struct upkeep *upkeep, const char *bridge)
     }
 }
 
-/* Adds to 'ops' what makes 'row' the columns of the row of 'table' whose id is
- * 'uuid'; NULL: a new row. */
-static void
-add_op(struct json *ops, const char *table, const struct uuid *uuid,
-       struct json *row)
+void
+upkeep_tunnels_changed(struct upkeep *upkeep, const char *device)
 {
-    struct json *op = database_op(!row   ? "delete"
-                                  : uuid ? "update"
-                                         : "insert",
-                                  table);
-
-    if (uuid) {
-        database_op_where(op, "_uuid", database_uuid_to_json(uuid));
+    if (upkeep) {
+        sset_add(&upkeep->tunnels, device);
     }
-    if (row) {
-        json_object_put(op, "row", row);
-    }
-    json_array_add(ops, op);
 }
 
 static void
@@ -229,7 +226,8 @@ write_lease(struct upkeep *upkeep, const struct lease_block *block,
         }
     }
     if (lease || found) {
-        add_op(ops, "Lease", found ? &found->header_.uuid : NULL, row);
+        database_op_add(ops, "Lease", found ? &found->header_.uuid : NULL,
+                        row);
     }
     free(text);
 }
@@ -264,7 +262,8 @@ write_place(struct upkeep *upkeep, const char *name,
         }
     }
     if (row || found) {
-        add_op(ops, "Device", found ? &found->header_.uuid : NULL, row);
+        database_op_add(ops, "Device", found ? &found->header_.uuid : NULL,
+                        row);
     }
 }
 
@@ -300,7 +299,7 @@ write_next_hops(struct upkeep *upkeep, const char *bridge,
         }
         value = smap_get(&wanted, row->address);
         if (!value) {
-            add_op(ops, "Next_Hop", &row->header_.uuid, NULL);
+            database_op_add(ops, "Next_Hop", &row->header_.uuid, NULL);
         } else if (strcmp(value + 1, row->mac)
                    || (*value == 'g') != row->gateway) {
             struct json *json = json_object_create();
@@ -308,7 +307,7 @@ write_next_hops(struct upkeep *upkeep, const char *bridge,
             json_object_put(json, "gateway",
                             json_boolean_create(*value == 'g'));
             json_object_put_string(json, "mac", value + 1);
-            add_op(ops, "Next_Hop", &row->header_.uuid, json);
+            database_op_add(ops, "Next_Hop", &row->header_.uuid, json);
         }
         smap_remove(&wanted, row->address);
     }
@@ -321,7 +320,7 @@ write_next_hops(struct upkeep *upkeep, const char *bridge,
         json_object_put(json, "gateway",
                         json_boolean_create(*node->value == 'g'));
         json_object_put_string(json, "mac", node->value + 1);
-        add_op(ops, "Next_Hop", NULL, json);
+        database_op_add(ops, "Next_Hop", NULL, json);
     }
     smap_destroy(&wanted);
 }
@@ -349,8 +348,13 @@ send_changes(struct upkeep *upkeep, struct leases *leases,
     SSET_FOR_EACH(name, &upkeep->next_hops) {
         write_next_hops(upkeep, name, neighbours, ops);
     }
+    SSET_FOR_EACH(name, &upkeep->tunnels) {
+        tunnel_store_write(database_get_idl(upkeep->database), devices, name,
+                           ops);
+    }
     sset_swap(&upkeep->places, &upkeep->sent);
     sset_swap(&upkeep->next_hops, &upkeep->sent_hops);
+    sset_swap(&upkeep->tunnels, &upkeep->sent_tunnels);
     if (json_array(ops)->n) {
         upkeep->ops = json_clone(ops);
         upkeep->txn = database_begin(upkeep->database, ops);
@@ -404,6 +408,9 @@ handle_end(struct upkeep *upkeep, struct leases *leases, long long int now)
         SSET_FOR_EACH(name, &upkeep->sent_hops) {
             sset_add(&upkeep->next_hops, name);
         }
+        SSET_FOR_EACH(name, &upkeep->sent_tunnels) {
+            sset_add(&upkeep->tunnels, name);
+        }
         upkeep->retry_at = now + RETRY_MS;
     }
     clear_sent(upkeep);
@@ -439,7 +446,8 @@ upkeep_wait(const struct upkeep *upkeep, const struct leases *leases)
             poll_immediate_wake();
         }
     } else if ((leases_any_unwritten(leases) || !sset_is_empty(&upkeep->places)
-                || !sset_is_empty(&upkeep->next_hops))
+                || !sset_is_empty(&upkeep->next_hops)
+                || !sset_is_empty(&upkeep->tunnels))
                && database_is_ready(upkeep->database)) {
         if (upkeep->now < upkeep->retry_at) {
             poll_timer_wait_until(upkeep->retry_at);

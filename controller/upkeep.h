@@ -4,7 +4,8 @@
 
 /* Keeps in the database, beside the records, what must outlive the controller
  * and is in no hurry: leases of blocks, where devices are attached, to which
- * their sessions' flows point, and the next hops of sessions that are away.
+ * their sessions' flows point, which have tunnels of their own, and the next
+ * hops of sessions that are away.
  *
  *     upkeep_load(upkeep, ...);              at the start, when we lead
  *     upkeep_place_changed(upkeep, "tv");    whenever it did
@@ -25,8 +26,8 @@ struct upkeep;
 struct upkeep *upkeep_create(struct database *);
 void upkeep_destroy(struct upkeep *);
 
-/* Fills 'leases', whose pools are configured, the places of 'devices', and
- * 'neighbours'. */
+/* Fills 'leases', whose pools are configured, the places and tunnels of
+ * 'devices', and 'neighbours'. */
 void upkeep_load(struct upkeep *, struct leases *, struct devices *,
                  struct neighbours *, long long int now);
 
@@ -34,6 +35,8 @@ void upkeep_load(struct upkeep *, struct leases *, struct devices *,
 void upkeep_place_changed(struct upkeep *, const char *device);
 /* The next hops of a bridge have. */
 void upkeep_next_hops_changed(struct upkeep *, const char *bridge);
+/* The tunnels of a device have. */
+void upkeep_tunnels_changed(struct upkeep *, const char *device);
 
 void upkeep_run(struct upkeep *, struct leases *, const struct devices *,
                 const struct neighbours *, long long int now);

@@ -46,6 +46,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/fault-wrong-certificate.sh \
 	tests/system/tests/foreign-datagrams.sh \
 	tests/system/tests/foreign-device.sh \
+	tests/system/tests/foreign-device-controller.sh \
 	tests/system/tests/foreign-device-ends.sh \
 	tests/system/tests/foreign-device-forged.sh \
 	tests/system/tests/foreign-faults.sh \
@@ -98,6 +99,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/mapped-echo.py \
 	tests/system/mapped.sh \
 	tests/system/memory.py \
+	tests/system/over-restart.sh \
 	tests/system/random-log.c \
 	tests/system/roam.sh \
 	tests/system/rogue.py \

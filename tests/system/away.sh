@@ -48,12 +48,3 @@ find_tunnel() {
     vni=$((16#${interface#baton-}))
     mac=$(on phone cat "/sys/class/net/$interface/address")
 }
-
-# Packets that found the buffer of some bridge's port full.
-ports_dropped() {
-    local switch
-    for switch in switch switch2; do
-        on $switch ss -0nmO
-    done | sed -n 's/.*:\(p-[a-z]*\|uplink\|br-[a-z0-9]*\).*,d\([0-9]*\)).*/\2/p' |
-        awk '{ n += $1 } END { print n + 0 }'
-}

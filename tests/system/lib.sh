@@ -142,6 +142,15 @@ filtered() {
              END { print n + 0 }'
 }
 
+# Packets that found the buffer of some bridge's port full.
+ports_dropped() {
+    local switch
+    for switch in "$sandbox"/ovs*; do
+        on "switch${switch#"$sandbox/ovs"}" ss -0nmO
+    done | sed -n 's/.*:\(p-[a-z]*\|uplink\|br-[a-z0-9]*\).*,d\([0-9]*\)).*/\2/p' |
+        awk '{ n += $1 } END { print n + 0 }'
+}
+
 # find_session HOST [PATTERN]: waits for it; sets 'session' and 'address'.
 find_session() {
     local line

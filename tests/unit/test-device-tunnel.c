@@ -269,11 +269,47 @@ test_messages(void)
     world_end();
 }
 
+/* What a former controller had proved: flows point there, it is proved again,
+ * and where the device was attached before says nothing. */
+static void
+test_restored(void)
+{
+    struct device_tunnel *t;
+    struct in6_addr address;
+
+    begin();
+    in6_addr_set_mapped_ipv4(&address, htonl(0x0a080002));
+    key = 0x123456;
+    device_tunnel_restore(device_of("phone"), "br0", key, &address, mac);
+    t = device_tunnel_find(device_of("phone"), "br0");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    CU_ASSERT_FALSE(is_good("phone"));
+    CU_ASSERT_PTR_EQUAL(session_path_tunnel(device_of("phone"), "br0"), t);
+    CU_ASSERT_EQUAL(device_tunnel_place(world, t).port, TUNNEL_PORT);
+
+    device_of("phone")->place.known = true;
+    ovs_strlcpy(device_of("phone")->place.bridge, "br0",
+                sizeof device_of("phone")->place.bridge);
+    device_of("phone")->place.port = u16_to_ofp(4);
+    world_clear(phone);
+    world_register(phone);
+    CU_ASSERT_EQUAL(world_integer(world_expect(phone, "tunnel-open"), "key"),
+                    key);
+    device_tunnels_run(world, device_of("phone"));
+    CU_ASSERT_FALSE(t->retired);
+    ready(phone, "phone", "10.8.0.2");
+    answer(phone, right_answer());
+    CU_ASSERT_TRUE(is_good("phone"));
+    CU_ASSERT_FALSE(device_of("phone")->tunnels_moved);
+    world_end();
+}
+
 static const struct unit_test tests[] = {
     { "who may have one", test_serves },
     { "what proves it", test_proof },
     { "where it may be", test_claims },
     { "opened, kept, closed", test_messages },
+    { "remembered", test_restored },
 };
 
 int

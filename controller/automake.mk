@@ -34,6 +34,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/flow-set.c controller/flow-set.h \
 	controller/flow-watch.c controller/flow-watch.h \
 	controller/guard.c controller/guard.h \
+	controller/holder-rows.c controller/holder-rows.h \
 	controller/holder.c controller/holder.h \
 	controller/introduce-methods.c \
 	controller/introduction.c controller/introduction.h \

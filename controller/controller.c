@@ -185,7 +185,8 @@ load(struct controller *c)
         device_add(&c->devices, node->name);
     }
     leases_configure(c->leases, c->policy, time_msec());
-    upkeep_load(c->upkeep, c->leases, &c->devices, c->neighbours, time_msec());
+    upkeep_load(c->upkeep, c->leases, &c->devices, c->neighbours, c->holders,
+                time_msec());
     while (record_next(c->records, &record)) {
         if (record.ended) {
             mediator_session_rests(c, &record);

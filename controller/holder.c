@@ -17,6 +17,7 @@ struct holder {
     struct in6_addr address;
     struct uuid transfer;
     long long int since; /* Milliseconds. */
+    bool kept;           /* In the database too. */
     char device[];
 };
 
@@ -29,6 +30,7 @@ struct awaited {
 struct holders {
     struct hmap holders;     /* struct holder */
     struct ovs_list awaited; /* struct awaited: few, and not for long. */
+    uint64_t seqno;          /* Of those that are kept. */
 };
 
 struct holders *
@@ -84,6 +86,7 @@ static void
 holder_destroy(struct holders *hs, struct holder *h)
 {
     hmap_remove(&hs->holders, &h->node);
+    hs->seqno += h->kept;
     free(h);
 }
 
@@ -103,6 +106,47 @@ holders_add(struct holders *hs, const struct in6_addr *address,
     }
     h->transfer = *transfer;
     h->since = now;
+    hs->seqno += h->kept;
+}
+
+void
+holders_keep(struct holders *hs, const struct in6_addr *address,
+             const char *device)
+{
+    struct holder *h = holder_find(hs, address, device);
+
+    if (h && !h->kept) {
+        h->kept = true;
+        hs->seqno++;
+    }
+}
+
+uint64_t
+holders_seqno(const struct holders *hs)
+{
+    return hs->seqno;
+}
+
+bool
+holders_next_kept(const struct holders *hs, void **cookie,
+                  struct holder_kept *kept)
+{
+    struct holder *last = *cookie;
+    struct hmap_node *node = last ? hmap_next(&hs->holders, &last->node)
+                                  : hmap_first(&hs->holders);
+
+    for (; node; node = hmap_next(&hs->holders, node)) {
+        struct holder *h = CONTAINER_OF(node, struct holder, node);
+
+        if (h->kept) {
+            kept->address = h->address;
+            kept->device = h->device;
+            kept->transfer = h->transfer;
+            *cookie = h;
+            return true;
+        }
+    }
+    return false;
 }
 
 void

@@ -15,14 +15,18 @@
  *     holders_left(hs, &address, "tv", &transfer);
  *     while (holders_next_left(hs, &address)) ... now it may rest
  *
- * A device that is not connected is waited for: nobody knows what it has.
+ * A device that is not connected is waited for: nobody knows what it has.  Of
+ * an address that is a device's own that must outlive the controller, which
+ * bars such a host from it: holders_keep(), and holder-rows.h.
  * Pure: no device, no clock. */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <netinet/in.h>
 
+#include "openvswitch/uuid.h"
+
 struct holders;
-struct uuid;
 
 struct holders *holders_create(void);
 void holders_destroy(struct holders *);
@@ -37,6 +41,22 @@ void holders_left(struct holders *, const struct in6_addr *,
                   const char *device, const struct uuid *transfer);
 /* It holds nothing any more of what was added before 'since'. */
 void holders_forget(struct holders *, const char *device, long long int since);
+
+/* What is said of the two is to be kept in the database. */
+void holders_keep(struct holders *, const struct in6_addr *,
+                  const char *device);
+
+struct holder_kept {
+    struct in6_addr address;
+    const char *device; /* Until it is forgotten. */
+    struct uuid transfer;
+};
+
+/* Changes with those that are to be kept. */
+uint64_t holders_seqno(const struct holders *);
+/* A walk through them: the one after '*cookie', which begins as NULL. */
+bool holders_next_kept(const struct holders *, void **cookie,
+                       struct holder_kept *);
 
 bool holders_any(const struct holders *, const struct in6_addr *);
 /* A walk: the next one after '*cookie', which begins as NULL; or NULL. */

@@ -209,6 +209,7 @@ method_introduce(struct controller *c, struct device *device,
     }
     other = device_find(&c->devices, target);
     holders_add(c->holders, &t->address, target, &t->id, time_msec());
+    permanent_keep_holder(c, &t->address, target);
     session_path_open(c, t);
     introduction_prepare(c, t);
     send_expect(c, other, device, t);

@@ -407,6 +407,7 @@ do_hold(struct controller *c, struct transfer *t)
 
     if (t->outcome == TRANSFER_COMMITTED && !t->roams) {
         holders_add(c->holders, &t->address, t->from, &t->id, time_msec());
+        permanent_keep_holder(c, &t->address, t->from);
     }
     leases_hold(c->leases, &t->address);
     session_announce(&c->sessions, &t->session, &t->address,
@@ -609,7 +610,8 @@ mediator_run(struct controller *c)
     transfers_run(c->transfers, time_msec());
     mediator_act(c);
     run_leases(c);
-    upkeep_run(c->upkeep, c->leases, &c->devices, c->neighbours, time_msec());
+    upkeep_run(c->upkeep, c->leases, &c->devices, c->neighbours, c->holders,
+               time_msec());
     while (session_paths_next_over(c, &session)) {
         restore_session(c, &session);
     }
@@ -623,7 +625,7 @@ mediator_wait(struct controller *c)
                                  leases_next_deadline(c->leases));
 
     record_store_wait(c->records);
-    upkeep_wait(c->upkeep, c->leases);
+    upkeep_wait(c->upkeep, c->leases, c->holders);
     session_paths_wait(c);
     if (deadline != LLONG_MAX) {
         poll_timer_wait_until(deadline);

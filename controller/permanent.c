@@ -10,6 +10,7 @@
 #include "announcement.h"
 #include "controller.h"
 #include "hash.h"
+#include "holder.h"
 #include "jsonrpc.h"
 #include "lease.h"
 #include "link.h"
@@ -228,6 +229,15 @@ permanent_is_open(const struct controller *c, const struct record *record)
     return leases_is_permanent(c->leases, &record->address)
            && !strcmp(record->owner, lessee)
            && !device_find_connected(&c->devices, lessee);
+}
+
+void
+permanent_keep_holder(struct controller *c, const struct in6_addr *address,
+                      const char *device)
+{
+    if (leases_is_permanent(c->leases, address)) {
+        holders_keep(c->holders, address, device);
+    }
 }
 
 bool

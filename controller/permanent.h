@@ -68,6 +68,10 @@ void permanent_put_expect(const struct controller *, const struct transfer *,
                           struct json *params);
 /* Is its device away, so that nothing is to hinder that one from coming back? */
 bool permanent_is_open(const struct controller *, const struct record *);
+/* 'device' is a holder of 'address' (holder.h): if that is permanent, also for
+ * the next controller. */
+void permanent_keep_holder(struct controller *, const struct in6_addr *address,
+                           const char *device);
 /* Has the device where it began asked for it? */
 bool permanent_is_recalled(const struct controller *, const struct record *);
 

@@ -9,6 +9,8 @@
 #include "database.h"
 #include "device.h"
 #include "flow.h"
+#include "holder-rows.h"
+#include "holder.h"
 #include "lease.h"
 #include "neighbour.h"
 #include "openvswitch/json.h"
@@ -38,6 +40,7 @@ struct upkeep {
     struct sset places;    /* Devices whose place is to be written. */
     struct sset next_hops; /* Bridges whose next hops are. */
     struct sset tunnels;   /* Devices whose tunnels are. */
+    uint64_t holders;      /* Of those that were written. */
 
     /* On its way. */
     struct database_txn *txn;
@@ -46,6 +49,7 @@ struct upkeep {
     struct sset sent;         /* Devices. */
     struct sset sent_hops;    /* Bridges. */
     struct sset sent_tunnels; /* Devices. */
+    uint64_t sent_holders;
 
     uint64_t seqno;
     long long int now;      /* Milliseconds, of the last run. */
@@ -147,7 +151,7 @@ load_next_hop(const struct batondb_next_hop *row,
 void
 upkeep_load(struct upkeep *upkeep, struct leases *leases,
             struct devices *devices, struct neighbours *neighbours,
-            long long int now)
+            struct holders *holders, long long int now)
 {
     const struct batondb_next_hop *next_hop;
     const struct ovsdb_idl *idl = database_get_idl(upkeep->database);
@@ -174,6 +178,7 @@ upkeep_load(struct upkeep *upkeep, struct leases *leases,
         load_next_hop(next_hop, neighbours, now);
     }
     tunnel_store_load(idl, devices);
+    holder_rows_load(idl, holders, leases, devices, now);
 }
 
 /* Writing. */
@@ -328,7 +333,8 @@ write_next_hops(struct upkeep *upkeep, const char *bridge,
 static void
 send_changes(struct upkeep *upkeep, struct leases *leases,
              const struct devices *devices,
-             const struct neighbours *neighbours)
+             const struct neighbours *neighbours,
+             const struct holders *holders)
 {
     struct json *ops = json_array_create_empty();
     const struct lease *lease;
@@ -352,6 +358,10 @@ send_changes(struct upkeep *upkeep, struct leases *leases,
         tunnel_store_write(database_get_idl(upkeep->database), devices, name,
                            ops);
     }
+    if (holders_seqno(holders) != upkeep->holders) {
+        holder_rows_write(database_get_idl(upkeep->database), holders, ops);
+    }
+    upkeep->sent_holders = holders_seqno(holders);
     sset_swap(&upkeep->places, &upkeep->sent);
     sset_swap(&upkeep->next_hops, &upkeep->sent_hops);
     sset_swap(&upkeep->tunnels, &upkeep->sent_tunnels);
@@ -361,6 +371,7 @@ send_changes(struct upkeep *upkeep, struct leases *leases,
     } else {
         json_destroy(ops);
         clear_sent(upkeep);
+        upkeep->holders = upkeep->sent_holders;
     }
 }
 
@@ -400,7 +411,9 @@ handle_end(struct upkeep *upkeep, struct leases *leases, long long int now)
             leases_write_again(leases, &ul->block);
         }
     }
-    if (!done) {
+    if (done) {
+        upkeep->holders = upkeep->sent_holders;
+    } else {
         /* The replica may only have to catch up. */
         SSET_FOR_EACH(name, &upkeep->sent) {
             sset_add(&upkeep->places, name);
@@ -420,7 +433,7 @@ handle_end(struct upkeep *upkeep, struct leases *leases, long long int now)
 void
 upkeep_run(struct upkeep *upkeep, struct leases *leases,
            const struct devices *devices, const struct neighbours *neighbours,
-           long long int now)
+           const struct holders *holders, long long int now)
 {
     if (!upkeep) {
         return;
@@ -431,12 +444,13 @@ upkeep_run(struct upkeep *upkeep, struct leases *leases,
     }
     if (!upkeep->txn && now >= upkeep->retry_at
         && database_is_ready(upkeep->database)) {
-        send_changes(upkeep, leases, devices, neighbours);
+        send_changes(upkeep, leases, devices, neighbours, holders);
     }
 }
 
 void
-upkeep_wait(const struct upkeep *upkeep, const struct leases *leases)
+upkeep_wait(const struct upkeep *upkeep, const struct leases *leases,
+            const struct holders *holders)
 {
     if (!upkeep) {
         return;
@@ -447,7 +461,8 @@ upkeep_wait(const struct upkeep *upkeep, const struct leases *leases)
         }
     } else if ((leases_any_unwritten(leases) || !sset_is_empty(&upkeep->places)
                 || !sset_is_empty(&upkeep->next_hops)
-                || !sset_is_empty(&upkeep->tunnels))
+                || !sset_is_empty(&upkeep->tunnels)
+                || holders_seqno(holders) != upkeep->holders)
                && database_is_ready(upkeep->database)) {
         if (upkeep->now < upkeep->retry_at) {
             poll_timer_wait_until(upkeep->retry_at);

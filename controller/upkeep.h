@@ -4,8 +4,8 @@
 
 /* Keeps in the database, beside the records, what must outlive the controller
  * and is in no hurry: leases of blocks, where devices are attached, to which
- * their sessions' flows point, which have tunnels of their own, and the next
- * hops of sessions that are away.
+ * their sessions' flows point, which have tunnels of their own, the next hops of
+ * sessions that are away, and who may still hold a device's own address.
  *
  *     upkeep_load(upkeep, ...);              at the start, when we lead
  *     upkeep_place_changed(upkeep, "tv");    whenever it did
@@ -19,6 +19,7 @@
 
 struct database;
 struct devices;
+struct holders;
 struct leases;
 struct neighbours;
 struct upkeep;
@@ -27,9 +28,9 @@ struct upkeep *upkeep_create(struct database *);
 void upkeep_destroy(struct upkeep *);
 
 /* Fills 'leases', whose pools are configured, the places and tunnels of
- * 'devices', and 'neighbours'. */
+ * 'devices', 'neighbours' and 'holders'. */
 void upkeep_load(struct upkeep *, struct leases *, struct devices *,
-                 struct neighbours *, long long int now);
+                 struct neighbours *, struct holders *, long long int now);
 
 /* 'upkeep' may be NULL. */
 void upkeep_place_changed(struct upkeep *, const char *device);
@@ -39,8 +40,10 @@ void upkeep_next_hops_changed(struct upkeep *, const char *bridge);
 void upkeep_tunnels_changed(struct upkeep *, const char *device);
 
 void upkeep_run(struct upkeep *, struct leases *, const struct devices *,
-                const struct neighbours *, long long int now);
-void upkeep_wait(const struct upkeep *, const struct leases *);
+                const struct neighbours *, const struct holders *,
+                long long int now);
+void upkeep_wait(const struct upkeep *, const struct leases *,
+                 const struct holders *);
 /* Counts transactions that have ended. */
 uint64_t upkeep_get_seqno(const struct upkeep *);
 

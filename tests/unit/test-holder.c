@@ -76,12 +76,52 @@ test_forget(void)
     holders_destroy(hs);
 }
 
+/* Those that outlive the controller. */
+static void
+test_kept(void)
+{
+    struct uuid first = uuid_random(), second = uuid_random();
+    struct in6_addr a = address(1), b = address(2);
+    struct holders *hs = holders_create();
+    struct holder_kept kept;
+    void *cookie = NULL;
+    uint64_t seqno;
+
+    holders_add(hs, &a, "tv", &first, 1);
+    holders_add(hs, &b, "tv", &first, 1);
+    CU_ASSERT_EQUAL(holders_seqno(hs), 0);
+    holders_keep(hs, &a, "laptop"); /* Is none. */
+    CU_ASSERT_EQUAL(holders_seqno(hs), 0);
+    holders_keep(hs, &a, "tv");
+    seqno = holders_seqno(hs);
+    CU_ASSERT_NOT_EQUAL(seqno, 0);
+    holders_keep(hs, &a, "tv");
+    CU_ASSERT_EQUAL(holders_seqno(hs), seqno);
+    CU_ASSERT_TRUE_FATAL(holders_next_kept(hs, &cookie, &kept));
+    CU_ASSERT(ipv6_addr_equals(&kept.address, &a));
+    CU_ASSERT_STRING_EQUAL(kept.device, "tv");
+    CU_ASSERT(uuid_equals(&kept.transfer, &first));
+    CU_ASSERT_FALSE(holders_next_kept(hs, &cookie, &kept));
+
+    holders_add(hs, &a, "tv", &second, 2);
+    CU_ASSERT_NOT_EQUAL(holders_seqno(hs), seqno);
+    seqno = holders_seqno(hs);
+    holders_left(hs, &b, "tv", &first);
+    CU_ASSERT_EQUAL(holders_seqno(hs), seqno);
+    holders_left(hs, &a, "tv", &second);
+    CU_ASSERT_NOT_EQUAL(holders_seqno(hs), seqno);
+    cookie = NULL;
+    CU_ASSERT_FALSE(holders_next_kept(hs, &cookie, &kept));
+    holders_destroy(hs);
+}
+
 int
 main(void)
 {
     static const struct unit_test tests[] = {
         { "waits for the last", test_waits_for_the_last },
         { "forget", test_forget },
+        { "kept", test_kept },
     };
 
     return unit_run("holder", tests, ARRAY_SIZE(tests));

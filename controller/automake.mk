@@ -66,9 +66,13 @@ controller_libcontroller_la_SOURCES = \
 	controller/network.c controller/network.h \
 	controller/next-hop.c controller/next-hop.h \
 	controller/openflow-link.c controller/openflow-link.h \
+	controller/outcome.c controller/outcome.h \
+	controller/permanent-methods.c \
 	controller/permanent.c controller/permanent.h \
 	controller/record.c controller/record.h \
 	controller/record-private.h controller/record-write.c \
+	controller/refresh.c controller/refresh.h \
+	controller/refusal.c controller/refusal.h \
 	controller/report-methods.c \
 	controller/roaming.c controller/roaming.h \
 	controller/session.c controller/session.h \
@@ -80,6 +84,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/transfer.c controller/transfer.h \
 	controller/transfer-checks.c controller/transfer-checks.h \
 	controller/transfer-methods.c \
+	controller/transfer-spec.c controller/transfer-spec.h \
 	controller/tunnel-path.c controller/tunnel-path.h \
 	controller/tunnel-store.c controller/tunnel-store.h \
 	controller/upkeep.c controller/upkeep.h \

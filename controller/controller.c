@@ -45,6 +45,7 @@
 #include "tunnel-path.h"
 #include "upkeep.h"
 #include "util.h"
+#include "refresh.h"
 
 VLOG_DEFINE_THIS_MODULE(controller);
 
@@ -75,7 +76,7 @@ leave(struct controller *c, struct device *device)
         name = xstrdup(device->name);
         device_tunnels_destroy(device);
         device_remove(&c->devices, device);
-        mediator_device_gone(c, name);
+        refresh_device_gone(c, name);
         free(name);
     }
     free(reason);
@@ -114,7 +115,7 @@ configure(struct controller *c)
     }
     for (const struct bridge *bridge = network_next(c->network, NULL); bridge;
          bridge = network_next(c->network, bridge)) {
-        mediator_refresh_bridge(c, bridge_get_name(bridge));
+        refresh_bridge(c, bridge_get_name(bridge));
     }
 }
 
@@ -327,7 +328,7 @@ handle_packet(struct controller *c, struct bridge *bridge,
         loser = attachment_handle_frame(&c->devices, c->network, c->policy,
                                         bridge, packet, time_msec());
         if (loser) {
-            mediator_place_changed(c, loser);
+            refresh_place_changed(c, loser);
         }
     } else if (packet->kind == BATON_FLOW_PROBE) {
         if (device_tunnels_handle_packet(c, bridge, packet, &device,
@@ -391,7 +392,7 @@ run_links(struct controller *c)
         VLOG_INFO("%s: connection lost", device->name);
         device_disconnected(device);
         transfers_device_lost(c->transfers, device->name, reason);
-        permanent_device_lost(c, device);
+        refresh_device_lost(c, device);
         free(reason);
         mediator_act(c);
     }
@@ -405,7 +406,7 @@ follow_tunnels(struct controller *c, struct device *device)
     char bridge[64];
 
     device->tunnels_moved = false;
-    mediator_place_changed(c, device);
+    refresh_place_changed(c, device);
     while (device_tunnels_next_moved(device, bridge, &former)) {
         roaming_follow(c, device, bridge, &former);
     }

@@ -14,7 +14,6 @@
 #include "identity.h"
 #include "lease.h"
 #include "mapping-query.h"
-#include "mediator.h"
 #include "message.h"
 #include "names.h"
 #include "network.h"

@@ -34,6 +34,7 @@
 #include "upkeep.h"
 #include "util.h"
 #include "uuid.h"
+#include "refresh.h"
 
 VLOG_DEFINE_THIS_MODULE(device_methods);
 
@@ -413,7 +414,7 @@ method_attach_echo(struct controller *c, struct device *device,
         && attachment_handle_echo(
             device, nonce, transfers_involve(c->transfers, device->name),
             time_msec())) {
-        mediator_place_changed(c, device);
+        refresh_place_changed(c, device);
         roaming_follow(c, device, NULL, &former);
     }
 }

@@ -29,6 +29,9 @@
 #include "transfer.h"
 #include "uuid.h"
 #include "visit.h"
+#include "outcome.h"
+#include "refusal.h"
+#include "transfer-spec.h"
 
 VLOG_DEFINE_THIS_MODULE(introduce_methods);
 #define REASON_MAX 255
@@ -235,7 +238,7 @@ give_up(struct controller *c, struct device *device,
     t = transfer_of_party(c, device, &id, side);
     if (side == TRANSFER_SIDE_G && (!t || t->over)) {
         /* It waits until inbound traffic is not its own. */
-        mediator_unexpect(device, &id, "the transfer is over");
+        outcome_unexpect(device, &id, "the transfer is over");
         return;
     } else if (!t || t->claimed) {
         return; /* It will ask. */

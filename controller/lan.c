@@ -9,7 +9,6 @@
 #include "device.h"
 #include "jsonrpc.h"
 #include "link.h"
-#include "mediator.h"
 #include "message.h"
 #include "method.h"
 #include "network.h"
@@ -22,6 +21,7 @@
 #include "timeval.h"
 #include "transfer.h"
 #include "util.h"
+#include "refresh.h"
 
 VLOG_DEFINE_THIS_MODULE(lan);
 
@@ -87,7 +87,7 @@ leave(struct controller *c, struct device *device)
         VLOG_INFO("%s: no longer on plain lan %s", device->name,
                   device->place.bridge);
         device->place.known = false;
-        mediator_place_changed(c, device);
+        refresh_place_changed(c, device);
     }
 }
 
@@ -149,7 +149,7 @@ method_attach_lan(struct controller *c, struct device *device,
     if (attachment_prove(device, true,
                          transfers_involve(c->transfers, device->name),
                          time_msec())) {
-        mediator_place_changed(c, device);
+        refresh_place_changed(c, device);
         roaming_follow(c, device, NULL, &former);
     }
 }

@@ -5,7 +5,6 @@
 #include "controller.h"
 #include "device.h"
 #include "mapping.h"
-#include "mediator.h"
 #include "message.h"
 #include "util.h"
 

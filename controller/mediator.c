@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "attachment.h"
-#include "bridge.h"
 #include "controller.h"
 #include "holder.h"
 #include "lease.h"
@@ -15,13 +14,14 @@
 #include "link.h"
 #include "message.h"
 #include "network.h"
-#include "next-hop.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "outcome.h"
 #include "packets.h"
 #include "permanent.h"
 #include "record.h"
+#include "refresh.h"
 #include "session-path.h"
 #include "timeval.h"
 #include "transfer.h"
@@ -36,250 +36,6 @@ VLOG_DEFINE_THIS_MODULE(mediator);
  * longer than a transferring device asks (15 min). */
 #define MEDIATOR_TOMBSTONE (20 * 60 * 1000)
 
-/* Messages to devices. */
-
-static void
-tell(struct device *device, const char *method, const struct uuid *transfer,
-     const struct uuid *session, const struct in6_addr *address,
-     uint64_t epoch, const char *reason, const struct onward_right *right)
-{
-    struct json *params = json_object_create();
-
-    message_put_uuid(params, "transfer", transfer);
-    message_put_uuid(params, "session", session);
-    message_put_address(params, "address", address);
-    message_put_integer(params, "epoch", epoch);
-    if (reason) {
-        message_put_string(params, "reason", reason);
-    }
-    if (right) {
-        char onward[ONWARD_STRING_LEN];
-
-        onward_to_string(*right, onward);
-        message_put_string(params, "onward", onward);
-    }
-    link_notify(device->link, method, params);
-}
-
-/* Tells one party what became of 't'. */
-static void
-tell_party(struct controller *c, const struct transfer *t, const char *name,
-           const char *method, const char *reason,
-           const struct onward_right *right)
-{
-    struct device *device = device_find_connected(&c->devices, name);
-
-    if (device) {
-        tell(device, method, &t->id, &t->session, &t->address, t->epoch + 1,
-             reason, right);
-    }
-}
-
-void
-mediator_unexpect(struct device *device, const struct uuid *transfer,
-                  const char *reason)
-{
-    struct json *params = json_object_create();
-
-    message_put_uuid(params, "transfer", transfer);
-    message_put_string(params, "reason", reason);
-    link_notify(device->link, "unexpect", params);
-}
-
-static void
-send_unexpect(struct controller *c, const struct transfer *t, const char *name)
-{
-    struct device *device = device_find_connected(&c->devices, name);
-
-    if (device) {
-        mediator_unexpect(device, &t->id, t->reason ? t->reason : "");
-    }
-}
-
-/* The transferring device too: it may wait for a target that is gone. */
-static void
-tell_unexpect(struct controller *c, const struct transfer *t)
-{
-    send_unexpect(c, t, t->to);
-    send_unexpect(c, t, t->from);
-}
-
-void
-mediator_answer_pending(struct device *device, const struct uuid *transfer)
-{
-    struct json *params = json_object_create();
-
-    message_put_uuid(params, "transfer", transfer);
-    link_notify(device->link, "pending", params);
-}
-
-void
-mediator_answer(struct controller *c, struct device *device,
-                const struct uuid *transfer, const struct record *record,
-                bool target)
-{
-    bool owns = !strcmp(record->owner, device->name) && !record->ended;
-    struct onward_right right = { record->onward, record->depth };
-
-    /* The target owns by this transfer only; for the transferring device, any
-     * end by which the session is its own is an abort. */
-    if (target && owns && uuid_equals(&record->transfer, transfer)) {
-        holders_left(c->holders, &record->address, device->name, transfer);
-        tell(device, "owned", transfer, &record->session, &record->address,
-             record->epoch, NULL, &right);
-    } else if (target || owns) {
-        tell(device, "aborted", transfer, &record->session, &record->address,
-             record->epoch, "decided before", NULL);
-    } else {
-        tell(device, "released", transfer, &record->session, &record->address,
-             record->epoch, NULL, NULL);
-    }
-}
-
-static void
-answer_party(struct controller *c, const struct transfer *t, const char *name,
-             const struct record *record, bool target)
-{
-    struct device *device = device_find_connected(&c->devices, name);
-
-    if (device) {
-        mediator_answer(c, device, &t->id, record, target);
-    }
-}
-
-/* Flows. */
-
-void
-mediator_refresh_session(struct controller *c, const struct record *record)
-{
-    const char *bridge = leases_home_bridge(c->leases, &record->address);
-
-    if (!bridge || record->ended) {
-        /* Without a bridge: policy says no longer that the address is ours. */
-        session_path_unset(c, &record->session);
-    } else if (permanent_is_open(c, record)) {
-        session_path_set_open(c, bridge, &record->session, &record->address);
-    } else {
-        session_path_set(c, bridge, &record->session, &record->address,
-                         record->owner);
-    }
-}
-
-/* Puts back what the record says; without one, the block's guard is enough. */
-static void
-restore_session(struct controller *c, const struct uuid *session)
-{
-    struct record view;
-    const struct record *record = record_find(c->records, session, &view);
-
-    if (record) {
-        mediator_refresh_session(c, record);
-    } else {
-        session_path_unset(c, session);
-    }
-    network_flush_all(c->network);
-}
-
-static void
-set_block(struct controller *c, const char *bridge, const struct uuid *key,
-          const struct in6_addr *addr, unsigned int plen, const char *device)
-{
-    if (device && device[0]) {
-        struct flow_place place = device_flow_place(
-            device_find(&c->devices, device), bridge);
-
-        network_set_block(c->network, bridge, key, addr, plen, &place);
-    } else {
-        network_unset(c->network, bridge, key);
-    }
-}
-
-static void
-refresh_blocks(struct controller *c, const char *bridge, const char *device)
-{
-    const struct lease *lease = NULL;
-
-    while ((lease = leases_next(c->leases, lease))) {
-        if (lease->state == LEASE_LEASED
-            && (!bridge || !strcmp(lease->bridge, bridge))
-            && (!device || !strcmp(lease->device, device))) {
-            set_block(c, lease->bridge, &lease->key, &lease->addr, lease->plen,
-                      lease->device);
-        }
-    }
-}
-
-/* The flows of a session whose transfer is under way are the transfer's. */
-static bool
-is_moving(const struct controller *c, const struct uuid *session)
-{
-    const struct transfer *t = transfers_find_session(c->transfers, session);
-
-    return t && t->state != TRANSFER_SETTLED;
-}
-
-/* Is the session's owner on 'bridge'? */
-static bool
-visits(const struct controller *c, const struct record *record,
-       const char *bridge)
-{
-    const struct device *owner = device_find(&c->devices, record->owner);
-
-    return (owner && owner->place.known
-            && !strcmp(owner->place.bridge, bridge));
-}
-
-static void
-refresh_sessions(struct controller *c, const char *bridge, const char *owner)
-{
-    struct record record = RECORD_WALK;
-
-    while (record_next(c->records, &record)) {
-        const char *home = leases_home_bridge(c->leases, &record.address);
-
-        if (!record.ended
-            && (!bridge || !home || !strcmp(home, bridge)
-                || visits(c, &record, bridge))
-            && (!owner || !strcmp(record.owner, owner))
-            && !is_moving(c, &record.session)) {
-            mediator_refresh_session(c, &record);
-        }
-    }
-}
-
-void
-mediator_place_changed(struct controller *c, const struct device *device)
-{
-    upkeep_place_changed(c->upkeep, device->name);
-    refresh_blocks(c, NULL, device->name);
-    if (!device->place.known) {
-        refresh_sessions(c, NULL, device->name);
-    }
-    session_path_guard_device(c, device);
-    network_flush_all(c->network);
-}
-
-void
-mediator_device_gone(struct controller *c, const char *name)
-{
-    refresh_sessions(c, NULL, name);
-    network_flush_all(c->network);
-}
-
-void
-mediator_refresh_bridge(struct controller *c, const char *bridge)
-{
-    const struct device *device;
-
-    refresh_blocks(c, bridge, NULL);
-    refresh_sessions(c, bridge, NULL);
-    HMAP_FOR_EACH(device, node, &c->devices.devices) {
-        session_path_guard_device(c, device);
-    }
-    next_hops_refresh_bridge(c, bridge);
-    network_flush_all(c->network);
-}
-
 void
 mediator_bridge_event(struct controller *c, const struct network_event *event)
 {
@@ -292,7 +48,7 @@ mediator_bridge_event(struct controller *c, const struct network_event *event)
         mediator_act(c);
         return;
 
-    case NETWORK_NEW: mediator_refresh_bridge(c, event->bridge); return;
+    case NETWORK_NEW: refresh_bridge(c, event->bridge); return;
 
     case NETWORK_SYNCHRONISED:
         VLOG_INFO("%s: bridge is synchronised", event->bridge);
@@ -434,7 +190,7 @@ carry_out(struct controller *c, const struct transfer_action *action)
 
     case TRANSFER_DO_SETTLE: do_settle(c, t); break;
 
-    case TRANSFER_DO_RESTORE: restore_session(c, &t->session); break;
+    case TRANSFER_DO_RESTORE: refresh_restore(c, &t->session); break;
 
     case TRANSFER_DO_TELL_OWNED:
         if (t->roams) {
@@ -445,7 +201,7 @@ carry_out(struct controller *c, const struct transfer_action *action)
         transfer_step(t, "owned");
         holders_left(c->holders, &t->address, t->to, &t->id);
         if (!permanent_tell_owned(c, t)) {
-            tell_party(c, t, t->to, "owned", NULL, &right);
+            outcome_tell(c, t, t->to, "owned", NULL, &right);
         }
         break;
 
@@ -455,23 +211,23 @@ carry_out(struct controller *c, const struct transfer_action *action)
         }
         transfer_step(t, "released");
         if (!permanent_tell_released(c, t)) {
-            tell_party(c, t, t->from, "released", NULL, NULL);
+            outcome_tell(c, t, t->from, "released", NULL, NULL);
         }
         break;
 
     case TRANSFER_DO_TELL_ABORTED:
         transfer_step(t, "aborted");
-        tell_party(c, t, t->from, "aborted", t->reason, NULL);
-        tell_party(c, t, t->to, "aborted", t->reason, NULL);
+        outcome_tell(c, t, t->from, "aborted", t->reason, NULL);
+        outcome_tell(c, t, t->to, "aborted", t->reason, NULL);
         break;
 
     case TRANSFER_DO_HOLD: do_hold(c, t); break;
 
     case TRANSFER_DO_UNEXPECT:
-        tell_unexpect(c, t);
+        outcome_unexpect_both(c, t);
         if (session_path_is_foreign(device_find(&c->devices, t->to),
                                     t->bridge)) {
-            restore_session(c, &t->session);
+            refresh_restore(c, &t->session);
         }
         break;
 
@@ -480,8 +236,8 @@ carry_out(struct controller *c, const struct transfer_action *action)
         if (t->roams) {
             tell_placed(c, t);
         } else if (record) {
-            answer_party(c, t, t->from, record, false);
-            answer_party(c, t, t->to, record, true);
+            outcome_answer_party(c, t, t->from, record, false);
+            outcome_answer_party(c, t, t->to, record, true);
         }
         break;
 
@@ -548,8 +304,8 @@ run_leases(struct controller *c)
     }
     leases_run(c->leases, time_msec());
     while (leases_next_change(c->leases, &change)) {
-        set_block(c, change.bridge, &change.key, &change.addr, change.plen,
-                  change.device);
+        refresh_block(c, change.bridge, &change.key, &change.addr, change.plen,
+                      change.device);
     }
     while (leases_next_free(c->leases, &addr)) {
         const char *lessee = leases_lessee(c->leases, &addr);
@@ -575,8 +331,8 @@ run_changes(struct controller *c)
 
     while (record_next_change(c->records, &session)) {
         if (record_find(c->records, &session, &record)
-            && !is_moving(c, &session)) {
-            mediator_refresh_session(c, &record);
+            && !refresh_is_moving(c, &session)) {
+            refresh_session(c, &record);
         }
     }
 }
@@ -613,7 +369,7 @@ mediator_run(struct controller *c)
     upkeep_run(c->upkeep, c->leases, &c->devices, c->neighbours, c->holders,
                time_msec());
     while (session_paths_next_over(c, &session)) {
-        restore_session(c, &session);
+        refresh_restore(c, &session);
     }
     network_flush_all(c->network);
 }
@@ -648,6 +404,7 @@ mediator_session_ended(struct controller *c, const struct uuid *session,
     session_forget(&c->sessions, session);
     mapping_session_ended(c, address);
     if (permanent_ended(c, session, address)) {
+        mediator_act(c);
         return;
     }
     /* Its rest begins when the address has left every host. */
@@ -660,7 +417,7 @@ mediator_session_ended(struct controller *c, const struct uuid *session,
     if (record_find(c->records, session, &record)) {
         record_end(c->records, session, time_msec() + MEDIATOR_TOMBSTONE);
         record.ended = true;
-        mediator_refresh_session(c, &record);
+        refresh_session(c, &record);
         network_flush_all(c->network);
     }
 }

@@ -7,26 +7,22 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include "announcement.h"
 #include "controller.h"
 #include "hash.h"
 #include "holder.h"
-#include "jsonrpc.h"
 #include "lease.h"
 #include "link.h"
-#include "mediator.h"
 #include "message.h"
-#include "method.h"
-#include "network.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "policy.h"
 #include "record.h"
+#include "refusal.h"
 #include "seal.h"
 #include "timeval.h"
-#include "transfer-checks.h"
+#include "transfer-spec.h"
 #include "transfer.h"
 #include "util.h"
 #include "uuid.h"
@@ -337,7 +333,6 @@ revoke(struct controller *c, struct away *away, const char *reason)
         VLOG_INFO("%s: its permanent address goes back to it from %s: %s",
                   record->home, record->owner, reason);
     }
-    mediator_act(c);
 }
 
 void
@@ -374,6 +369,33 @@ permanents_wait(const struct controller *c)
     if (hmap_count(&ps->away)) {
         poll_timer_wait_until(ps->next_scan);
     }
+}
+
+unsigned int
+permanent_renew(struct controller *c, const struct record *record)
+{
+    struct away *away;
+
+    look_at(c, &record->address, record);
+    away = find_away(c->permanents, &record->address);
+    if (away) {
+        away->until = lease_end(c, &record->address);
+    }
+    return lifetime_of(c, &record->address);
+}
+
+bool
+permanent_recall(struct controller *c, const struct record *record,
+                 unsigned int ms)
+{
+    struct away *away;
+
+    look_at(c, &record->address, record);
+    away = find_away(c->permanents, &record->address);
+    if (away) {
+        away->recall = time_msec() + ms;
+    }
+    return away;
 }
 
 bool
@@ -445,119 +467,4 @@ permanent_tell_released(struct controller *c, const struct transfer *t)
         link_notify(device->link, "epoch", params);
     }
     return true;
-}
-
-void
-permanent_device_lost(struct controller *c, const struct device *device)
-{
-    const struct policy_device *pd = shash_find_data(&c->policy->devices,
-                                                     device->name);
-
-    for (size_t i = 0; pd && i < pd->n_permanent; i++) {
-        struct record record;
-        struct uuid session;
-
-        permanent_session(pd->name, &pd->permanent[i].addr, &session);
-        if (record_find(c->records, &session, &record)
-            && !strcmp(record.owner, pd->name)) {
-            mediator_refresh_session(c, &record);
-        }
-    }
-    network_flush_all(c->network);
-}
-
-/* renew, wake */
-
-void
-method_renew(struct controller *c, struct device *device,
-             const struct jsonrpc_msg *msg, struct message *m)
-{
-    const struct record *record;
-    struct record view;
-    struct json *result;
-    struct uuid session;
-    struct away *away;
-
-    message_get_uuid(m, "session", &session);
-    uint64_t epoch = message_get_integer(m, "epoch", 0, EPOCH_MAX);
-    if (!method_is_good(device, msg, m)) {
-        return;
-    }
-    record = record_find(c->records, &session, &view);
-    if (!record || record->ended || record->epoch != epoch
-        || strcmp(record->owner, device->name)
-        || !leases_is_permanent(c->leases, &record->address)) {
-        link_reply_error(device->link, msg, "not-owner",
-                         "the address is not this device's at that epoch");
-        return;
-    }
-    look_at(c, &record->address, record);
-    away = find_away(c->permanents, &record->address);
-    if (away) {
-        away->until = lease_end(c, &record->address);
-    }
-    result = json_object_create();
-    message_put_integer(result, "lifetime", lifetime_of(c, &record->address));
-    link_reply(device->link, msg, result);
-}
-
-/* To a device that missed it. */
-static void
-send_wake(struct device *device, const struct record *record)
-{
-    struct json *params = json_object_create();
-
-    message_put_uuid(params, "session", &record->session);
-    message_put_address(params, "address", &record->address);
-    message_put_integer(params, "epoch", record->epoch);
-    message_put_string(params, "reason", "the controller gives it back");
-    link_notify(device->link, "wake", params);
-}
-
-void
-method_wake(struct controller *c, struct device *device,
-            const struct jsonrpc_msg *msg, struct message *m)
-{
-    const struct record *record;
-    struct record view;
-    struct device *owner;
-    struct json *result;
-    struct uuid session;
-    struct away *away;
-
-    message_get_uuid(m, "session", &session);
-    if (!method_is_good(device, msg, m)) {
-        return;
-    }
-    record = record_find(c->records, &session, &view);
-    if (!record || strcmp(record->home, device->name)
-        || !leases_is_permanent(c->leases, &record->address)) {
-        link_reply_error(device->link, msg, "not-owner",
-                         "the address is none that this device gave away");
-        return;
-    }
-    look_at(c, &record->address, record);
-    away = find_away(c->permanents, &record->address);
-    result = json_object_create();
-    message_put_string(result, "owner", record->owner);
-    link_reply(device->link, msg, result);
-    if (!away) {
-        if (!strcmp(record->owner, record->home)
-            && transfer_bridge_is_ready(
-                c, leases_home_bridge(c->leases, &record->address))
-            && !transfers_find_session(c->transfers, &session)) {
-            /* Nobody else's any more, on the bridge as well. */
-            send_wake(device, record);
-        }
-        return;
-    }
-    owner = device_find_connected(&c->devices, record->owner);
-    away->recall = time_msec() + (owner ? PERMANENT_RECALL : 0);
-    if (owner) {
-        struct json *params = json_object_create();
-
-        message_put_uuid(params, "session", &record->session);
-        message_put_string(params, "target", record->home);
-        link_notify(owner->link, "recall", params);
-    }
 }

@@ -75,14 +75,19 @@ void permanent_keep_holder(struct controller *, const struct in6_addr *address,
 /* Has the device where it began asked for it? */
 bool permanent_is_recalled(const struct controller *, const struct record *);
 
-/* The owner has given it up.  False if it is no device's own. */
+/* The owner renews its lease: for how many seconds. */
+unsigned int permanent_renew(struct controller *, const struct record *);
+/* The device at home wants it: its owner has so many milliseconds to bring it.
+ * False if it is there already. */
+bool permanent_recall(struct controller *, const struct record *,
+                      unsigned int ms);
+/* The owner has given it up: it is to be revoked, by mediator_act().  False if
+ * it is no device's own. */
 bool permanent_ended(struct controller *, const struct uuid *session,
                      const struct in6_addr *);
 /* What is told instead of "owned" and "released" if 't' was a revocation;
  * false if not. */
 bool permanent_tell_owned(struct controller *, const struct transfer *);
 bool permanent_tell_released(struct controller *, const struct transfer *);
-/* Its flows at home go. */
-void permanent_device_lost(struct controller *, const struct device *);
 
 #endif /* controller/permanent.h */

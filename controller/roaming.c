@@ -17,11 +17,11 @@
 #include "record.h"
 #include "session-path.h"
 #include "timeval.h"
-#include "transfer-checks.h"
 #include "transfer.h"
 #include "util.h"
 #include "uuid.h"
 #include "visit.h"
+#include "transfer-spec.h"
 
 VLOG_DEFINE_THIS_MODULE(roaming);
 

@@ -8,45 +8,16 @@
 #include "attachment.h"
 #include "controller.h"
 #include "device-tunnel.h"
-#include "jsonrpc.h"
-#include "lease.h"
-#include "link.h"
 #include "network.h"
-#include "openvswitch/vlog.h"
 #include "permanent.h"
 #include "policy.h"
 #include "record.h"
+#include "refusal.h"
 #include "ticket.h"
 #include "timeval.h"
+#include "transfer-spec.h"
 #include "transfer.h"
 #include "util.h"
-
-VLOG_DEFINE_THIS_MODULE(transfer_checks);
-
-void
-refusal_set(struct refusal *r, const char *code, const char *format, ...)
-{
-    if (!r->code) {
-        va_list args;
-
-        va_start(args, format);
-        r->code = code;
-        r->reason = xvasprintf(format, args);
-        va_end(args);
-    }
-}
-
-void
-refusal_reply(struct device *device, const struct jsonrpc_msg *msg,
-              struct refusal *r)
-{
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(600, 100);
-
-    VLOG_INFO_RL(&rl, "%s: \"%s\" refused: %s", device->name, msg->method,
-                 r->reason);
-    link_reply_error(device->link, msg, r->code, "%s", r->reason);
-    free(r->reason);
-}
 
 static struct onward_right
 right_of(const struct record *record)
@@ -189,18 +160,6 @@ transfer_check_device(const struct controller *c, const char *name,
     return device;
 }
 
-/* The bridge to which sessions of 'home' go that are at the device. */
-static const char *
-bridge_of(const struct controller *c, const char *name, const char *home)
-{
-    const struct device *device = name ? device_find(&c->devices, name) : NULL;
-
-    if (device && home && device_tunnel_serves(c, device, home, NULL)) {
-        return home;
-    }
-    return device && device->place.known ? device->place.bridge : NULL;
-}
-
 void
 transfer_check_bridges(const struct controller *c, const struct transfer *t,
                        struct refusal *r)
@@ -210,7 +169,7 @@ transfer_check_bridges(const struct controller *c, const struct transfer *t,
     } sides[] = { { t->from, t->from_bridge }, { t->to, t->to_bridge } };
 
     for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
-        const char *now = bridge_of(c, sides[i].device, t->bridge);
+        const char *now = transfer_spec_bridge(c, sides[i].device, t->bridge);
 
         if (now && strcmp(now, sides[i].before)) {
             refusal_set(r, "not-attached", "%s has moved to bridge %s",
@@ -235,19 +194,6 @@ transfer_check_tunnels(const struct controller *c, const struct transfer *t,
                         t->bridge, device->name);
         }
     }
-}
-
-void
-transfer_spec_fill(const struct controller *c, struct transfer_spec *spec)
-{
-    struct record view;
-    const struct record *record = record_find(c->records, &spec->session,
-                                              &view);
-
-    spec->home = record ? record->home : spec->from;
-    spec->bridge = leases_home_bridge(c->leases, &spec->address);
-    spec->from_bridge = bridge_of(c, spec->from, spec->bridge);
-    spec->to_bridge = bridge_of(c, spec->to, spec->bridge);
 }
 
 struct transfer *

@@ -3,30 +3,16 @@
 #define BATON_TRANSFER_CHECKS_H 1
 
 /* May this session go from here to there?  What "introduce" and "prepare" both
- * ask, and how a device is told no. */
+ * ask. */
 
 #include <stdbool.h>
 
-#include "openvswitch/compiler.h"
 #include "transfer.h"
 
 struct controller;
 struct device;
-struct jsonrpc_msg;
 struct record;
-
-/* Why something is refused: a code for programs, a sentence for people. */
-struct refusal {
-    const char *code; /* NULL: it is not. */
-    char *reason;
-};
-
-/* Keeps the first reason. */
-void refusal_set(struct refusal *, const char *code, const char *format, ...)
-    OVS_PRINTF_FORMAT(3, 4);
-/* Tells 'device', and frees the reason. */
-void refusal_reply(struct device *, const struct jsonrpc_msg *,
-                   struct refusal *);
+struct refusal;
 
 /* May the owner by 'record' (NULL: the lessee) pass the session to 'to'? */
 void transfer_check_onward(const struct controller *, const struct record *,
@@ -55,10 +41,6 @@ void transfer_check_bridges(const struct controller *, const struct transfer *,
 void transfer_check_tunnels(const struct controller *, const struct transfer *,
                             struct refusal *);
 bool transfer_bridge_is_ready(const struct controller *, const char *bridge);
-
-/* Fills in the home device and the home bridge of spec->session, as far as
- * records and pools know them. */
-void transfer_spec_fill(const struct controller *, struct transfer_spec *);
 
 /* The transfer of that id, if 'device' is the party that 'side' says
  * (negative: either). */

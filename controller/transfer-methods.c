@@ -28,6 +28,9 @@
 #include "transfer.h"
 #include "util.h"
 #include "uuid.h"
+#include "outcome.h"
+#include "refusal.h"
+#include "transfer-spec.h"
 
 VLOG_DEFINE_THIS_MODULE(transfer_methods);
 
@@ -292,9 +295,9 @@ answer_lost(struct controller *c, struct device *device,
 
     if (other && other->link && !other->reclaim_at
         && !session_find(&c->sessions, &spec->session)) {
-        mediator_answer(c, device, &spec->id, &gone, true);
+        outcome_answer(c, device, &spec->id, &gone, true);
     } else {
-        mediator_answer_pending(device, &spec->id);
+        outcome_answer_pending(device, &spec->id);
     }
 }
 
@@ -312,7 +315,7 @@ abort_unknown(struct controller *c, struct device *device,
 
     if (!owner || (!record && spec->epoch)) {
         /* We have lost our memory; better no answer than a wrong one. */
-        mediator_answer_pending(device, &spec->id);
+        outcome_answer_pending(device, &spec->id);
         return;
     }
     if (target ? !policy_may_move(c->policy, owner, device->name,
@@ -328,13 +331,13 @@ abort_unknown(struct controller *c, struct device *device,
         if (target) {
             answer_lost(c, device, spec, owner);
         } else {
-            mediator_answer_pending(device, &spec->id);
+            outcome_answer_pending(device, &spec->id);
         }
         return;
     }
     /* Each is a write to the database. */
     if (!token_bucket_withdraw(&device->aborts, DEVICE_ABORT_COST)) {
-        mediator_answer_pending(device, &spec->id);
+        outcome_answer_pending(device, &spec->id);
         return;
     }
     spec->from = owner;
@@ -343,7 +346,7 @@ abort_unknown(struct controller *c, struct device *device,
     spec->service = record ? record->service : "";
     transfer_spec_fill(c, spec);
     if (!transfers_abort_unknown(c->transfers, spec)) {
-        mediator_answer_pending(device, &spec->id);
+        outcome_answer_pending(device, &spec->id);
     }
     mediator_act(c);
 }
@@ -361,16 +364,16 @@ ask(struct controller *c, struct device *device, struct transfer_spec *spec,
     if (t && t->state != TRANSFER_SETTLED
         && (target || t->state != TRANSFER_DECIDED)) {
         /* 'owned' follows when the bridge has answered. */
-        mediator_answer_pending(device, &spec->id);
+        outcome_answer_pending(device, &spec->id);
     } else if (record && (record->epoch > spec->epoch || record->ended)) {
-        mediator_answer(c, device, &spec->id, record, target);
+        outcome_answer(c, device, &spec->id, record, target);
     } else if (record && record->epoch < spec->epoch) {
         VLOG_WARN_RL(&rl,
                      "%s: speaks of epoch %" PRIu64 " of session " UUID_FMT
                      ", which is at %" PRIu64,
                      device->name, spec->epoch, UUID_ARGS(&spec->session),
                      record->epoch);
-        mediator_answer_pending(device, &spec->id);
+        outcome_answer_pending(device, &spec->id);
     } else {
         abort_unknown(c, device, spec, target);
     }

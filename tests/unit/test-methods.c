@@ -20,6 +20,7 @@
 #include "transfer.h"
 #include "unit.h"
 #include "util.h"
+#include "refresh.h"
 
 /* What devices may ask, and what they get who ask for more. */
 
@@ -778,7 +779,7 @@ test_policy(void)
                                      sizeof other_pool - 1, &error);
     CU_ASSERT_PTR_NOT_NULL_FATAL(world->policy);
     leases_configure(world->leases, world->policy, world_now);
-    mediator_refresh_bridge(world, "br0");
+    refresh_bridge(world, "br0");
     CU_ASSERT_EQUAL(world_guard.port, OFPP_NONE);
     CU_ASSERT_EQUAL(world_inbound.port, OFPP_NONE);
 
@@ -786,10 +787,10 @@ test_policy(void)
     world->policy = old;
     leases_configure(world->leases, world->policy, world_now);
     world_disconnect(tv);
-    mediator_refresh_bridge(world, "br0");
+    refresh_bridge(world, "br0");
     CU_ASSERT_EQUAL(world_guard.port, tv->port);
     device_remove(&world->devices, device_find(&world->devices, "tv"));
-    mediator_device_gone(world, "tv");
+    refresh_device_gone(world, "tv");
     CU_ASSERT_EQUAL(world_guard.port, OFPP_NONE);
     CU_ASSERT_EQUAL(world_inbound.port, OFPP_NONE);
     world_end();

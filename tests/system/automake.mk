@@ -84,6 +84,9 @@ SYSTEM_TESTS = \
 	tests/system/tests/stream-both-ways.sh \
 	tests/system/tests/stream-whole.sh \
 	tests/system/tests/ticket-sealed.sh \
+	tests/system/tests/underlay-ipv6.sh \
+	tests/system/tests/underlay-ipv6-forged.sh \
+	tests/system/tests/underlay-ipv6-size.sh \
 	tests/system/tests/whole-address-dead-host.sh \
 	tests/system/tests/whole-address-ends.sh \
 	tests/system/tests/whole-address-foreign.sh \

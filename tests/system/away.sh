@@ -7,12 +7,14 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+underlay=${underlay:-ipv4}      # What a test may have set before.
 phone_address=10.8.13.2         # As the sandbox gives the third device.
+[ "$underlay" = ipv4 ] || phone_address=fd00:8:13::2
 
 # away_up [OPTION...]: laptop at home, tv at the other site, phone behind
 # nothing but the router, where it can be reached by a tunnel.
 away_up() {
-    sandbox_up --sites=2 --devices=laptop,tv@2,phone@0 "$@"
+    sandbox_up --sites=2 --devices=laptop,tv@2,phone@0 --underlay=$underlay "$@"
     # That it is attached nowhere is known after a second.
     wait_for 15 "the phone to be reachable" phone_is_ready
 }

@@ -5,6 +5,10 @@
 . "$(dirname "$0")/../away.sh"
 
 away_up
+home=10.1.0.3 outside=10.9.0.2
+if [ "$underlay" = ipv6 ]; then
+    home=fd00:1::3 outside=fd00:9::2
+fi
 
 # forge HOST FROM TO VNI MAC INNER-SOURCE INNER-TARGET TEXT: a VXLAN packet
 # with a datagram for port 7777 in it.
@@ -52,16 +56,16 @@ for family in 4 6; do
     listener=$pid
 
     # Through the router, which lets it pass: the tunnel's end does not.
-    forge outside 10.9.0.2 $phone_address "$vni" "$mac" $far "$address" outside
+    forge outside $outside $phone_address "$vni" "$mac" $far "$address" outside
     wait_for 5 "the filter to count it" drops outer 1
     # The home bridge's address, but another identifier: nobody's.
-    forge switch 10.1.0.3 $phone_address $((vni ^ 1)) "$mac" $far "$address" vni
+    forge switch $home $phone_address $((vni ^ 1)) "$mac" $far "$address" vni
     # All that VXLAN looks at is right; it is for no session address.
-    forge switch 10.1.0.3 $phone_address "$vni" "$mac" 10.9.0.2 \
+    forge switch $home $phone_address "$vni" "$mac" $outside \
         $phone_address inner
     wait_for 5 "the filter to count it" drops inner 1
     # And this is what it cannot tell: it shows that the others were like it.
-    forge switch 10.1.0.3 $phone_address "$vni" "$mac" $far "$address" known
+    forge switch $home $phone_address "$vni" "$mac" $far "$address" known
     wait_for 5 "the packet that is right" grep -qx known "$work/phone$family.txt"
     assert_equal "$(grep -vcE '^(listening|known)$' "$work/phone$family.txt")" \
         0 "what else came: $(cat "$work/phone$family.txt")"
@@ -70,11 +74,11 @@ for family in 4 6; do
     listen correspondent $far "far$family"
     far_listener=$pid
     before=$(violations)
-    forge outside 10.9.0.2 10.1.0.3 "$vni" 06:00:00:00:00:01 "$address" $far \
+    forge outside $outside $home "$vni" 06:00:00:00:00:01 "$address" $far \
         outside
     wait_for 5 "the guard to see it" violations_are_more "$before"
     before=$(violations)
-    forge phone $phone_address 10.1.0.3 $((vni ^ 1)) 06:00:00:00:00:01 \
+    forge phone $phone_address $home $((vni ^ 1)) 06:00:00:00:00:01 \
         "$address" $far vni
     wait_for 5 "the guard to see it" violations_are_more "$before"
     # The laptop's address is not the phone's to send from.
@@ -82,10 +86,10 @@ for family in 4 6; do
     other=10.1.0.130
     [ $family = 4 ] || other=fd00:1::5e55:1
     [ "$other" != "$address" ] || other=${other%?}2
-    forge phone $phone_address 10.1.0.3 "$vni" 06:00:00:00:00:01 "$other" $far \
+    forge phone $phone_address $home "$vni" 06:00:00:00:00:01 "$other" $far \
         other
     wait_for 5 "the guard to see it" violations_are_more "$before"
-    forge phone $phone_address 10.1.0.3 "$vni" 06:00:00:00:00:01 "$address" \
+    forge phone $phone_address $home "$vni" 06:00:00:00:00:01 "$address" \
         $far known
     wait_for 5 "the packet that is right" grep -qx known "$work/far$family.txt"
     assert_equal "$(grep -vcE '^(listening|known)$' "$work/far$family.txt")" \

@@ -4,14 +4,16 @@
 # shellcheck source=tests/system/away.sh
 . "$(dirname "$0")/../away.sh"
 
-sites=(--sites=2 "--devices=laptop,tv@2,phone@0")
+sites=(--sites=2 "--devices=laptop,tv@2,phone@0" --underlay=$underlay)
 "$sandbox_program" policy "${sites[@]}" |
     sed 's/^services:/&\n  relay: {devices: ["*"], user: root}/' \
     > "$work/policy.yaml"
 sandbox_up --policy="$work/policy.yaml" "${sites[@]}"
-make_file bulk 200000000
+make_file bulk "${bulk_size:-200000000}"
 make_file less 60000000
 relay=$BATON_BUILD/tests/system/relay
+payload=1450                    # Of 1,500 bytes, in VXLAN.
+[ "$underlay" = ipv4 ] || payload=1430
 
 # too_big: packets that fitted into no tunnel, until now.
 too_big() {
@@ -63,12 +65,16 @@ for target in tv phone; do
         wait_exit 60 "$pid" || fail "curl: $(cat "$work/curl-$file.err.txt")"
         assert_same_bytes "$work/got-$file" "$sandbox/files/$file"
         assert_equal "$(too_big)" "$before" "the device's segments that do not fit"
+        assert_match "$(on $target ip -$family route show table all)" \
+            "mtu $payload" "what fits into the tunnel, as the device knows it"
         rm "$work/got-$file"
         end_application $target baton-serve
         wait_for 10 "the session to end" no_session $target "$session"
 
         [ $family = 4 ] || continue
         say "$file from the correspondent"
+        # It may remember what fits, if the address was another session's.
+        on correspondent ip route flush cache
         start_on $target relay-$target "$relay"
         other=$pid
         start_on laptop relay-laptop "$relay" 5201 10.1.0.2 5202

@@ -14,7 +14,7 @@ phone_address=10.8.13.2         # As the sandbox gives the third device.
 # away_up [OPTION...]: laptop at home, tv at the other site, phone behind
 # nothing but the router, where it can be reached by a tunnel.
 away_up() {
-    sandbox_up --sites=2 --devices=laptop,tv@2,phone@0 --underlay=$underlay "$@"
+    sandbox_up --sites=2 --devices=laptop,tv@2,phone@0 --underlay="$underlay" "$@"
     # That it is attached nowhere is known after a second.
     wait_for 15 "the phone to be reachable" phone_is_ready
 }

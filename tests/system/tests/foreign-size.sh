@@ -4,7 +4,7 @@
 # shellcheck source=tests/system/away.sh
 . "$(dirname "$0")/../away.sh"
 
-sites=(--sites=2 "--devices=laptop,tv@2,phone@0" --underlay=$underlay)
+sites=(--sites=2 "--devices=laptop,tv@2,phone@0" "--underlay=$underlay")
 "$sandbox_program" policy "${sites[@]}" |
     sed 's/^services:/&\n  relay: {devices: ["*"], user: root}/' \
     > "$work/policy.yaml"

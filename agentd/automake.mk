@@ -76,7 +76,9 @@ agentd_libagentd_la_SOURCES = \
 	agentd/told.c agentd/told.h \
 	agentd/user-limit.c agentd/user-limit.h \
 	agentd/whole.c agentd/whole.h \
+	agentd/whole-members.c agentd/whole-members.h \
 	agentd/whole-note.c agentd/whole-note.h \
+	agentd/whole-relay.c agentd/whole-relay.h \
 	agentd/whole-state.c agentd/whole-state.h
 agentd_libagentd_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/agentd
 

@@ -24,7 +24,6 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/list.h"
-#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "permanent.h"
@@ -33,53 +32,25 @@
 #include "socket-state.h"
 #include "util.h"
 #include "uuid.h"
+#include "whole-members.h"
 #include "whole-note.h"
-#include "whole-state.h"
+#include "whole-relay.h"
 
 VLOG_DEFINE_THIS_MODULE(whole);
-
-struct member {
-    struct ovs_list node; /* In struct bundle. */
-    struct app_conn *conn;
-    char service[APP_NAME_LEN];
-    char name[APP_NAME_LEN];
-    uint64_t cookies[APP_SOCKETS_MAX]; /* SO_COOKIE of its sockets. */
-    size_t n_cookies;
-    bool done;    /* Has answered PAUSE or ARRIVED. */
-    int state_fd; /* Its state, with PAUSED; or -1. */
-};
-
-/* One whole address. */
-struct bundle {
-    struct ovs_list node; /* In struct whole. */
-    struct uuid session;
-    struct ovs_list members;
-    bool pausing;     /* PAUSE was passed on. */
-    bool arriving;    /* ARRIVED was passed on. */
-    bool had_members; /* It ends with the last one. */
-};
-
-struct whole {
-    int fd;                /* Our end. */
-    struct app_conn *conn; /* The agent's. */
-    struct ovs_list bundles;
-};
-
-static struct app_message msg; /* Large; one is enough. */
 
 int
 whole_open(struct agent *agent, char **errorp)
 {
     struct whole *whole = xzalloc(sizeof *whole);
-    struct app_message *hello = &msg;
+    static struct app_message hello; /* Large. */
     int error;
 
     agent->whole = whole;
     ovs_list_init(&whole->bundles);
     error = app_server_connect(agent->apps, &whole->conn, &whole->fd);
     if (!error) {
-        app_message_init(hello, APP_HELLO);
-        error = app_socket_send(whole->fd, hello, NULL, 0);
+        app_message_init(&hello, APP_HELLO);
+        error = app_socket_send(whole->fd, &hello, NULL, 0);
     }
     if (error) {
         *errorp = xasprintf("cannot make a connection with ourselves: %s",
@@ -94,84 +65,14 @@ whole_conn(const struct agent *agent)
     return agent->whole->conn;
 }
 
-static struct bundle *
-find_bundle(const struct agent *agent, const struct uuid *session)
-{
-    struct bundle *b;
-
-    LIST_FOR_EACH(b, node, &agent->whole->bundles) {
-        if (uuid_equals(&b->session, session)) {
-            return b;
-        }
-    }
-    return NULL;
-}
-
-static struct bundle *
-get_bundle(struct agent *agent, const struct uuid *session)
-{
-    struct bundle *b = find_bundle(agent, session);
-
-    if (!b) {
-        b = xzalloc(sizeof *b);
-        b->session = *session;
-        ovs_list_init(&b->members);
-        ovs_list_push_back(&agent->whole->bundles, &b->node);
-    }
-    return b;
-}
-
-static void
-forget_state(struct member *member)
-{
-    if (member->state_fd >= 0) {
-        close(member->state_fd);
-        member->state_fd = -1;
-    }
-}
-
-static struct member *
-add_member(struct bundle *b, struct app_conn *conn, const char *service,
-           const char *name)
-{
-    struct member *member = xzalloc(sizeof *member);
-
-    member->conn = conn;
-    member->state_fd = -1;
-    ovs_strlcpy(member->service, service, sizeof member->service);
-    ovs_strlcpy(member->name, name, sizeof member->name);
-    ovs_list_push_back(&b->members, &member->node);
-    return member;
-}
-
-static void
-remove_member(struct member *member)
-{
-    ovs_list_remove(&member->node);
-    forget_state(member);
-    free(member);
-}
-
-static void
-destroy_bundle(struct bundle *b)
-{
-    struct member *member;
-
-    LIST_FOR_EACH_SAFE(member, node, &b->members) {
-        remove_member(member);
-    }
-    ovs_list_remove(&b->node);
-    free(b);
-}
-
 void
 whole_close(struct agent *agent)
 {
-    struct bundle *b;
+    struct whole_bundle *b;
 
     if (agent->whole) {
         LIST_FOR_EACH_SAFE(b, node, &agent->whole->bundles) {
-            destroy_bundle(b);
+            whole_bundle_destroy(b);
         }
         if (agent->whole->fd >= 0) {
             close(agent->whole->fd);
@@ -179,290 +80,6 @@ whole_close(struct agent *agent)
         free(agent->whole);
         agent->whole = NULL;
     }
-}
-
-static struct member *
-find_member(const struct bundle *b, const struct app_conn *conn)
-{
-    struct member *member;
-
-    LIST_FOR_EACH(member, node, &b->members) {
-        if (member->conn == conn) {
-            return member;
-        }
-    }
-    return NULL;
-}
-
-static bool
-has_service(const struct bundle *b, const char *service)
-{
-    const struct member *member;
-
-    LIST_FOR_EACH(member, node, &b->members) {
-        if (!strcmp(member->service, service)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* To the agent. */
-
-static void
-say(struct agent *agent, const struct uuid *session,
-    enum app_message_type type, const char *reason, int state_fd)
-{
-    int error;
-
-    app_message_init(&msg, type);
-    session_id_to_bytes(session, msg.session);
-    APP_STRING_PUT(msg.reason, reason);
-    msg.flags = state_fd >= 0 ? APP_FLAG_STATE : 0;
-    error = app_socket_send(agent->whole->fd, &msg, &state_fd, state_fd >= 0);
-    if (error) {
-        VLOG_ERR("cannot answer for the applications of an address: %s",
-                 ovs_strerror(error));
-    }
-}
-
-static bool
-all_done(const struct bundle *b)
-{
-    const struct member *member;
-
-    LIST_FOR_EACH(member, node, &b->members) {
-        if (!member->done) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Which of the session's sockets are the member's, in the session's order. */
-static void
-find_sockets(const struct session *s, const struct member *member,
-             struct whole_part *part)
-{
-    for (size_t i = 0; i < s->n_sockets; i++) {
-        for (size_t j = 0; j < member->n_cookies; j++) {
-            if (s->sockets[i].cookie == member->cookies[j]) {
-                part->sockets[part->n_sockets++] = i;
-                break;
-            }
-        }
-    }
-}
-
-static void
-say_paused(struct agent *agent, struct bundle *b)
-{
-    const struct session *s = session_find(&agent->sessions, &b->session);
-    struct whole_part *parts = xcalloc(ovs_list_size(&b->members) + 1,
-                                       sizeof *parts);
-    struct member *member;
-    int state_fd, error;
-    size_t n = 0;
-
-    b->pausing = false;
-    LIST_FOR_EACH(member, node, &b->members) {
-        struct whole_part *part = &parts[n++];
-
-        ovs_strlcpy(part->service, member->service, sizeof part->service);
-        ovs_strlcpy(part->name, member->name, sizeof part->name);
-        part->state_fd = member->state_fd;
-        if (s) {
-            find_sockets(s, member, part);
-        }
-    }
-    if (s) {
-        permanent_note_connections(agent, s);
-    }
-    error = whole_state_join(parts, n, &state_fd);
-    if (error) {
-        /* Not answered, the move fails. */
-        VLOG_ERR("the state of an address's applications cannot be put "
-                 "together: %s",
-                 ovs_strerror(error));
-    } else {
-        say(agent, &b->session, APP_PAUSED, NULL, state_fd);
-        close(state_fd);
-    }
-    free(parts);
-}
-
-static void
-answer_if_done(struct agent *agent, struct bundle *b)
-{
-    if (!all_done(b)) {
-        return;
-    }
-    if (b->pausing) {
-        say_paused(agent, b);
-    } else if (b->arriving) {
-        b->arriving = false;
-        say(agent, &b->session, APP_READY, NULL, -1);
-    }
-}
-
-/* From the agent. */
-
-/* Gives 'msg' to one application, as its own. */
-static void
-give(struct agent *agent, struct member *member, const int *fds, size_t n)
-{
-    APP_STRING_PUT(msg.name, member->name);
-    APP_STRING_PUT(msg.service, member->service);
-    whole_note_address(&msg, agent->note_key, app_conn_uid(member->conn),
-                       member->service);
-    app_conn_send(member->conn, &msg, fds, n);
-}
-
-/* Passes 'msg' on to all. */
-static void
-pass_on(struct agent *agent, struct bundle *b)
-{
-    struct member *member;
-
-    LIST_FOR_EACH(member, node, &b->members) {
-        give(agent, member, NULL, 0);
-    }
-}
-
-static void
-begin_pause(struct agent *agent, struct bundle *b)
-{
-    struct member *member;
-
-    LIST_FOR_EACH(member, node, &b->members) {
-        member->done = false;
-        forget_state(member);
-    }
-    b->pausing = true;
-    pass_on(agent, b);
-    answer_if_done(agent, b); /* An address without members. */
-}
-
-static struct member *
-find_service(const struct bundle *b, const char *service)
-{
-    struct member *member;
-
-    LIST_FOR_EACH(member, node, &b->members) {
-        if (!strcmp(member->service, service)) {
-            return member;
-        }
-    }
-    return NULL;
-}
-
-/* Gives one application its part of what came.  'fds' are all sockets. */
-static bool
-send_part(struct agent *agent, const struct bundle *b,
-          const struct whole_part *part, const int *fds, size_t n_fds)
-{
-    struct member *member = find_service(b, part->service);
-    int part_fds[APP_FDS_MAX];
-    size_t n = 0;
-
-    if (!member) {
-        return false;
-    }
-    ovs_strlcpy(member->name, part->name, sizeof member->name);
-    member->done = false;
-    member->n_cookies = 0;
-    for (size_t i = 0; i < part->n_sockets; i++) {
-        int fd = part->sockets[i] < n_fds ? fds[part->sockets[i]] : -1;
-        uint64_t *cookie = &member->cookies[member->n_cookies];
-        socklen_t len = sizeof *cookie;
-
-        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &len)) {
-            return false;
-        }
-        member->n_cookies++;
-        part_fds[n++] = fd;
-    }
-    msg.n_sockets = n;
-    msg.flags = 0;
-    if (part->state_fd >= 0) {
-        msg.flags = APP_FLAG_STATE;
-        part_fds[n++] = part->state_fd;
-    }
-    give(agent, member, part_fds, n);
-    return true;
-}
-
-static void
-begin_arrival(struct agent *agent, struct bundle *b, const int *fds,
-              size_t n_fds)
-{
-    struct whole_part *parts = NULL;
-    bool state = msg.flags & APP_FLAG_STATE && n_fds;
-    size_t n_sockets = n_fds - state;
-    size_t n = 0;
-    bool ok;
-
-    ok = state && !whole_state_split(fds[n_sockets], n_sockets, &parts, &n);
-    for (size_t i = 0; ok && i < n; i++) {
-        ok = send_part(agent, b, &parts[i], fds, n_sockets);
-    }
-    whole_parts_free(parts, n);
-    if (!ok) {
-        say(agent, &b->session, APP_REFUSE,
-            "the state of the applications makes no sense", -1);
-        return;
-    }
-    b->arriving = true;
-    b->had_members = n > 0;
-    answer_if_done(agent, b);
-}
-
-static void
-handle_agent(struct agent *agent, const int *fds, size_t n_fds)
-{
-    struct uuid session;
-    struct bundle *b;
-
-    session_id_from_bytes(msg.session, &session);
-    b = find_bundle(agent, &session);
-    switch (msg.type) {
-    case APP_PAUSE: begin_pause(agent, get_bundle(agent, &session)); break;
-    case APP_ARRIVED:
-        begin_arrival(agent, get_bundle(agent, &session), fds, n_fds);
-        break;
-    case APP_RESUME:
-    case APP_OWNED:
-    case APP_NOTE:
-        if (b) {
-            pass_on(agent, b);
-        }
-        break;
-    case APP_GONE:
-        if (b) {
-            pass_on(agent, b);
-            destroy_bundle(b);
-        }
-        break;
-    default: break;
-    }
-}
-
-void
-whole_run(struct agent *agent)
-{
-    int fds[APP_FDS_MAX];
-    size_t n_fds;
-
-    while (!app_socket_recv(agent->whole->fd, &msg, fds, &n_fds)) {
-        handle_agent(agent, fds, n_fds);
-        app_fds_close(fds, n_fds);
-    }
-}
-
-void
-whole_wait(struct agent *agent)
-{
-    poll_fd_wait(agent->whole->fd, POLLIN);
 }
 
 /* From applications. */
@@ -476,7 +93,7 @@ whole_handle_open(struct agent *agent, const struct app_event *event)
     const char *problem = NULL;
     char *reason = NULL;
     struct note note;
-    struct bundle *b;
+    struct whole_bundle *b;
 
     if (!s) {
         problem = "this device has no permanent address of that family now, "
@@ -486,7 +103,8 @@ whole_handle_open(struct agent *agent, const struct app_event *event)
                   "service";
     } else if (s->handover) {
         problem = "the address is moving";
-    } else if (has_service(get_bundle(agent, &s->id), service)) {
+    } else if (whole_member_of_service(whole_bundle_get(agent, &s->id),
+                                       service)) {
         problem = "an application of that service has the address already";
     }
     if (problem) {
@@ -501,8 +119,8 @@ whole_handle_open(struct agent *agent, const struct app_event *event)
         free(reason);
         return;
     }
-    b = get_bundle(agent, &s->id);
-    add_member(b, event->conn, service, event->msg.name);
+    b = whole_bundle_get(agent, &s->id);
+    whole_member_add(b, event->conn, service, event->msg.name);
     whole_note_make(s, app_conn_uid(event->conn), service, &note);
     app_send_opened(event->conn, s, &note, agent->note_key, event->msg.socket);
     events_add(agent, &s->id, app_conn_uid(event->conn),
@@ -511,7 +129,8 @@ whole_handle_open(struct agent *agent, const struct app_event *event)
 
 /* A member has ended, with its sockets. */
 static void
-end_member(struct agent *agent, struct bundle *b, struct member *member)
+end_member(struct agent *agent, struct whole_bundle *b,
+           struct whole_member *member)
 {
     struct session *s = session_find(&agent->sessions, &b->session);
     bool frozen = s && s->handover && handover_is_giving(s->handover)
@@ -522,18 +141,18 @@ end_member(struct agent *agent, struct bundle *b, struct member *member)
             session_remove_socket(s, member->cookies[i]);
         }
     }
-    remove_member(member);
-    answer_if_done(agent, b);
+    whole_member_remove(member);
+    whole_answer_if_done(agent, b);
     if (ovs_list_is_empty(&b->members) && b->had_members && s
         && !permanent_is_home(agent, &s->id)) {
         /* With the last of what moved here the address goes home. */
-        say(agent, &b->session, APP_END, NULL, -1);
+        whole_say(agent, &b->session, APP_END, NULL, -1);
     }
 }
 
 static void
-member_answered(struct agent *agent, struct bundle *b, struct member *member,
-                struct app_event *event)
+member_answered(struct agent *agent, struct whole_bundle *b,
+                struct whole_member *member, struct app_event *event)
 {
     bool paused = event->msg.type == APP_PAUSED;
 
@@ -546,15 +165,15 @@ member_answered(struct agent *agent, struct bundle *b, struct member *member,
         member->state_fd = event->fds[event->n_fds - 1];
         event->fds[event->n_fds - 1] = -1;
     }
-    answer_if_done(agent, b);
+    whole_answer_if_done(agent, b);
 }
 
 bool
 whole_handle_app(struct agent *agent, struct session *s,
                  struct app_event *event)
 {
-    struct bundle *b = find_bundle(agent, &s->id);
-    struct member *member = b ? find_member(b, event->conn) : NULL;
+    struct whole_bundle *b = whole_bundle_find(agent, &s->id);
+    struct whole_member *member = b ? whole_member_find(b, event->conn) : NULL;
 
     if (event->conn == agent->whole->conn) {
         return false;
@@ -570,7 +189,7 @@ whole_handle_app(struct agent *agent, struct session *s,
     case APP_PAUSED:
     case APP_READY: member_answered(agent, b, member, event); return true;
     case APP_REFUSE:
-        say(agent, &b->session, APP_REFUSE, event->msg.reason, -1);
+        whole_say(agent, &b->session, APP_REFUSE, event->msg.reason, -1);
         return true;
     case APP_END: end_member(agent, b, member); return true;
     case APP_MOVE:
@@ -620,8 +239,8 @@ whole_handle_present(struct agent *agent, struct app_event *event,
     struct session *s = session_find(&agent->sessions, &note->session);
     bool first = !s;
     bool late = s && s->epoch != note->epoch;
-    struct member *member;
-    struct bundle *b;
+    struct whole_member *member;
+    struct whole_bundle *b;
 
     if (!s) {
         s = session_create(&agent->sessions, &note->session, &note->address,
@@ -636,9 +255,9 @@ whole_handle_present(struct agent *agent, struct app_event *event,
         onward_store_recall(agent, s);
         permanent_found(agent, s);
     }
-    b = get_bundle(agent, &s->id);
+    b = whole_bundle_get(agent, &s->id);
     b->had_members = true;
-    member = add_member(b, event->conn, service, event->msg.name);
+    member = whole_member_add(b, event->conn, service, event->msg.name);
     member->done = true;
     if (event->msg.flags & APP_FLAG_STATE && event->n_fds && !late) {
         member->state_fd = event->fds[event->n_fds - 1];
@@ -683,18 +302,18 @@ whole_handle_present(struct agent *agent, struct app_event *event,
 void
 whole_conn_closed(struct agent *agent, struct app_conn *conn)
 {
-    struct bundle *b;
+    struct whole_bundle *b;
 
     if (!agent->whole) {
         return;
     }
     LIST_FOR_EACH_SAFE(b, node, &agent->whole->bundles) {
-        struct member *member = find_member(b, conn);
+        struct whole_member *member = whole_member_find(b, conn);
 
         if (member) {
             if (b->arriving && !member->done) {
-                say(agent, &b->session, APP_REFUSE,
-                    "the application has ended", -1);
+                whole_say(agent, &b->session, APP_REFUSE,
+                          "the application has ended", -1);
             }
             end_member(agent, b, member);
         }
@@ -707,9 +326,9 @@ void
 whole_put_parts(const struct agent *agent, const struct session *s,
                 struct json *offer)
 {
-    const struct bundle *b = find_bundle(agent, &s->id);
+    const struct whole_bundle *b = whole_bundle_find(agent, &s->id);
     struct json *parts = json_array_create_empty();
-    const struct member *member;
+    const struct whole_member *member;
 
     if (b) {
         LIST_FOR_EACH(member, node, &b->members) {
@@ -723,10 +342,10 @@ bool
 whole_expect(struct agent *agent, const struct uuid *session,
              const struct json_array *parts, const char *from, char **reasonp)
 {
-    struct bundle *b;
+    struct whole_bundle *b;
 
     whole_forget(agent, session);
-    b = get_bundle(agent, session);
+    b = whole_bundle_get(agent, session);
     *reasonp = NULL;
     for (size_t i = 0; i < parts->n && !*reasonp; i++) {
         const char *service = parts->elems[i]->type == JSON_STRING
@@ -734,16 +353,17 @@ whole_expect(struct agent *agent, const struct uuid *session,
                                   : "";
         struct app_conn *conn;
 
-        if (!message_name_is_valid(service) || has_service(b, service)) {
+        if (!message_name_is_valid(service)
+            || whole_member_of_service(b, service)) {
             *reasonp = xasprintf("\"%s\" is no service, or named twice",
                                  service);
         } else if (service_find_application(agent, service, from, &conn,
                                             reasonp)) {
-            add_member(b, conn, service, "");
+            whole_member_add(b, conn, service, "");
         }
     }
     if (*reasonp) {
-        destroy_bundle(b);
+        whole_bundle_destroy(b);
         return false;
     }
     return true;
@@ -752,8 +372,8 @@ whole_expect(struct agent *agent, const struct uuid *session,
 bool
 whole_is_ready(const struct agent *agent, const struct uuid *session)
 {
-    const struct bundle *b = find_bundle(agent, session);
-    const struct member *member;
+    const struct whole_bundle *b = whole_bundle_find(agent, session);
+    const struct whole_member *member;
 
     if (b) {
         LIST_FOR_EACH(member, node, &b->members) {
@@ -768,24 +388,20 @@ whole_is_ready(const struct agent *agent, const struct uuid *session)
 void
 whole_forget(struct agent *agent, const struct uuid *session)
 {
-    struct bundle *b = find_bundle(agent, session);
+    struct whole_bundle *b = whole_bundle_find(agent, session);
 
     if (b) {
-        destroy_bundle(b);
+        whole_bundle_destroy(b);
     }
 }
 
 void
 whole_end(struct agent *agent, struct session *s, const char *reason)
 {
-    struct bundle *b = find_bundle(agent, &s->id);
+    struct whole_bundle *b = whole_bundle_find(agent, &s->id);
 
     if (b) {
-        app_message_init(&msg, APP_GONE);
-        session_id_to_bytes(&s->id, msg.session);
-        msg.error = ECONNABORTED;
-        APP_STRING_PUT(msg.reason, reason);
-        pass_on(agent, b);
-        destroy_bundle(b);
+        whole_say_gone(agent, b, reason);
+        whole_bundle_destroy(b);
     }
 }

@@ -63,6 +63,10 @@ controller_libcontroller_la_SOURCES = \
 	controller/name-methods.c \
 	controller/names.c controller/names.h \
 	controller/neighbour.c controller/neighbour.h \
+	controller/network-flows.c \
+	controller/network-private.h \
+	controller/network-site.c controller/network-site.h \
+	controller/network-tunnel.c \
 	controller/network.c controller/network.h \
 	controller/next-hop.c controller/next-hop.h \
 	controller/openflow-link.c controller/openflow-link.h \

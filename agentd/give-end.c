@@ -7,6 +7,7 @@
 #include "handover.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "address.h"
 #include "agent.h"
@@ -200,7 +201,10 @@ void
 give_handle_drained(struct handover *h)
 {
     /* Perhaps before we have heard of the abort. */
-    h->drained |= may_come_back(h);
+    if (may_come_back(h)) {
+        h->drained = true;
+        h->say_again = LLONG_MAX;
+    }
     if (h->state == GIVE_RESUMED && h->settled) {
         give_finish_resuming(h);
     }

@@ -122,7 +122,8 @@ give_say_resumed(struct handover *h)
         h->relay = true;
         handover_send(h, PEER_MESSAGE, message, strlen(message));
     }
-    h->say_again = h->relay ? time_msec() + RESUMED_AGAIN : LLONG_MAX;
+    h->say_again = (h->relay && !h->drained ? time_msec() + RESUMED_AGAIN
+                                            : LLONG_MAX);
 }
 
 /* Ends a transfer before `go': everything is as it was. */
@@ -563,8 +564,7 @@ give_run(struct handover *h)
     } else if (h->state == GIVE_OFFERED && time_msec() >= h->say_again) {
         h->say_again = LLONG_MAX;
         give_offer(h);
-    } else if (h->state == GIVE_RESUMED && !h->drained
-               && time_msec() >= h->say_again) {
+    } else if (h->state == GIVE_RESUMED && time_msec() >= h->say_again) {
         give_say_resumed(h);
     } else if (h->state == GIVE_PREPARING && h->paused) {
         collect_datagrams(h);

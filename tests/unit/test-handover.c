@@ -707,6 +707,22 @@ test_target_keeps(void)
     world_t.connected = false;
     decide(&world_t, "aborted");
     CU_ASSERT_EQUAL(world_sent(&world_t, "relay"), 1);
+    /* By way of a controller that may be away: until it has an answer. */
+    world_warp(2000);
+    CU_ASSERT(world_sent(&world_t, "relay") >= 4);
+    world_forget(&world_t);
+    world_frame(&world_g, &world_t, PEER_DRAINED, NULL, 0);
+    world_warp(2000);
+    CU_ASSERT_EQUAL(world_sent(&world_t, "relay"), 0);
+    world_end();
+
+    bring_to(PAUSED);
+    world_t.connected = false;
+    world_reply_error(&world_t, "prepare");
+    world_frame(&world_g, &world_t, PEER_DRAINED, NULL, 0);
+    world_warp(1000);
+    assert_state(&world_t, GIVE_RESUMED);
+    CU_ASSERT(world_wakeup(&world_t) > world_now);
     world_end();
 }
 

@@ -15,6 +15,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/app-send.c agentd/app-send.h \
 	agentd/app-start.c agentd/app-start.h \
 	agentd/attachment.c agentd/attachment.h \
+	agentd/block-entry.c agentd/block-private.h \
 	agentd/block.c agentd/block.h \
 	agentd/calls.c agentd/calls.h \
 	agentd/closing.c agentd/closing.h \

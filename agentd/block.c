@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include "block.h"
+#include "block-private.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,9 +11,6 @@
 
 #include "address.h"
 #include "dad.h"
-#include "hash.h"
-#include "openvswitch/hmap.h"
-#include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -30,10 +27,6 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
 /* The same when so many are asked for. */
 #define EXPECT_MAX 4096
 
-/* RFC 5227, section 1.1: after so many conflicts, one probe a minute. */
-#define MAX_CONFLICTS 10
-#define RATE_LIMIT_INTERVAL 60000
-
 /* Milliseconds for which an address that another host claimed is left. */
 #define CONFLICT_REST 600000
 
@@ -41,68 +34,16 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
  * address has moved away. */
 #define AWAY_MIN 10000
 
-/* Addresses of a block that are counted and tried: a /64 has enough. */
-#define BLOCK_SIZE_MAX (1u << 16)
-
-enum state { PROBING, READY, TAKEN, AWAY, RESTING, CONFLICT };
-
-/* An address that is not free. */
-struct entry {
-    struct hmap_node node;      /* In struct blocks's entries. */
-    struct ovs_list ready_node; /* In family's ready, if READY. */
-    struct in6_addr address;
-    enum state state;
-    long long int when;  /* time_msec(): of the next probe, of the end
-                          * of the rest; AWAY: since. */
-    unsigned int probes; /* PROBING: number sent. */
-    bool elsewhere;      /* TAKEN: the controller counts it as in use. */
-};
-
-struct block {
-    struct ovs_list node;     /* In struct blocks's blocks. */
-    struct block_lease lease; /* Without 'in_use'. */
-    long long int renew_at;   /* time_msec(). */
-    long long int expires;
-    uint32_t size; /* Addresses that are tried. */
-    uint32_t next; /* Number of the next one. */
-};
-
-struct family {
-    struct ovs_list ready; /* Of struct entry, the oldest first. */
-    size_t n_ready, n_probing;
-    size_t target;             /* How many to keep ready. */
-    bool scarce;               /* The blocks cannot give so many. */
-    long long int quiet_until; /* Nothing is asked for before. */
-    bool renewing;             /* The renewal of this one was asked for. */
-    struct in6_addr renewed;
-};
-
-struct blocks {
-    struct hmap entries;    /* Of struct entry. */
-    struct ovs_list blocks; /* Of struct block. */
-    struct family v4, v6;
-    struct dad *dad; /* NULL: not attached. */
-    char ifname[16];
-    long long int next_event; /* Earliest of the entries' and blocks'. */
-    unsigned int n_conflicts;
-    long long int rate_until; /* No new probing before. */
-};
-
-static struct family *
-family_get(const struct blocks *bs, int family)
+struct block_family *
+block_family(const struct blocks *bs, int family)
 {
-    return CONST_CAST(struct family *, family == AF_INET ? &bs->v4 : &bs->v6);
+    return CONST_CAST(struct block_family *,
+                      family == AF_INET ? &bs->v4 : &bs->v6);
 }
 
-static void
-wake_at(struct blocks *bs, long long int when)
-{
-    bs->next_event = MIN(bs->next_event, when);
-}
-
-static bool
-prefix_contains(const struct in6_addr *prefix, unsigned int plen,
-                const struct in6_addr *address)
+bool
+block_prefix_contains(const struct in6_addr *prefix, unsigned int plen,
+                      const struct in6_addr *address)
 {
     struct in6_addr mask = ipv6_create_mask(plen);
     struct in6_addr masked = ipv6_addr_bitand(address, &mask);
@@ -110,155 +51,20 @@ prefix_contains(const struct in6_addr *prefix, unsigned int plen,
     return IN6_ARE_ADDR_EQUAL(&masked, prefix);
 }
 
-static struct block *
+struct block *
 block_find(const struct blocks *bs, const struct in6_addr *address)
 {
     struct block *b;
 
     LIST_FOR_EACH(b, node, &bs->blocks) {
-        if (prefix_contains(&b->lease.prefix, b->lease.plen, address)) {
+        if (block_prefix_contains(&b->lease.prefix, b->lease.plen, address)) {
             return b;
         }
     }
     return NULL;
 }
 
-/* Entries. */
-
-static uint32_t
-hash_address(const struct in6_addr *address)
-{
-    return hash_bytes(address, sizeof *address, 0);
-}
-
-static struct entry *
-entry_find(const struct blocks *bs, const struct in6_addr *address)
-{
-    struct entry *e;
-
-    HMAP_FOR_EACH_WITH_HASH(e, node, hash_address(address), &bs->entries) {
-        if (IN6_ARE_ADDR_EQUAL(&e->address, address)) {
-            return e;
-        }
-    }
-    return NULL;
-}
-
-/* Leaves the present state: PROBING and READY are counted and watched. */
-static void
-entry_leave(struct blocks *bs, struct entry *e)
-{
-    struct family *f = family_get(bs, address_family(&e->address));
-
-    if (e->state == READY) {
-        ovs_list_remove(&e->ready_node);
-        f->n_ready--;
-    } else if (e->state == PROBING) {
-        f->n_probing--;
-    } else {
-        return;
-    }
-    if (bs->dad) {
-        dad_listen(bs->dad, &e->address, false);
-    }
-}
-
-static void
-entry_set(struct blocks *bs, struct entry *e, enum state state,
-          long long int when)
-{
-    entry_leave(bs, e);
-    e->state = state;
-    e->when = when;
-    e->elsewhere = false;
-    wake_at(bs, when);
-}
-
-static void
-entry_destroy(struct blocks *bs, struct entry *e)
-{
-    entry_leave(bs, e);
-    hmap_remove(&bs->entries, &e->node);
-    free(e);
-}
-
-/* In TAKEN, which is neither counted nor watched. */
-static struct entry *
-entry_create(struct blocks *bs, const struct in6_addr *address)
-{
-    struct entry *e = xzalloc(sizeof *e);
-
-    e->address = *address;
-    e->state = TAKEN;
-    e->when = LLONG_MAX;
-    hmap_insert(&bs->entries, &e->node, hash_address(address));
-    return e;
-}
-
-static void
-entry_start_probing(struct blocks *bs, const struct in6_addr *address)
-{
-    struct entry *e = entry_create(bs, address);
-
-    e->state = PROBING;
-    e->when = time_msec();
-    wake_at(bs, e->when);
-    family_get(bs, address_family(address))->n_probing++;
-    dad_listen(bs->dad, address, true);
-}
-
-static void
-entry_make_ready(struct blocks *bs, struct entry *e)
-{
-    struct family *f = family_get(bs, address_family(&e->address));
-
-    f->n_probing--;
-    f->n_ready++;
-    e->state = READY; /* Watched on. */
-    e->when = LLONG_MAX;
-    ovs_list_push_back(&f->ready, &e->ready_node);
-}
-
-/* Sends the next probe, or finds that there was no answer to the last. */
-static void
-entry_probe(struct blocks *bs, struct entry *e, const struct block *b)
-{
-    if (e->probes >= b->lease.probes) {
-        entry_make_ready(bs, e);
-        return;
-    }
-    e->when = time_msec() + MAX(b->lease.probe_interval, 1);
-    wake_at(bs, e->when);
-    if (!dad_probe(bs->dad, &e->address)) {
-        e->probes++; /* Else again, until the link is up. */
-    }
-}
-
 /* Blocks. */
-
-/* Addresses that some hosts or routers would not take for a host's. */
-static bool
-is_odd(const struct in6_addr *address)
-{
-    uint8_t last = address->s6_addr[15];
-
-    if (IN6_IS_ADDR_V4MAPPED(address)) {
-        return last == 0 || last == 255;
-    }
-    /* The subnet-router anycast address of a /64. */
-    return !last && !memcmp(&address->s6_addr[8], &in6addr_any, 7);
-}
-
-static struct in6_addr
-nth_address(const struct block *b, uint32_t i)
-{
-    struct in6_addr address = b->lease.prefix;
-
-    /* 'i' fits into the host part, so that this carries nowhere. */
-    address.s6_addr[15] |= i;
-    address.s6_addr[14] |= i >> 8;
-    return address;
-}
 
 static void
 block_watch(struct blocks *bs)
@@ -282,11 +88,11 @@ block_watch(struct blocks *bs)
 static void
 forget_unused(struct blocks *bs)
 {
-    struct entry *e, *next;
+    struct block_entry *e, *next;
 
     HMAP_FOR_EACH_SAFE(e, next, node, &bs->entries) {
         if (e->state != TAKEN && !block_find(bs, &e->address)) {
-            entry_destroy(bs, e);
+            block_entry_destroy(bs, e);
         }
     }
 }
@@ -295,11 +101,11 @@ forget_unused(struct blocks *bs)
 static void
 forget_probed(struct blocks *bs)
 {
-    struct entry *e, *next;
+    struct block_entry *e, *next;
 
     HMAP_FOR_EACH_SAFE(e, next, node, &bs->entries) {
         if (e->state == PROBING || e->state == READY) {
-            entry_destroy(bs, e);
+            block_entry_destroy(bs, e);
         }
     }
 }
@@ -321,7 +127,7 @@ block_add(struct blocks *bs, const struct block_lease *lease)
     struct block *b = xzalloc(sizeof *b);
 
     b->lease = *lease;
-    b->size = host_bits >= 16 ? BLOCK_SIZE_MAX : 1u << host_bits;
+    b->size = 1u << MIN(host_bits, BLOCK_SIZE_BITS);
     ovs_list_push_back(&bs->blocks, &b->node);
     block_watch(bs);
     log_block(b, "leased");
@@ -334,16 +140,16 @@ take_in_use(struct blocks *bs, const struct block *b,
             const struct in6_addr *in_use, size_t n)
 {
     long long int now = time_msec();
-    struct entry *e;
+    struct block_entry *e;
 
     HMAP_FOR_EACH(e, node, &bs->entries) {
         if (e->state == AWAY && now - e->when >= AWAY_MIN
             && block_find(bs, &e->address) == b) {
-            entry_set(bs, e, RESTING, now + b->lease.rest * 1000LL);
+            block_entry_set(bs, e, RESTING, now + b->lease.rest * 1000LL);
         }
     }
     for (size_t i = 0; i < n; i++) {
-        e = entry_find(bs, &in_use[i]);
+        e = block_entry_find(bs, &in_use[i]);
         if (block_find(bs, &in_use[i]) != b) {
             continue; /* Nonsense. */
         } else if (e && e->state == TAKEN) {
@@ -351,9 +157,9 @@ take_in_use(struct blocks *bs, const struct block *b,
             continue;
         }
         if (!e) {
-            e = entry_create(bs, &in_use[i]);
+            e = block_entry_create(bs, &in_use[i]);
         }
-        entry_set(bs, e, AWAY, now);
+        block_entry_set(bs, e, AWAY, now);
     }
 }
 
@@ -369,7 +175,7 @@ block_remove(struct blocks *bs, struct block *b)
 /* Who asks for a renewal and gets another block no longer has the old one: the
  * controller has started anew, or the device is elsewhere. */
 static void
-forget_refused(struct blocks *bs, struct family *f,
+forget_refused(struct blocks *bs, struct block_family *f,
                const struct in6_addr *granted)
 {
     struct block *b = f->renewing ? block_find(bs, &f->renewed) : NULL;
@@ -385,11 +191,12 @@ int
 block_lease(struct blocks *bs, const struct block_lease *lease)
 {
     bool v4 = IN6_IS_ADDR_V4MAPPED(&lease->prefix);
-    struct family *f = family_get(bs, address_family(&lease->prefix));
+    struct block_family *f = block_family(bs, address_family(&lease->prefix));
     struct block *b;
 
     if (lease->plen > 128 || (v4 && lease->plen < 96)
-        || !prefix_contains(&lease->prefix, lease->plen, &lease->prefix)) {
+        || !block_prefix_contains(&lease->prefix, lease->plen,
+                                  &lease->prefix)) {
         return EINVAL;
     }
     forget_refused(bs, f, &lease->prefix);
@@ -406,7 +213,7 @@ block_lease(struct blocks *bs, const struct block_lease *lease)
     b->lease.n_in_use = 0;
     b->renew_at = time_msec() + lease->lifetime * 500LL;
     b->expires = time_msec() + lease->lifetime * 1000LL;
-    wake_at(bs, time_msec());
+    block_wake_at(bs, time_msec());
     f->quiet_until = 0;
     f->scarce = false; /* Until the next run knows better. */
     take_in_use(bs, b, lease->in_use, lease->n_in_use);
@@ -425,7 +232,7 @@ enum block_need
 block_needs(const struct blocks *bs, int family,
             const struct block_lease **renewal)
 {
-    const struct family *f = family_get(bs, family);
+    const struct block_family *f = block_family(bs, family);
     long long int now = time_msec();
     bool found = false;
     struct block *b;
@@ -455,7 +262,7 @@ block_needs(const struct blocks *bs, int family,
 void
 block_asked(struct blocks *bs, int family)
 {
-    struct family *f = family_get(bs, family);
+    struct block_family *f = block_family(bs, family);
     const struct block_lease *renewal;
 
     block_needs(bs, family, &renewal);
@@ -469,7 +276,8 @@ block_asked(struct blocks *bs, int family)
 void
 block_refused(struct blocks *bs, int family)
 {
-    family_get(bs, family)->quiet_until = time_msec() + BLOCK_REFUSED_INTERVAL;
+    block_family(bs, family)->quiet_until = time_msec()
+                                            + BLOCK_REFUSED_INTERVAL;
 }
 
 /* Taking and giving back. */
@@ -477,23 +285,23 @@ block_refused(struct blocks *bs, int family)
 void
 block_expect(struct blocks *bs, int family, size_t n)
 {
-    struct family *f = family_get(bs, family);
+    struct block_family *f = block_family(bs, family);
 
     if (n > f->target) {
         f->target = MIN(n, EXPECT_MAX);
-        wake_at(bs, time_msec());
+        block_wake_at(bs, time_msec());
     }
 }
 
 bool
 block_peek(const struct blocks *bs, int family, struct in6_addr *address)
 {
-    const struct family *f = family_get(bs, family);
+    const struct block_family *f = block_family(bs, family);
 
     if (!f->n_ready) {
         return false;
     }
-    *address = CONTAINER_OF(ovs_list_front(&f->ready), struct entry,
+    *address = CONTAINER_OF(ovs_list_front(&f->ready), struct block_entry,
                             ready_node)
                    ->address;
     return true;
@@ -502,18 +310,19 @@ block_peek(const struct blocks *bs, int family, struct in6_addr *address)
 int
 block_take(struct blocks *bs, int family, struct in6_addr *address)
 {
-    struct family *f = family_get(bs, family);
-    struct entry *e;
+    struct block_family *f = block_family(bs, family);
+    struct block_entry *e;
 
     if (!f->n_ready) {
         f->target = MAX(f->target, MIN(f->target * 2, READY_MAX));
-        wake_at(bs, time_msec());
+        block_wake_at(bs, time_msec());
         return EAGAIN;
     }
-    e = CONTAINER_OF(ovs_list_front(&f->ready), struct entry, ready_node);
+    e = CONTAINER_OF(ovs_list_front(&f->ready), struct block_entry,
+                     ready_node);
     *address = e->address;
-    entry_set(bs, e, TAKEN, LLONG_MAX);
-    wake_at(bs, time_msec());
+    block_entry_set(bs, e, TAKEN, LLONG_MAX);
+    block_wake_at(bs, time_msec());
     return 0;
 }
 
@@ -521,79 +330,62 @@ void
 block_put(struct blocks *bs, const struct in6_addr *address)
 {
     const struct block *b = block_find(bs, address);
-    struct entry *e = entry_find(bs, address);
+    struct block_entry *e = block_entry_find(bs, address);
 
     if (e && (e->state == AWAY || e->elsewhere)) {
         block_moved(bs, address);
     } else if (e && b) {
-        entry_set(bs, e, RESTING, time_msec() + b->lease.rest * 1000LL);
+        block_entry_set(bs, e, RESTING, time_msec() + b->lease.rest * 1000LL);
     } else if (e) {
-        entry_destroy(bs, e);
+        block_entry_destroy(bs, e);
     }
 }
 
 void
 block_reserve(struct blocks *bs, const struct in6_addr *address)
 {
-    struct entry *e = entry_find(bs, address);
+    struct block_entry *e = block_entry_find(bs, address);
 
     if (!e) {
-        e = entry_create(bs, address);
+        e = block_entry_create(bs, address);
     }
-    entry_set(bs, e, TAKEN, LLONG_MAX);
+    block_entry_set(bs, e, TAKEN, LLONG_MAX);
 }
 
 void
 block_moved(struct blocks *bs, const struct in6_addr *address)
 {
-    struct entry *e = entry_find(bs, address);
+    struct block_entry *e = block_entry_find(bs, address);
 
     if (e) {
-        entry_set(bs, e, AWAY, time_msec());
+        block_entry_set(bs, e, AWAY, time_msec());
     }
 }
 
 void
 block_free(struct blocks *bs, const struct in6_addr *address)
 {
-    struct entry *e = entry_find(bs, address);
+    struct block_entry *e = block_entry_find(bs, address);
 
     /* Its rest is over, by the controller's clock. */
     if (e && e->state == AWAY) {
-        entry_destroy(bs, e);
-        wake_at(bs, time_msec());
+        block_entry_destroy(bs, e);
+        block_wake_at(bs, time_msec());
     }
 }
 
 size_t
 block_count_ready(const struct blocks *bs, int family)
 {
-    return family_get(bs, family)->n_ready;
+    return block_family(bs, family)->n_ready;
 }
 
 /* Running. */
 
-/* Starts probing the next free address of the block.  False if there is
- * none. */
-static bool
-probe_next(struct blocks *bs, struct block *b)
-{
-    for (uint32_t i = 0; i < b->size; i++) {
-        struct in6_addr address = nth_address(b, b->next);
-
-        b->next = (b->next + 1) % b->size;
-        if (!is_odd(&address) && !entry_find(bs, &address)) {
-            entry_start_probing(bs, &address);
-            return true;
-        }
-    }
-    return false;
-}
-
 static void
 refill(struct blocks *bs, int family)
 {
-    struct family *f = family_get(bs, family);
+    struct block_family *f = block_family(bs, family);
     bool found = true;
 
     while (found && f->n_ready + f->n_probing < f->target
@@ -603,14 +395,14 @@ refill(struct blocks *bs, int family)
         found = false;
         LIST_FOR_EACH(b, node, &bs->blocks) {
             if (address_family(&b->lease.prefix) == family
-                && probe_next(bs, b)) {
+                && block_probe_next(bs, b)) {
                 found = true;
                 break;
             }
         }
         if (bs->n_conflicts >= MAX_CONFLICTS) {
             bs->rate_until = time_msec() + RATE_LIMIT_INTERVAL;
-            wake_at(bs, bs->rate_until);
+            block_wake_at(bs, bs->rate_until);
         }
     }
     f->scarce = !found;
@@ -619,7 +411,7 @@ refill(struct blocks *bs, int family)
 static void
 take_claim(struct blocks *bs, const struct dad_claim *claim)
 {
-    struct entry *e = entry_find(bs, &claim->address);
+    struct block_entry *e = block_entry_find(bs, &claim->address);
     char text[INET6_ADDRSTRLEN];
 
     if (!e || (e->state != PROBING && e->state != READY)) {
@@ -631,29 +423,8 @@ take_claim(struct blocks *bs, const struct dad_claim *claim)
                  "block: taken out",
                  text, ETH_ADDR_ARGS(claim->mac), bs->ifname);
     bs->n_conflicts++;
-    entry_set(bs, e, CONFLICT, time_msec() + CONFLICT_REST);
-    wake_at(bs, time_msec());
-}
-
-static void
-run_entries(struct blocks *bs)
-{
-    long long int now = time_msec();
-    struct entry *e, *next;
-
-    HMAP_FOR_EACH_SAFE(e, next, node, &bs->entries) {
-        if (e->state == PROBING && now >= e->when) {
-            entry_probe(bs, e, block_find(bs, &e->address));
-        } else if ((e->state == RESTING || e->state == CONFLICT)
-                   && now >= e->when) {
-            entry_destroy(bs, e);
-            wake_at(bs, now); /* It may be wanted. */
-            continue;
-        }
-        if (e->state != AWAY) {
-            wake_at(bs, e->when);
-        }
-    }
+    block_entry_set(bs, e, CONFLICT, time_msec() + CONFLICT_REST);
+    block_wake_at(bs, time_msec());
 }
 
 static void
@@ -666,7 +437,7 @@ run_blocks(struct blocks *bs)
             log_block(b, "the lease is over");
             block_remove(bs, b);
         } else {
-            wake_at(bs, b->expires);
+            block_wake_at(bs, b->expires);
         }
     }
 }
@@ -691,13 +462,13 @@ block_run(struct blocks *bs)
         refill(bs, AF_INET);
         refill(bs, AF_INET6);
     }
-    run_entries(bs);
+    block_run_entries(bs);
 }
 
 static void
 wait_for_needs(const struct blocks *bs, int family)
 {
-    const struct family *f = family_get(bs, family);
+    const struct block_family *f = block_family(bs, family);
     long long int now = time_msec();
     struct block *b;
 
@@ -745,12 +516,12 @@ block_set_interface(struct blocks *bs, const char *ifname, char **errorp)
     }
     ovs_strlcpy(bs->ifname, ifname, sizeof bs->ifname);
     block_watch(bs);
-    wake_at(bs, time_msec());
+    block_wake_at(bs, time_msec());
     return 0;
 }
 
 static void
-family_init(struct family *f)
+family_init(struct block_family *f)
 {
     ovs_list_init(&f->ready);
     f->target = READY_MIN;
@@ -762,6 +533,7 @@ block_create(void)
     struct blocks *bs = xzalloc(sizeof *bs);
 
     hmap_init(&bs->entries);
+    heap_init(&bs->timers);
     ovs_list_init(&bs->blocks);
     family_init(&bs->v4);
     family_init(&bs->v6);
@@ -772,16 +544,17 @@ block_create(void)
 void
 block_destroy(struct blocks *bs)
 {
-    struct entry *e, *next_entry;
+    struct block_entry *e, *next_entry;
     struct block *b, *next_block;
 
     if (!bs) {
         return;
     }
     HMAP_FOR_EACH_SAFE(e, next_entry, node, &bs->entries) {
-        entry_destroy(bs, e);
+        block_entry_destroy(bs, e);
     }
     hmap_destroy(&bs->entries);
+    heap_destroy(&bs->timers);
     LIST_FOR_EACH_SAFE(b, next_block, node, &bs->blocks) {
         ovs_list_remove(&b->node);
         free(b);

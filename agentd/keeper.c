@@ -23,6 +23,8 @@
 
 /* Milliseconds for which an ended session's connections may close. */
 #define END_LINGER 3000
+/* Sessions whose addresses go before others have their turn. */
+#define MAX_ENDED 32
 /* Milliseconds after which an announcement without an answer is repeated. */
 #define ANNOUNCE_AGAIN 1000
 
@@ -63,7 +65,18 @@ keeper_announce_surely(struct agent *agent, struct session *s)
         link_notify(controller_link_get(agent->controller), "announce",
                     params);
     }
+    if (!s->announce_at) {
+        ovs_list_push_back(&agent->sessions.announcing, &s->announce_node);
+    }
     s->announce_at = time_msec() + ANNOUNCE_AGAIN;
+}
+
+void
+keeper_was_announced(struct session *s)
+{
+    s->announce_at = 0;
+    ovs_list_remove(&s->announce_node);
+    ovs_list_init(&s->announce_node);
 }
 
 void
@@ -94,6 +107,7 @@ keeper_end(struct agent *agent, struct session *s)
     }
     session_close_sockets(s);
     s->ending = time_msec() + END_LINGER;
+    ovs_list_push_back(&agent->sessions.ending, &s->ending_node);
     if (s->conn || (!s->mapped && !s->told_s)) {
         events_add(agent, &s->id, s->uid, "ended");
     }
@@ -136,7 +150,19 @@ keeper_drop(struct agent *agent, struct session *s)
 static bool
 must_announce(const struct session *s)
 {
-    return s->announce_at && !s->ending && !s->handover;
+    return !s->ending && !s->handover;
+}
+
+/* The one whose address is to go next. */
+static struct session *
+next_ending(const struct agent *agent)
+{
+    const struct ovs_list *ending = &agent->sessions.ending;
+
+    return (ovs_list_is_empty(ending)
+                ? NULL
+                : CONTAINER_OF(ovs_list_front(ending), struct session,
+                               ending_node));
 }
 
 void
@@ -144,10 +170,13 @@ keeper_run(struct agent *agent)
 {
     struct session *s;
 
-    HMAP_FOR_EACH_SAFE(s, id_node, &agent->sessions.by_id) {
-        if (s->ending && time_msec() >= s->ending) {
-            finish_ending(agent, s);
-        } else if (must_announce(s) && time_msec() >= s->announce_at) {
+    for (int i = 0;
+         i < MAX_ENDED && (s = next_ending(agent)) && time_msec() >= s->ending;
+         i++) {
+        finish_ending(agent, s);
+    }
+    LIST_FOR_EACH(s, announce_node, &agent->sessions.announcing) {
+        if (must_announce(s) && time_msec() >= s->announce_at) {
             keeper_announce_surely(agent, s);
         }
     }
@@ -156,12 +185,12 @@ keeper_run(struct agent *agent)
 void
 keeper_wait(const struct agent *agent)
 {
-    const struct session *s;
+    const struct session *s = next_ending(agent);
 
-    HMAP_FOR_EACH(s, id_node, &agent->sessions.by_id) {
-        if (s->ending) {
-            poll_timer_wait_until(s->ending);
-        }
+    if (s) {
+        poll_timer_wait_until(s->ending);
+    }
+    LIST_FOR_EACH(s, announce_node, &agent->sessions.announcing) {
         if (must_announce(s)) {
             poll_timer_wait_until(s->announce_at);
         }

@@ -16,6 +16,8 @@ void keeper_announce(struct agent *, const struct session *);
 /* The same, again and again until the controller has answered: what it knows
  * may be news to us. */
 void keeper_announce_surely(struct agent *, struct session *);
+/* It has. */
+void keeper_was_announced(struct session *);
 /* The same as an object of a registration. */
 struct json *keeper_announcement(const struct session *);
 

@@ -59,7 +59,7 @@ handle_epoch(struct agent *agent, const struct json *json, bool owned)
     s = session_find(&agent->sessions, &id);
     epochs_note(agent, &id, epoch);
     if (s) {
-        s->announce_at = 0;
+        keeper_was_announced(s);
     }
     if (!s || s->handover) {
         return;

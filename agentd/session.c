@@ -19,10 +19,19 @@
 #include "util.h"
 #include "uuid.h"
 
+static uint32_t
+hash_address(const struct in6_addr *address)
+{
+    return hash_bytes(address, sizeof *address, 0);
+}
+
 void
 sessions_init(struct sessions *sessions)
 {
     hmap_init(&sessions->by_id);
+    hmap_init(&sessions->by_address);
+    ovs_list_init(&sessions->ending);
+    ovs_list_init(&sessions->announcing);
 }
 
 void
@@ -34,6 +43,7 @@ sessions_destroy(struct sessions *sessions)
         session_destroy(sessions, s);
     }
     hmap_destroy(&sessions->by_id);
+    hmap_destroy(&sessions->by_address);
 }
 
 struct session *
@@ -47,6 +57,10 @@ session_create(struct sessions *sessions, const struct uuid *id,
     s->epoch = epoch;
     s->since = time_wall_msec();
     hmap_insert(&sessions->by_id, &s->id_node, uuid_hash(id));
+    hmap_insert(&sessions->by_address, &s->address_node,
+                hash_address(address));
+    ovs_list_init(&s->ending_node);
+    ovs_list_init(&s->announce_node);
     return s;
 }
 
@@ -67,6 +81,9 @@ session_destroy(struct sessions *sessions, struct session *s)
     session_close_sockets(s);
     closing_uninit(&s->closing);
     hmap_remove(&sessions->by_id, &s->id_node);
+    hmap_remove(&sessions->by_address, &s->address_node);
+    ovs_list_remove(&s->ending_node);
+    ovs_list_remove(&s->announce_node);
     free(s);
 }
 
@@ -89,7 +106,8 @@ session_find_address(const struct sessions *sessions,
 {
     struct session *s;
 
-    HMAP_FOR_EACH(s, id_node, &sessions->by_id) {
+    HMAP_FOR_EACH_WITH_HASH(s, address_node, hash_address(address),
+                            &sessions->by_address) {
         if (ipv6_addr_equals(&s->address, address)) {
             return s;
         }

@@ -17,6 +17,7 @@
 #include "closing.h"
 #include "onward.h"
 #include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
 #include "openvswitch/uuid.h"
 
 struct app_conn;
@@ -33,7 +34,10 @@ struct session_socket {
 };
 
 struct session {
-    struct hmap_node id_node; /* In struct sessions, by id. */
+    struct hmap_node id_node;      /* In struct sessions, by id... */
+    struct hmap_node address_node; /* ...and by address. */
+    struct ovs_list ending_node;   /* The same, if 'ending'... */
+    struct ovs_list announce_node; /* ...and if 'announce_at'. */
     struct uuid id;
     struct in6_addr address;
     uint64_t epoch;
@@ -69,11 +73,14 @@ struct session {
                                 * 0. */
     struct handover *handover; /* While it moves; else NULL. */
     long long int ending;      /* time_msec() at which its address goes, once
-                                 * the application has closed it; or 0. */
+                                 * the application has closed it; or 0: see
+                                 * keeper_end(). */
 };
 
 struct sessions {
-    struct hmap by_id;
+    struct hmap by_id, by_address;
+    struct ovs_list ending; /* The next one first. */
+    struct ovs_list announcing;
 };
 
 void sessions_init(struct sessions *);

@@ -37,11 +37,30 @@ add_address(struct leases *ls, const struct in6_addr *addr)
     return la;
 }
 
+static void
+set_until(struct leases *ls, struct lease_address *la, long long int until)
+{
+    uint64_t priority = UINT64_MAX - until;
+
+    la->until = until;
+    if (until == LLONG_MAX) {
+        if (la->heap_node.idx) {
+            heap_remove(&ls->resting, &la->heap_node);
+            la->heap_node.idx = 0;
+        }
+    } else if (la->heap_node.idx) {
+        heap_change(&ls->resting, &la->heap_node, priority);
+    } else {
+        heap_insert(&ls->resting, &la->heap_node, priority);
+    }
+    ls->next = MIN(ls->next, until);
+}
+
 void
 leases_hold(struct leases *ls, const struct in6_addr *addr)
 {
     if (!lease_find_permanent(ls, addr)) {
-        add_address(ls, addr)->until = LLONG_MAX;
+        set_until(ls, add_address(ls, addr), LLONG_MAX);
     }
 }
 
@@ -51,11 +70,9 @@ leases_rest(struct leases *ls, const struct in6_addr *addr, long long int now)
     const struct lease_pool *pool = lease_find_pool(ls, addr);
     long long int until = now + (pool ? pool->rest_s * 1000LL : 0);
 
-    if (lease_find_permanent(ls, addr)) {
-        return;
+    if (!lease_find_permanent(ls, addr)) {
+        set_until(ls, add_address(ls, addr), until);
     }
-    add_address(ls, addr)->until = until;
-    ls->next = MIN(ls->next, until);
 }
 
 bool
@@ -85,15 +102,20 @@ leases_next_in_use(const struct leases *ls, const struct lease *lease,
 }
 
 void
-lease_run_address(struct leases *ls, struct lease_address *la,
-                  long long int now)
+lease_run_addresses(struct leases *ls, long long int now)
 {
-    if (now < la->until) {
-        ls->next = MIN(ls->next, la->until);
-        return;
+    while (!heap_is_empty(&ls->resting)) {
+        struct lease_address *la = CONTAINER_OF(
+            heap_max(&ls->resting), struct lease_address, heap_node);
+
+        if (now < la->until) {
+            ls->next = MIN(ls->next, la->until);
+            break;
+        }
+        heap_remove(&ls->resting, &la->heap_node);
+        hmap_remove(&ls->addresses, &la->node);
+        ovs_list_push_back(&ls->freed, &la->free_node);
     }
-    hmap_remove(&ls->addresses, &la->node);
-    ovs_list_push_back(&ls->freed, &la->free_node);
 }
 
 bool
@@ -120,6 +142,7 @@ lease_addresses_destroy(struct leases *ls)
         free(la);
     }
     hmap_destroy(&ls->addresses);
+    heap_destroy(&ls->resting);
     LIST_FOR_EACH_POP(la, free_node, &ls->freed) {
         free(la);
     }

@@ -5,6 +5,7 @@
 /* Between lease.c, which leases blocks; lease-pool.c, which knows where they
  * are; lease-write.c, what is to be written; lease-address.c, single addresses. */
 
+#include "heap.h"
 #include "lease.h"
 
 /* A pool, copied from policy so that a reload cannot pull it away. */
@@ -22,8 +23,10 @@ struct lease_pool {
 struct lease_address {
     struct hmap_node node; /* In struct leases, by 'addr'. */
     struct in6_addr addr;
-    long long int until;       /* End of its rest; LLONG_MAX: in use. */
-    struct ovs_list free_node; /* In 'freed' of struct leases: it is over. */
+    long long int until;        /* End of its rest; LLONG_MAX: in use. */
+    struct heap_node heap_node; /* In 'resting' of struct leases, if it has an
+                                 * end. */
+    struct ovs_list free_node;  /* In 'freed' of struct leases: it is over. */
 };
 
 /* A device's own address: leased to it for good. */
@@ -44,6 +47,7 @@ struct leases {
     struct ovs_list permanent; /* struct lease_permanent */
     struct hmap blocks;        /* struct lease */
     struct hmap addresses;     /* struct lease_address */
+    struct heap resting;       /* The same: what ends next is the maximum. */
     struct ovs_list changes;   /* struct lease_event */
     struct ovs_list freed;     /* struct lease_address, of no hmap. */
     struct ovs_list unwritten; /* struct lease_todo */
@@ -96,8 +100,7 @@ void lease_to_be_written(struct leases *, const struct in6_addr *,
 
 /* At the end. */
 void lease_addresses_destroy(struct leases *);
-/* Ends the address's rest, if it is over. */
-void lease_run_address(struct leases *, struct lease_address *,
-                       long long int now);
+/* Ends the rest of addresses whose it is over. */
+void lease_run_addresses(struct leases *, long long int now);
 
 #endif /* controller/lease-private.h */

@@ -21,6 +21,7 @@ leases_create(void)
     ovs_list_init(&ls->permanent);
     hmap_init(&ls->blocks);
     hmap_init(&ls->addresses);
+    heap_init(&ls->resting);
     ovs_list_init(&ls->changes);
     ovs_list_init(&ls->freed);
     ovs_list_init(&ls->unwritten);
@@ -270,7 +271,8 @@ renew(struct leases *ls, const char *device, const char *bridge, int family,
     return newest;
 }
 
-/* Has 'device' as many addresses as it can use?  Half of them may rest. */
+/* Has 'device' as many addresses as it can use?  Half of them may rest.  Of a
+ * block it uses 2^16. */
 static bool
 has_enough(struct leases *ls, const char *device, int family)
 {
@@ -285,7 +287,7 @@ has_enough(struct leases *ls, const char *device, int family)
     HMAP_FOR_EACH(lease, node, &ls->blocks) {
         if (lease->state == LEASE_LEASED && !strcmp(lease->device, device)
             && family_matches(&lease->addr, family)) {
-            n += UINT64_C(1) << MIN(128 - lease->plen, 32);
+            n += UINT64_C(1) << MIN(128 - lease->plen, 16);
         }
     }
     if (n >= ls->max_addresses) {
@@ -421,7 +423,6 @@ run_block(struct leases *ls, struct lease *lease, long long int now)
 void
 leases_run(struct leases *ls, long long int now)
 {
-    struct lease_address *la;
     struct lease *lease;
 
     if (now < ls->next) {
@@ -431,9 +432,7 @@ leases_run(struct leases *ls, long long int now)
     HMAP_FOR_EACH_SAFE(lease, node, &ls->blocks) {
         run_block(ls, lease, now);
     }
-    HMAP_FOR_EACH_SAFE(la, node, &ls->addresses) {
-        lease_run_address(ls, la, now);
-    }
+    lease_run_addresses(ls, now);
 }
 
 long long int

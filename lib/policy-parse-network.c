@@ -417,13 +417,14 @@ policy_parse_pool(struct policy_parser *p, const char *name,
         return false;
     }
 
-    /* A block is 16 addresses, or the pool if that is smaller; an agent keeps
-     * something for each address, so that there is a limit above. */
+    /* A block is 16 addresses, or the pool if that is smaller.  An agent uses
+     * 65,536 of an IPv6 block, and no more are in one of IPv4. */
     unsigned int mapped = IN6_IS_ADDR_V4MAPPED(&pool.prefix.addr) ? 96 : 0;
     unsigned int plen = pool.prefix.plen - mapped;
     unsigned int block = MAX(plen, 124 - mapped);
     if (!yaml_reader_get_uint(r, yaml_item_find(item, "block"), "block",
-                              MAX(plen, 112 - mapped), 128 - mapped, &block)
+                              MAX(plen, mapped ? 16 : 64), 128 - mapped,
+                              &block)
         || !yaml_reader_get_uint(r, yaml_item_find(item, "lease"), "lease", 10,
                                  31536000, &pool.lease_s)
         || !yaml_reader_get_uint(r, yaml_item_find(item, "rest"), "rest", 0,

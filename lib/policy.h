@@ -77,8 +77,8 @@ struct policy_pool {
     const struct policy_bridge *bridge;
     struct policy_prefix prefix; /* Inside one of the bridge's. */
     unsigned int block_plen;     /* Of a leased block, mapped form; at
-                                         * least prefix.plen.  At most 65,536
-                                         * addresses a block. */
+                                         * least prefix.plen.  Of an IPv6 block
+                                         * 65,536 addresses are used. */
     unsigned int lease_s;        /* Lifetime of a block's lease. */
     unsigned int rest_s;         /* Quarantine of an address. */
 };

@@ -240,6 +240,53 @@ test_conflict_rate(void)
     block_destroy(bs);
 }
 
+/* Wide blocks: one multicast group for all of a block. */
+static void
+test_group(void)
+{
+    struct blocks *bs = start("2001:db8:0:0:5e50::", 88, 0, NULL);
+    struct in6_addr prefix = addr("2001:db8:0:0:5e50::");
+    struct in6_addr a, b;
+
+    advance(bs, 100);
+    CU_ASSERT_EQUAL(block_take(bs, AF_INET6, &a), 0);
+    for (int i = 0; i < 1000; i++) {
+        advance(bs, 100);
+        CU_ASSERT_EQUAL_FATAL(block_take(bs, AF_INET6, &b), 0);
+        CU_ASSERT(memcmp(&a, &b, sizeof a));
+        CU_ASSERT(!memcmp(&a.s6_addr[13], &b.s6_addr[13], 3));
+        CU_ASSERT(!memcmp(&prefix, &b, 11));
+        CU_ASSERT(block_contains(bs, &b));
+    }
+    block_destroy(bs);
+
+    bs = start("2001:db8:0:0:5e50:100::", 88, 0, NULL);
+    advance(bs, 100);
+    CU_ASSERT_EQUAL(block_take(bs, AF_INET6, &b), 0);
+    CU_ASSERT(memcmp(&a.s6_addr[13], &b.s6_addr[13], 3));
+    block_destroy(bs);
+}
+
+/* One that is empty has something to give again when one has rested. */
+static void
+test_empty(void)
+{
+    struct blocks *bs = start("10.1.0.64", 96 + 30, 0, NULL);
+    struct in6_addr a, b;
+
+    advance(bs, 100);
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT_EQUAL(block_take(bs, AF_INET, &a), 0);
+    }
+    advance(bs, 1000);
+    CU_ASSERT_EQUAL(block_take(bs, AF_INET, &b), EAGAIN);
+    block_put(bs, &a);
+    advance(bs, 61000);
+    CU_ASSERT_EQUAL(block_take(bs, AF_INET, &b), 0);
+    CU_ASSERT(IN6_ARE_ADDR_EQUAL(&a, &b));
+    block_destroy(bs);
+}
+
 static void
 test_rest(void)
 {
@@ -434,6 +481,8 @@ main(void)
         { "conflict", test_conflict },
         { "rate of conflicts", test_conflict_rate },
         { "rest", test_rest },
+        { "empty", test_empty },
+        { "group", test_group },
         { "reserve", test_reserve },
         { "needs", test_needs },
         { "not renewed", test_not_renewed },

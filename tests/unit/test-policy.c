@@ -1057,8 +1057,8 @@ test_pools(void)
                              "prefix: 10.1.0.0/25, block: 33}}\n",
            "6:58", "block is 33; expected an integer from 25 to 32");
     refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
-                             "prefix: \"fd00:1::/64\", block: 96}}\n",
-           "6:60", "block is 96; expected an integer from 112 to 128");
+                             "prefix: \"fd00:1::/64\", block: 63}}\n",
+           "6:60", "block is 63; expected an integer from 64 to 128");
     refuse(CONTROLLER BRIDGE "pools: {a: {bridge: br-home, "
                              "prefix: 10.1.0.0/25, lease: 9}}\n",
            "6:58", "lease is 9; expected an integer from 10 to 31536000");

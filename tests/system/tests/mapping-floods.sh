@@ -84,7 +84,7 @@ memory_of_controller() {
     echo "limits: {sessions: 24}"
 } > "$work/policy.yaml"
 movable_up --policy="$work/policy.yaml"
-make_file file 20000000
+make_file file 60000000
 make_file small 10
 serve_mapped
 start_on laptop echo socat UDP6-RECVFROM:9000,fork EXEC:cat

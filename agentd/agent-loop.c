@@ -30,6 +30,7 @@
 #include "lease-request.h"
 #include "leftover.h"
 #include "link.h"
+#include "mapped-over.h"
 #include "mapped.h"
 #include "message.h"
 #include "names.h"
@@ -70,6 +71,7 @@ handle_controller_message(struct agent *agent, const struct jsonrpc_msg *msg)
     if (handover_handle_controller(agent, msg)
         || permanents_handle_controller(agent, msg)
         || mapped_handle_controller(agent, msg)
+        || mapped_over_handle_controller(agent, msg)
         || told_handle_controller(agent, msg)
         || calls_handle_controller(agent, msg)
         || lease_request_handle(agent, msg)
@@ -153,6 +155,7 @@ agent_loop_create(const struct agent_config *config, struct agent **agentp,
     agent->blocks = block_create();
     agent->lan = lan_create();
     agent->names = names_create();
+    agent->mapped_over = mapped_over_create();
     agent->told_next = LLONG_MAX;
 
     agent->identity = identity_load(config->private_key, config->certificate,
@@ -241,6 +244,7 @@ agent_loop_destroy(struct agent *agent)
     block_destroy(agent->blocks);
     lan_destroy(agent->lan);
     names_destroy(agent->names);
+    mapped_over_destroy(agent->mapped_over);
     identity_destroy(agent->identity);
     epochs_forget(agent);
     foreign_routes_forget();
@@ -285,6 +289,7 @@ agent_loop_run(struct agent *agent)
     permanents_run(agent);
     onward_store_run(agent);
     names_run(agent);
+    mapped_over_run(agent);
     told_run(agent);
     keeper_run(agent);
     leftovers_run(agent);
@@ -308,6 +313,7 @@ agent_loop_wait(struct agent *agent)
     permanents_wait(agent);
     onward_store_wait(agent);
     names_wait(agent);
+    mapped_over_wait(agent);
     told_wait(agent);
     keeper_wait(agent);
     leftovers_wait(agent);

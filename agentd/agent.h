@@ -23,6 +23,7 @@ struct identity;
 struct json;
 struct lan;
 struct late_packets;
+struct mapped_over;
 struct nl_sock;
 struct onward_store;
 struct names;
@@ -40,6 +41,7 @@ struct agent {
     struct late_packets *taps;
     struct lan *lan;     /* See lan.h. */
     struct names *names; /* See names.h. */
+    struct mapped_over *mapped_over;
     struct blocks *blocks;
     struct permanents *permanents;
     struct held_addresses *held; /* See held-address.h. */

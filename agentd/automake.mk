@@ -46,6 +46,7 @@ agentd_libagentd_la_SOURCES = \
 	agentd/lease-request.c agentd/lease-request.h \
 	agentd/leftover.c agentd/leftover.h \
 	agentd/listening.c agentd/listening.h \
+	agentd/mapped-over.c agentd/mapped-over.h \
 	agentd/mapped.c agentd/mapped.h \
 	agentd/names.c agentd/names.h \
 	agentd/next-hops.c agentd/next-hops.h \

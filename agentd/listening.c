@@ -3,6 +3,7 @@
 
 #include "listening.h"
 
+#include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -45,6 +46,31 @@ listening_at(uint8_t protocol, const struct in6_addr *local, uint16_t port,
     return (sock_diag_find(IN6_IS_ADDR_V4MAPPED(local) ? AF_INET : AF_INET6,
                            protocol, &id, &msg)
             && (protocol == IPPROTO_UDP || msg.idiag_state == TCP_LISTEN));
+}
+
+bool
+listening_is_over(const struct in6_addr *local, uint16_t port,
+                  const struct in6_addr *peer, uint16_t peer_port)
+{
+    struct inet_diag_sockid id;
+    struct inet_diag_msg msg;
+    int error;
+
+    memset(&id, 0, sizeof id);
+    set_address(id.idiag_src, local);
+    set_address(id.idiag_dst, peer);
+    id.idiag_sport = htons(port);
+    id.idiag_dport = htons(peer_port);
+    id.idiag_cookie[0] = id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    error = sock_diag_ask(IN6_IS_ADDR_V4MAPPED(local) ? AF_INET : AF_INET6,
+                          IPPROTO_TCP, &id, &msg);
+    if (error) {
+        return error == ENOENT;
+    }
+    /* Without a connection the kernel tells of the listener. */
+    return (msg.idiag_state == TCP_LISTEN || msg.idiag_state == TCP_TIME_WAIT
+            || msg.idiag_state == TCP_LAST_ACK
+            || msg.idiag_state == TCP_CLOSING || msg.idiag_state == TCP_CLOSE);
 }
 
 /* Connections that were closed here may wait long for their end: they are no

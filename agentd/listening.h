@@ -18,6 +18,11 @@ bool listening_at(uint8_t protocol, const struct in6_addr *local,
                   uint16_t port, const struct in6_addr *peer,
                   uint16_t peer_port);
 
+/* Has this host no TCP connection with these ends, or one that both have
+ * closed?  False also if the kernel does not say. */
+bool listening_is_over(const struct in6_addr *local, uint16_t port,
+                       const struct in6_addr *peer, uint16_t peer_port);
+
 /* Has a TCP connection of this host, that is not over, 'local' as its address?
  * All of the family are looked through. */
 bool listening_is_connected(const struct in6_addr *local);

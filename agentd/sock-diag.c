@@ -3,6 +3,7 @@
 
 #include "sock-diag.h"
 
+#include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -12,13 +13,12 @@
 #include "netlink.h"
 #include "openvswitch/ofpbuf.h"
 
-bool
-sock_diag_find(int family, uint8_t protocol, const struct inet_diag_sockid *id,
-               struct inet_diag_msg *msg)
+int
+sock_diag_ask(int family, uint8_t protocol, const struct inet_diag_sockid *id,
+              struct inet_diag_msg *msg)
 {
     struct inet_diag_req_v2 *req;
     struct ofpbuf request, *reply;
-    bool there;
     int error;
 
     ofpbuf_init(&request, 0);
@@ -32,13 +32,21 @@ sock_diag_find(int family, uint8_t protocol, const struct inet_diag_sockid *id,
     error = nl_transact(NETLINK_SOCK_DIAG, &request, &reply);
     ofpbuf_uninit(&request);
     if (error) {
-        return false;
+        return error;
     }
-    there = reply->size >= NLMSG_HDRLEN + sizeof *msg;
-    if (there) {
+    if (reply->size >= NLMSG_HDRLEN + sizeof *msg) {
         memcpy(msg, ofpbuf_at_assert(reply, NLMSG_HDRLEN, sizeof *msg),
                sizeof *msg);
+    } else {
+        error = EPROTO;
     }
     ofpbuf_delete(reply);
-    return there;
+    return error;
+}
+
+bool
+sock_diag_find(int family, uint8_t protocol, const struct inet_diag_sockid *id,
+               struct inet_diag_msg *msg)
+{
+    return !sock_diag_ask(family, protocol, id, msg);
 }

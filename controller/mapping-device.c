@@ -25,8 +25,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(12, 12);
 
 /* What devices say of mapped sessions, and how these end. */
 
-#define INSTALL_TIMEOUT 2000 /* Milliseconds. */
-#define SUSPEND_UNFIT 30000  /* Milliseconds; see SUSPEND_NOBODY. */
+#define INSTALL_TIMEOUT 2000   /* Milliseconds. */
+#define SUSPEND_UNFIT 30000    /* Milliseconds; see SUSPEND_NOBODY. */
+#define ASK_OVER_INTERVAL 1000 /* Milliseconds. */
 
 static void
 send_unmap(struct device *device, const struct uuid *session,
@@ -61,6 +62,42 @@ mapping_end(struct controller *c, struct mapping *m, bool tell,
         }
     }
     mapping_free(c->mappings, m);
+}
+
+/* Anybody can send what looks like an RST. */
+void
+mapping_ask_over(struct controller *c, struct mapping *m)
+{
+    struct device *owner = mapping_owner_of(c, &m->address);
+    long long int now = time_msec();
+    struct json *params;
+
+    if (m->state == MAPPING_CLOSING || !owner || uuid_is_zero(&m->session)
+        || (m->asked_at && now - m->asked_at < ASK_OVER_INTERVAL)) {
+        return;
+    }
+    m->asked_at = now;
+    params = json_object_create();
+    message_put_uuid(params, "session", &m->session);
+    message_put_integer(params, "port", m->service->flows.port);
+    message_put_address(params, "correspondent", &m->correspondent);
+    message_put_integer(params, "correspondent_port", m->correspondent_port);
+    link_notify(owner->link, "over", params);
+}
+
+void
+mapping_is_over(struct controller *c, struct device *device,
+                const struct uuid *session, const struct in6_addr *address)
+{
+    struct mapping *m = mapping_table_find_session(c->mappings, session);
+
+    if (m && m->asked_at && !mapping_is_waiting(m)
+        && m->state != MAPPING_CLOSING
+        && ipv6_addr_equals(&m->address, address)
+        && mapping_owner_of(c, address) == device) {
+        mapping_set_state(m, MAPPING_CLOSING);
+        mapping_set_flows(c, m);
+    }
 }
 
 /* The device does not have it: its first packets go on as they are. */

@@ -201,7 +201,8 @@ mapping_handle_first(struct controller *c, struct bridge *bridge,
     }
     service = mapping_service_find(c->mappings->services, mp.protocol, &mp.dst,
                                    mp.dst_port);
-    if (!service || strcmp(service->bridge, bridge_get_name(bridge))) {
+    if (!service || !service->keep
+        || strcmp(service->bridge, bridge_get_name(bridge))) {
         mapping_pass_on(bridge, packet);
         return;
     }

@@ -37,3 +37,17 @@ method_unmapped(struct controller *c, struct device *device,
         mapping_unmapped(c, device, &session, code, reason);
     }
 }
+
+void
+method_is_over(struct controller *c, struct device *device,
+               const struct jsonrpc_msg *msg, struct message *m)
+{
+    struct in6_addr address;
+    struct uuid session;
+
+    message_get_uuid(m, "session", &session);
+    message_get_address(m, "address", &address);
+    if (method_is_good(device, msg, m)) {
+        mapping_is_over(c, device, &session, &address);
+    }
+}

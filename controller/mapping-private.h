@@ -30,6 +30,11 @@ struct mappings {
     struct ovs_list waiting;   /* Of ASKED and INSTALLING, oldest first... */
     long long int next_expiry; /* Milliseconds: mapping_services_run(). */
 
+    /* Services that went from the policy lose their sessions. */
+    bool sweeping;
+    struct hmap_position sweep_at;
+    size_t sweep_ended; /* Since the walk began anew. */
+
     /* Questions that were answered in this turn. */
     struct counted {
         char bridge[64];
@@ -87,6 +92,8 @@ void mapping_handle_first(struct controller *c, struct bridge *bridge,
 /* 'tell': whoever has the session is to end it. */
 void mapping_end(struct controller *c, struct mapping *m, bool tell,
                  const char *reason);
+/* The bridge saw what looks like its end: asks whoever has the session. */
+void mapping_ask_over(struct controller *c, struct mapping *m);
 /* The device does not have it: its first packets go on as they are. */
 void mapping_give_up(struct controller *c, struct mapping *m);
 

@@ -130,8 +130,10 @@ static void
 set_flows(struct mapping_service *service, struct network *network)
 {
     service->flows.open = !service->suspended_until;
-    network_set_movable(network, service->bridge, &service->key,
-                        &service->flows);
+    if (service->keep) {
+        network_set_movable(network, service->bridge, &service->key,
+                            &service->flows);
+    }
 }
 
 static void
@@ -146,6 +148,26 @@ set_passing(struct mapping_service *service, struct network *network,
     }
 }
 
+/* No session of it begins any more. */
+static void
+unset_flows(struct mapping_service *service, struct network *network)
+{
+    struct mapping_source *source;
+
+    network_unset(network, service->bridge, &service->key);
+    HMAP_FOR_EACH_SAFE(source, node, &service->sources) {
+        if (source->pass_until) {
+            network_unset(network, service->bridge, &source->key);
+            source->pass_until = 0;
+            service->n_passing--;
+            if (!source->n_sessions) {
+                source_free(service, source);
+            }
+        }
+    }
+    service->suspended_until = 0;
+}
+
 void
 mapping_services_refresh(struct mapping_services *services,
                          struct network *network, const char *bridge)
@@ -154,7 +176,7 @@ mapping_services_refresh(struct mapping_services *services,
     struct mapping_source *source;
 
     HMAP_FOR_EACH(service, node, &services->services) {
-        if (!strcmp(service->bridge, bridge)) {
+        if (service->keep && !strcmp(service->bridge, bridge)) {
             set_flows(service, network);
             HMAP_FOR_EACH(source, node, &service->sources) {
                 if (source->pass_until) {
@@ -238,6 +260,11 @@ mapping_services_configure(struct mapping_services *services,
             }
         }
     }
+    HMAP_FOR_EACH(service, node, &services->services) {
+        if (!service->keep) {
+            unset_flows(service, network);
+        }
+    }
 }
 
 void
@@ -247,13 +274,8 @@ mapping_services_sweep(struct mapping_services *services,
     struct mapping_service *service;
 
     HMAP_FOR_EACH_SAFE(service, node, &services->services) {
-        if (!service->keep) {
-            struct mapping_source *source;
-
-            network_unset(network, service->bridge, &service->key);
-            HMAP_FOR_EACH(source, node, &service->sources) {
-                network_unset(network, service->bridge, &source->key);
-            }
+        if (!service->keep && !service->n_sessions) {
+            unset_flows(service, network);
             service_free(services, service);
         }
     }

@@ -73,10 +73,11 @@ struct mapping_service {
 struct mapping_services *mapping_services_create(void);
 /* The services have no sessions any more. */
 void mapping_services_destroy(struct mapping_services *);
-/* Marks with 'keep' those that 'policy' has; of the others the sessions are to
- * end, before mapping_services_sweep(). */
+/* Marks with 'keep' those that 'policy' has; of the others the flows go, and
+ * the sessions are to end. */
 void mapping_services_configure(struct mapping_services *, struct network *,
                                 const struct policy *);
+/* Forgets those that are not to be kept, and have no sessions any more. */
 void mapping_services_sweep(struct mapping_services *, struct network *);
 /* Ends suspensions.  Returns when to be called next; LLONG_MAX: never. */
 long long int mapping_services_run(struct mapping_services *, struct network *,

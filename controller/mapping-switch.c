@@ -26,7 +26,6 @@ mapping_handle_news(struct controller *c, const struct bridge_packet *packet)
 {
     struct mapping_service *service;
     struct mapping_packet mp;
-    enum mapping_state state;
     struct mapping *m;
     int side;
 
@@ -47,14 +46,11 @@ mapping_handle_news(struct controller *c, const struct bridge_packet *packet)
         return;
     }
     m->sides[side].fin |= (mp.tcp_flags & TCP_FIN) != 0;
-    state = (mp.tcp_flags & TCP_RST
-                     || (m->sides[MAPPING_IN].fin && m->sides[MAPPING_OUT].fin)
-                 ? MAPPING_CLOSING
-             : side == MAPPING_IN && m->state == MAPPING_HALF_OPEN
-                 ? MAPPING_OPEN
-                 : m->state);
-    if (state != m->state) {
-        mapping_set_state(m, state);
+    if (mp.tcp_flags & TCP_RST
+        || (m->sides[MAPPING_IN].fin && m->sides[MAPPING_OUT].fin)) {
+        mapping_ask_over(c, m);
+    } else if (side == MAPPING_IN && m->state == MAPPING_HALF_OPEN) {
+        mapping_set_state(m, MAPPING_OPEN);
         mapping_set_flows(c, m);
     }
 }
@@ -102,7 +98,7 @@ adopt(struct controller *c, const char *bridge,
     const struct record *record;
     struct mapping *m;
 
-    if (item->kind != BATON_FLOW_MAPPED_IN || !service
+    if (item->kind != BATON_FLOW_MAPPED_IN || !service || !service->keep
         || strcmp(service->bridge, bridge)
         || mapping_table_find_address(c->mappings, &flow->address)
         || mapping_table_find_tuple(c->mappings, service, &flow->correspondent,

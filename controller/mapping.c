@@ -11,6 +11,10 @@
 #include "openvswitch/poll-loop.h"
 #include "timeval.h"
 
+/* Mappings in a turn of sweep(). */
+#define SWEEP_ENDED 128
+#define SWEEP_LOOKED_AT 4096
+
 void
 mapping_handle_packet(struct controller *c, struct bridge *bridge,
                       const struct bridge_packet *packet)
@@ -29,16 +33,41 @@ void
 mappings_configure(struct controller *c)
 {
     struct mappings *ms = c->mappings;
-    struct mapping *m;
 
     mapping_services_configure(ms->services, c->network, c->policy);
-    HMAP_FOR_EACH_SAFE(m, tuple_node, &ms->by_tuple) {
-        if (!m->service->keep) {
+    ms->sweeping = true;
+    ms->sweep_ended = 0;
+    memset(&ms->sweep_at, 0, sizeof ms->sweep_at);
+}
+
+/* Ends the sessions of services that are not in the policy any more, some in
+ * each turn: others do not wait for a hundred thousand. */
+static void
+sweep(struct controller *c)
+{
+    struct mappings *ms = c->mappings;
+
+    for (int i = 0; i < SWEEP_LOOKED_AT; i++) {
+        struct hmap_node *node = hmap_at_position(&ms->by_tuple,
+                                                  &ms->sweep_at);
+        struct mapping *m = (node ? CONTAINER_OF(node, struct mapping,
+                                                 tuple_node)
+                                  : NULL);
+
+        if (!m && !ms->sweep_ended) {
+            ms->sweeping = false;
+            mapping_services_sweep(ms->services, c->network);
+            return;
+        } else if (!m) {
+            ms->sweep_ended = 0; /* Around again: some may have been missed. */
+        } else if (!m->service->keep) {
             mapping_end(c, m, true,
                         "its service is not in the policy any more");
+            if (!(++ms->sweep_ended % SWEEP_ENDED)) {
+                return;
+            }
         }
     }
-    mapping_services_sweep(ms->services, c->network);
 }
 
 /* Gives the INSTALLING that are not flushed yet their number.  What else is to be
@@ -95,6 +124,9 @@ mappings_run(struct controller *c)
     struct mappings *ms = c->mappings;
 
     ms->n_counted = 0;
+    if (ms->sweeping) {
+        sweep(c);
+    }
     for (struct bridge *bridge = network_next(c->network, NULL); bridge;
          bridge = network_next(c->network, bridge)) {
         mapping_run_news(c, bridge);
@@ -110,6 +142,9 @@ mappings_wait(struct controller *c)
 {
     const struct mapping *m;
 
+    if (c->mappings->sweeping) {
+        poll_immediate_wake();
+    }
     if (c->mappings->next_expiry != LLONG_MAX) {
         poll_timer_wait_until(c->mappings->next_expiry);
     }

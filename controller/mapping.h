@@ -14,11 +14,14 @@
  *
  *     ASKED --mapped--> INSTALLING --barrier--> HALF_OPEN --more than a--> OPEN
  *       |                   |                      |        request      |
- *       | unmapped, 1 s     | 2 s                  | idle           RST, |
- *       v                   v                      |            both FIN v
+ *       | unmapped, 1 s     | 2 s                  | idle        is-over |
+ *       v                   v                      |                     v
  *     passed on           dropped, comes again     +---> over <--idle-- CLOSING
  *     untranslated                                         ^             |
  *                                                          +-- idle -----+
+ *
+ * When the bridge saw an RST, or a FIN from both ends, the device that has the
+ * session is asked ("over"); only its word ("is-over") makes it CLOSING.
  *
  * OPEN sessions also end by idle time, and all by the word of the agent or of
  * whoever has the session then ("ended").
@@ -85,6 +88,7 @@ struct mapping {
     long long int since;    /* Wall clock, milliseconds. */
     long long int deadline; /* Milliseconds, of ASKED and INSTALLING. */
     uint64_t seqno;         /* INSTALLING: of its flows; 0: not flushed. */
+    long long int asked_at; /* Milliseconds: whether it is over; or 0. */
     struct mapping_side sides[2];
     struct ovs_list held; /* Packets; see mapping.c. */
 };
@@ -130,6 +134,9 @@ void mapping_mapped(struct controller *, struct device *,
 void mapping_unmapped(struct controller *, struct device *,
                       const struct uuid *session, const char *code,
                       const char *reason);
+/* 'device' has no connection of the session any more. */
+void mapping_is_over(struct controller *, struct device *,
+                     const struct uuid *session, const struct in6_addr *);
 /* 'device' has announced a session; 'mapped': that it has it for us. */
 void mapping_announced(struct controller *, struct device *,
                        const struct uuid *session, const struct in6_addr *,

@@ -52,7 +52,7 @@ method_function method_introduce, method_withdraw, method_decline;
 method_function method_prepare, method_claim, method_ask;
 
 /* In mapping-methods.c. */
-method_function method_mapped, method_unmapped;
+method_function method_mapped, method_unmapped, method_is_over;
 
 /* In mapping-query.c. */
 method_function method_mappings;

@@ -35,6 +35,7 @@ static const struct method methods[] = {
     { "lease", true, method_lease },
     { "mapped", false, method_mapped },
     { "unmapped", false, method_unmapped },
+    { "is-over", false, method_is_over },
     { "mappings", true, method_mappings },
     { "told", false, method_told },
     { "untold", false, method_untold },

@@ -25,6 +25,7 @@ enum {
     PRIO_FIRST = 300,
     PRIO_PASS = 400,
     PRIO_SESSION = 500,
+    PRIO_FRAGMENT = 600,
 };
 
 /* ICMP messages about a packet, which they quote. */
@@ -271,6 +272,24 @@ add_errors(struct flow_builder *b, const struct in6_addr *permanent,
     }
 }
 
+/* Only the first fragment of a datagram has ports.  All of them go to the
+ * permanent address, where they find each other and, on the wildcard address,
+ * the service.  A segment's must not: without a connection the kernel answers
+ * with an RST.  Its first fragment is translated, and so waits for ever. */
+static void
+add_fragments(struct flow_builder *b, const struct flow_movable *movable,
+              uint8_t protocol, uint8_t which)
+{
+    flow_builder_start(b);
+    match_ip(&b->match, is_ip4(&movable->permanent), protocol);
+    match_dst(&b->match, &movable->permanent);
+    match_set_nw_frag_masked(&b->match, which, which);
+    act_report(b, b->layout->mapping_meter_id);
+    act_goto(b, BATON_TABLE_REDIRECT);
+    flow_builder_add(b, BATON_TABLE_MAPPING, PRIO_FRAGMENT,
+                     BATON_FLOW_MAPPING_FRAGMENT);
+}
+
 void
 flows_movable(const struct flow_layout *layout,
               const struct flow_movable *movable, struct flow_set *set)
@@ -302,6 +321,15 @@ flows_movable(const struct flow_layout *layout,
                          BATON_FLOW_MAPPING_FIRST);
     }
     add_errors(&b, &movable->permanent, NULL);
+    if (movable->protocol == IPPROTO_UDP) {
+        add_fragments(&b, movable, IPPROTO_UDP, FLOW_NW_FRAG_ANY);
+    } else if (is_ip4(&movable->permanent)) {
+        add_fragments(&b, movable, IPPROTO_TCP, FLOW_NW_FRAG_LATER);
+    }
+    if (!is_ip4(&movable->permanent)) {
+        /* Of later ones of IPv6 the switch does not know the protocol. */
+        add_fragments(&b, movable, IPPROTO_FRAGMENT, FLOW_NW_FRAG_LATER);
+    }
     flow_builder_uninit(&b);
 }
 

@@ -17,8 +17,9 @@
 /* Bytes of an ICMP error before what it quotes: of both versions. */
 #define ERROR_HEADER 8
 
-bool
-mapping_packet_read(const void *frame, size_t n, struct mapping_packet *mp)
+static bool
+read_packet(const void *frame, size_t n, bool fragment,
+            struct mapping_packet *mp)
 {
     struct dp_packet dp;
     struct flow flow;
@@ -26,8 +27,9 @@ mapping_packet_read(const void *frame, size_t n, struct mapping_packet *mp)
     memset(mp, 0, sizeof *mp);
     dp_packet_use_const(&dp, frame, n);
     flow_extract(&dp, &flow);
-    if (flow.nw_frag || !(is_ip_any(&flow))
-        || (flow.nw_proto != IPPROTO_TCP && flow.nw_proto != IPPROTO_UDP)) {
+    if ((flow.nw_frag != 0) != fragment || !(is_ip_any(&flow))
+        || (flow.nw_proto != IPPROTO_TCP && flow.nw_proto != IPPROTO_UDP
+            && flow.nw_proto != IPPROTO_FRAGMENT)) {
         return false;
     }
     mp->protocol = flow.nw_proto;
@@ -40,8 +42,22 @@ mapping_packet_read(const void *frame, size_t n, struct mapping_packet *mp)
     }
     mp->src_port = ntohs(flow.tp_src);
     mp->dst_port = ntohs(flow.tp_dst);
-    mp->tcp_flags = ntohs(flow.tcp_flags);
-    return mp->src_port || mp->dst_port;
+    mp->tcp_flags = fragment ? 0 : ntohs(flow.tcp_flags);
+    return true;
+}
+
+bool
+mapping_packet_read(const void *frame, size_t n, struct mapping_packet *mp)
+{
+    return (read_packet(frame, n, false, mp)
+            && (mp->src_port || mp->dst_port));
+}
+
+bool
+mapping_packet_read_fragment(const void *frame, size_t n,
+                             struct mapping_packet *mp)
+{
+    return read_packet(frame, n, true, mp);
 }
 
 void

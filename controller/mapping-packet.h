@@ -24,6 +24,11 @@ struct mapping_packet {
 /* False if it is none. */
 bool mapping_packet_read(const void *frame, size_t, struct mapping_packet *);
 
+/* The same of a fragment: has no flags, no ports unless it is the first, and
+ * the protocol IPPROTO_FRAGMENT if it is a later one of IPv6. */
+bool mapping_packet_read_fragment(const void *frame, size_t,
+                                  struct mapping_packet *);
+
 /* Replaces the source or the destination, in place, and the checksums. */
 void mapping_packet_set(struct dp_packet *, bool source,
                         const struct in6_addr *);

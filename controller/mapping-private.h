@@ -101,6 +101,8 @@ void mapping_give_up(struct controller *c, struct mapping *m);
 
 void mapping_handle_news(struct controller *c,
                          const struct bridge_packet *packet);
+void mapping_handle_fragment(struct controller *c,
+                             const struct bridge_packet *packet);
 void mapping_run_news(struct controller *c, struct bridge *bridge);
 
 #endif /* controller/mapping-private.h */

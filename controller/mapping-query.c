@@ -197,6 +197,7 @@ show_service(const struct mapping_service *service)
         message_put_integer(object, name, service->n_passed[i]);
         free(name);
     }
+    message_put_integer(object, "fragments", service->n_fragments);
     message_put_integer(object, "suspensions", service->n_suspensions);
     message_put_boolean(object, "suspended", service->suspended_until != 0);
     return object;

@@ -375,6 +375,35 @@ mapping_service_admit(struct mapping_service *service, struct network *network,
 }
 
 void
+mapping_services_note_fragment(struct mapping_services *services,
+                               uint8_t protocol,
+                               const struct in6_addr *permanent,
+                               const struct in6_addr *source)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(2, 2);
+    struct mapping_service *service;
+    char text[INET6_ADDRSTRLEN];
+
+    HMAP_FOR_EACH(service, node, &services->services) {
+        const struct mapping_source *s;
+
+        if ((service->flows.protocol != protocol
+             && protocol != IPPROTO_FRAGMENT)
+            || !ipv6_addr_equals(&service->flows.permanent, permanent)) {
+            continue;
+        }
+        s = find_source(service, source);
+        if (s && s->n_sessions) {
+            service->n_fragments++;
+            VLOG_INFO_RL(&rl,
+                         "%s: %s, which has sessions, sends fragments, which "
+                         "are not translated",
+                         service->name, ipv6_string_mapped(text, source));
+        }
+    }
+}
+
+void
 mapping_service_add(struct mapping_service *service,
                     const struct in6_addr *address)
 {

@@ -67,7 +67,8 @@ struct mapping_service {
     uint64_t n_mapped;             /* Since we began. */
     uint64_t n_passed[PASSED_N];
     uint64_t n_suspensions;
-    bool keep; /* For mapping_services_configure(). */
+    uint64_t n_fragments; /* Of those who have sessions: not translated. */
+    bool keep;            /* For mapping_services_configure(). */
 };
 
 struct mapping_services *mapping_services_create(void);
@@ -100,6 +101,14 @@ bool mapping_service_admit(struct mapping_service *, struct network *,
 /* Lets all pass for 'ms'; 'why' is for the log. */
 void mapping_service_suspend(struct mapping_service *, struct network *,
                              long long int now, int ms, const char *why);
+
+/* A fragment from 'source' to 'permanent' was not translated: counts it with
+ * the services of which 'source' has sessions.  IPPROTO_FRAGMENT: of any
+ * protocol. */
+void mapping_services_note_fragment(struct mapping_services *,
+                                    uint8_t protocol,
+                                    const struct in6_addr *permanent,
+                                    const struct in6_addr *source);
 
 /* Keeps the books: sessions come and go. */
 void mapping_service_add(struct mapping_service *, const struct in6_addr *);

@@ -55,6 +55,19 @@ mapping_handle_news(struct controller *c, const struct bridge_packet *packet)
     }
 }
 
+/* A copy. */
+void
+mapping_handle_fragment(struct controller *c,
+                        const struct bridge_packet *packet)
+{
+    struct mapping_packet mp;
+
+    if (mapping_packet_read_fragment(packet->data, packet->size, &mp)) {
+        mapping_services_note_fragment(c->mappings->services, mp.protocol,
+                                       &mp.dst, &mp.src);
+    }
+}
+
 void
 mapping_translate_error(const struct controller *c, void *frame, size_t size)
 {

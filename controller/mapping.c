@@ -23,6 +23,8 @@ mapping_handle_packet(struct controller *c, struct bridge *bridge,
         mapping_handle_first(c, bridge, packet);
     } else if (packet->kind == BATON_FLOW_MAPPING_NEWS) {
         mapping_handle_news(c, packet);
+    } else if (packet->kind == BATON_FLOW_MAPPING_FRAGMENT) {
+        mapping_handle_fragment(c, packet);
     } else if (packet->kind == BATON_FLOW_MAPPING_ERROR) {
         mapping_translate_error(c, packet->data, packet->size);
         mapping_pass_on(bridge, packet);

@@ -101,12 +101,13 @@ enum baton_flow_kind {
     BATON_FLOW_TOO_BIG,   /* For the tunnel. */
 
     /* See mapping-flows.h. */
-    BATON_FLOW_MAPPING,       /* Passes what is not translated. */
-    BATON_FLOW_MAPPING_FIRST, /* A correspondent's first packet. */
-    BATON_FLOW_MAPPING_NEWS,  /* A mapped session began or ends. */
-    BATON_FLOW_MAPPING_ERROR, /* ICMP, perhaps of a mapped session's. */
-    BATON_FLOW_MAPPED_IN,     /* One session: to the session address... */
-    BATON_FLOW_MAPPED_OUT,    /* ...and from it. */
+    BATON_FLOW_MAPPING,          /* Passes what is not translated. */
+    BATON_FLOW_MAPPING_FIRST,    /* A correspondent's first packet. */
+    BATON_FLOW_MAPPING_NEWS,     /* A mapped session began or ends. */
+    BATON_FLOW_MAPPING_ERROR,    /* ICMP, perhaps of a mapped session's. */
+    BATON_FLOW_MAPPED_IN,        /* One session: to the session address... */
+    BATON_FLOW_MAPPED_OUT,       /* ...and from it. */
+    BATON_FLOW_MAPPING_FRAGMENT, /* Of a session's, perhaps: not mapped. */
 };
 
 /* Where a device is, as one bridge sees it. */

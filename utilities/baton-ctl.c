@@ -261,6 +261,7 @@ cmd_movable(struct ovs_cmdl_context *ctx OVS_UNUSED)
                                            "passed_half_open",
                                            "passed_per_source",
                                            "passed_device",
+                                           "fragments",
                                            "suspensions",
                                            "suspended",
                                            NULL };

@@ -59,6 +59,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/mapping-floods.sh \
 	tests/system/tests/mapping-foreign.sh \
 	tests/system/tests/mapping-forged-rst.sh \
+	tests/system/tests/mapping-fragments.sh \
 	tests/system/tests/mapping-query.sh \
 	tests/system/tests/limits.sh \
 	tests/system/tests/move-back.sh \

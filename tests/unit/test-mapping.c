@@ -119,6 +119,43 @@ test_service_flows(void)
     }
 }
 
+/* Of a datagram all fragments, of a segment the later ones: past everything
+ * that has ports in its match. */
+static void
+test_fragment_flows(void)
+{
+    for (int tcp = 0; tcp <= 1; tcp++) {
+        struct flow_movable movable = { .protocol = (tcp ? IPPROTO_TCP
+                                                         : IPPROTO_UDP),
+                                        .permanent = address("10.1.0.11"),
+                                        .port = 9000,
+                                        .open = true };
+        const struct baton_flow *flow, *fragments = NULL;
+        uint16_t highest = 0;
+        struct flow_set set;
+        struct match match;
+
+        flow_set_init(&set);
+        flows_movable(&layout, &movable, &set);
+        HMAP_FOR_EACH(flow, node, &set.flows) {
+            if ((flow->cookie & 0xffff) == BATON_FLOW_MAPPING_FRAGMENT) {
+                CU_ASSERT_PTR_NULL(fragments);
+                fragments = flow;
+            } else {
+                highest = MAX(highest, flow->priority);
+            }
+        }
+        CU_ASSERT_PTR_NOT_NULL_FATAL(fragments);
+        CU_ASSERT(fragments->priority > highest);
+        minimatch_expand(&fragments->match, &match);
+        CU_ASSERT_EQUAL(match.wc.masks.nw_frag,
+                        tcp ? FLOW_NW_FRAG_LATER : FLOW_NW_FRAG_ANY);
+        CU_ASSERT_EQUAL(match.flow.nw_frag, match.wc.masks.nw_frag);
+        CU_ASSERT_EQUAL(match.wc.masks.tp_dst, 0);
+        flow_set_destroy(&set);
+    }
+}
+
 /* Packets. */
 
 /* A UDP datagram, or the segment that makes an error's quote. */
@@ -362,6 +399,7 @@ main(void)
     static const struct unit_test tests[] = {
         { "flows and back", test_flows_and_back },
         { "flows of a service", test_service_flows },
+        { "flows for fragments", test_fragment_flows },
         { "packets", test_translate_packet },
         { "errors", test_translate_error },
         { "limits", test_limits },

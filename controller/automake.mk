@@ -84,6 +84,7 @@ controller_libcontroller_la_SOURCES = \
 	controller/session-path.c controller/session-path.h \
 	controller/stream-vconn.c controller/stream-vconn.h \
 	controller/too-big.c controller/too-big.h \
+	controller/trace-mapping.c controller/trace-private.h \
 	controller/trace.c controller/trace.h \
 	controller/transfer.c controller/transfer.h \
 	controller/transfer-checks.c controller/transfer-checks.h \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "trace.h"
+#include "trace-private.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "flow.h"
 #include "guard.h"
 #include "lease.h"
+#include "mapping.h"
 #include "message.h"
 #include "neighbour.h"
 #include "network.h"
@@ -35,9 +36,8 @@
 static const struct eth_addr trace_mac = { { { 0x02, 0x00, 0x00, 0x00, 0x00,
                                                0xfe } } };
 
-/* Moves all of 'src' into 'dst'. */
-static void
-merge(struct flow_set *dst, struct flow_set *src)
+void
+trace_merge(struct flow_set *dst, struct flow_set *src)
 {
     struct baton_flow *flow;
 
@@ -55,19 +55,9 @@ place_of(const struct controller *c, const char *device, const char *bridge)
                              bridge);
 }
 
-/* What is known of the session at an address. */
-struct subject {
-    struct in6_addr address;
-    const char *home;  /* Bridge. */
-    const char *owner; /* Device, or NULL. */
-    bool moved;        /* Or moving: the session has flows of its own. */
-    struct uuid session;
-    const char *guard, *inbound; /* Devices. */
-};
-
 static void
 find_subject(const struct controller *c, const struct in6_addr *addr,
-             struct subject *subject)
+             struct trace_subject *subject)
 {
     struct record view;
     const struct record *record = record_find_address(c->records, addr, &view);
@@ -113,7 +103,7 @@ collect_next_hops(const struct controller *c, const char *bridge,
         }
         flow_set_init(&flows);
         flows_next_hop(layout, &neighbour.dst, neighbour.mac, &flows);
-        merge(all, &flows);
+        trace_merge(all, &flows);
     }
 }
 
@@ -121,7 +111,7 @@ collect_next_hops(const struct controller *c, const char *bridge,
  * from the same records, as the bridge's. */
 static void
 collect_flows(const struct controller *c, const char *bridge,
-              const struct subject *subject, struct flow_set *all)
+              const struct trace_subject *subject, struct flow_set *all)
 {
     const struct flow_layout *layout = network_layout(c->network, bridge);
     const struct lease *lease = leases_find(c->leases, &subject->address);
@@ -136,14 +126,15 @@ collect_flows(const struct controller *c, const char *bridge,
 
         flow_set_init(&flows);
         flows_block(layout, &prefix, &place, &flows);
-        merge(all, &flows);
+        trace_merge(all, &flows);
     }
+    trace_mapping_flows(c, bridge, &subject->address, all);
     if (subject->moved) {
         flow_set_init(&flows);
         session_path_flows(c, bridge, subject->home, &subject->session,
                            &subject->address, subject->guard, subject->inbound,
                            &flows);
-        merge(all, &flows);
+        trace_merge(all, &flows);
     }
 }
 
@@ -339,10 +330,9 @@ cross_tunnel(struct trace *t, const char **bridgep)
     return true;
 }
 
-/* A packet that comes to 'bridge', over as many bridges as it takes. */
 static struct json *
-trace_packet(const struct controller *c, const char *bridge,
-             const struct subject *subject, const struct flow *packet)
+follow(const struct controller *c, const char *bridge,
+       const struct trace_subject *subject, const struct flow *packet)
 {
     struct json *object = json_object_create();
     struct ds end = DS_EMPTY_INITIALIZER;
@@ -380,8 +370,9 @@ trace_packet(const struct controller *c, const char *bridge,
     return object;
 }
 
-static void
-set_address(struct flow *packet, const struct in6_addr *addr, bool source)
+void
+trace_set_address(struct flow *packet, const struct in6_addr *addr,
+                  bool source)
 {
     if (IN6_IS_ADDR_V4MAPPED(addr)) {
         packet->dl_type = htons(ETH_TYPE_IP);
@@ -391,55 +382,106 @@ set_address(struct flow *packet, const struct in6_addr *addr, bool source)
         packet->dl_type = htons(ETH_TYPE_IPV6);
         *(source ? &packet->ipv6_src : &packet->ipv6_dst) = *addr;
     }
-    packet->nw_proto = IPPROTO_TCP;
     packet->nw_ttl = 64;
+}
+
+struct json *
+trace_packet(const struct controller *c, const char *bridge,
+             const struct trace_subject *subject, const struct flow *packet_)
+{
+    struct flow packet = *packet_;
+
+    packet.in_port.ofp_port = TRACE_PORT;
+    packet.dl_src = trace_mac;
+    return follow(c, bridge, subject, &packet);
+}
+
+static struct json *
+trace_to(const struct controller *c, const struct trace_subject *subject,
+         const struct mapping *m, const struct flow_place *place)
+{
+    struct flow packet;
+
+    memset(&packet, 0, sizeof packet);
+    packet.nw_proto = IPPROTO_TCP;
+    trace_set_address(&packet, &subject->address, false);
+    packet.dl_dst = place->mac;
+    if (m) {
+        trace_mapping_set(c, m, false, &packet);
+    }
+    return trace_packet(c, subject->home, subject, &packet);
+}
+
+static struct json *
+trace_from(const struct controller *c, const struct trace_subject *subject,
+           const struct mapping *m, const char *at,
+           const struct flow_place *place)
+{
+    struct flow packet;
+
+    memset(&packet, 0, sizeof packet);
+    packet.nw_proto = IPPROTO_TCP;
+    trace_set_address(&packet, &subject->address, true);
+    packet.in_port.ofp_port = place->port;
+    packet.dl_src = place->mac;
+    packet.dl_dst = trace_mac;
+    if (place->key) {
+        packet.tunnel.tun_id = htonll(place->key);
+        if (IN6_IS_ADDR_V4MAPPED(&place->peer)) {
+            packet.tunnel.ip_src = in6_addr_get_mapped_ipv4(&place->peer);
+        } else {
+            packet.tunnel.ipv6_src = place->peer;
+        }
+    }
+    if (m) {
+        trace_mapping_set(c, m, true, &packet);
+    }
+    return follow(c, at, subject, &packet);
+}
+
+static void
+put_both_ways(const struct controller *c, const struct trace_subject *subject,
+              const struct mapping *m, struct json *object)
+{
+    /* To a device with a tunnel of its own the home bridge is the last. */
+    const char *at = session_path_bridge(c, subject->owner, subject->home);
+    struct flow_place place;
+
+    at = network_find(c->network, at) ? at : subject->home;
+    place = session_path_place(c, subject->owner, at, &subject->session);
+    message_put_string(object, "owner", subject->owner ? subject->owner : "");
+    json_object_put(object, "to", trace_to(c, subject, m, &place));
+    json_object_put(object, "from", trace_from(c, subject, m, at, &place));
+}
+
+void
+trace_both_ways(const struct controller *c, const struct in6_addr *addr,
+                const struct mapping *m, struct json *object)
+{
+    struct trace_subject subject;
+
+    find_subject(c, addr, &subject);
+    put_both_ways(c, &subject, m, object);
 }
 
 struct json *
 trace_address(const struct controller *c, const struct in6_addr *addr)
 {
     struct json *object = json_object_create();
-    struct subject subject;
-    struct flow_place place;
-    const char *at;
-    struct flow packet;
+    struct trace_subject subject;
 
     find_subject(c, addr, &subject);
     message_put_address(object, "address", addr);
     message_put_string(object, "bridge", subject.home ? subject.home : "");
-    message_put_string(object, "owner", subject.owner ? subject.owner : "");
     if (!subject.home || !network_find(c->network, subject.home)) {
+        message_put_string(object, "owner",
+                           subject.owner ? subject.owner : "");
         message_put_string(object, "note",
                            "no pool of a bridge has this address");
         return object;
     }
-
-    /* To a device with a tunnel of its own the home bridge is the last. */
-    at = session_path_bridge(c, subject.owner, subject.home);
-    at = network_find(c->network, at) ? at : subject.home;
-    place = session_path_place(c, subject.owner, at, &subject.session);
-
-    memset(&packet, 0, sizeof packet);
-    set_address(&packet, addr, false);
-    packet.in_port.ofp_port = TRACE_PORT;
-    packet.dl_src = trace_mac;
-    packet.dl_dst = place.mac;
-    json_object_put(object, "to",
-                    trace_packet(c, subject.home, &subject, &packet));
-
-    memset(&packet, 0, sizeof packet);
-    set_address(&packet, addr, true);
-    packet.in_port.ofp_port = place.port;
-    packet.dl_src = place.mac;
-    packet.dl_dst = trace_mac;
-    if (place.key) {
-        packet.tunnel.tun_id = htonll(place.key);
-        if (IN6_IS_ADDR_V4MAPPED(&place.peer)) {
-            packet.tunnel.ip_src = in6_addr_get_mapped_ipv4(&place.peer);
-        } else {
-            packet.tunnel.ipv6_src = place.peer;
-        }
-    }
-    json_object_put(object, "from", trace_packet(c, at, &subject, &packet));
+    put_both_ways(c, &subject, mapping_find_address(c->mappings, addr),
+                  object);
+    trace_mapping_put(c, &subject, object);
     return object;
 }

@@ -7,6 +7,7 @@
  * Exit codes: 0 done, 1 not done, 2 wrong usage. */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -433,6 +434,52 @@ print_trace(const struct json *reply, const char *direction, const char *where)
 }
 
 static void
+print_trace_from(const struct json *reply)
+{
+    const char *owner = json_string(member(reply, "owner", JSON_STRING));
+    char *where = xasprintf("sent by %s", owner[0] ? owner : "nobody");
+
+    print_trace(reply, "from", where);
+    free(where);
+}
+
+/* What there is of movable services at the address; nothing if there is
+ * none. */
+static void
+print_mapped_traces(const struct json *reply)
+{
+    const struct json *services = shash_find_data(json_object(reply),
+                                                  "services");
+    const struct json *mapped = shash_find_data(json_object(reply), "mapped");
+
+    for (size_t i = 0; services && i < json_array(services)->n; i++) {
+        const struct json *service = json_array(services)->elems[i];
+        char *where = xasprintf(
+            "the first of a correspondent's to movable service %s",
+            json_string(member(service, "movable", JSON_STRING)));
+
+        print_trace(service, "to", where);
+        free(where);
+    }
+    for (size_t i = 0; mapped && i < json_array(mapped)->n; i++) {
+        const struct json *session = json_array(mapped)->elems[i];
+        char *where = xasprintf(
+            "sent by %s port %" PRId64 " to movable service %s",
+            json_string(member(session, "correspondent", JSON_STRING)),
+            json_integer(member(session, "correspondent_port", JSON_INTEGER)),
+            json_string(member(session, "movable", JSON_STRING)));
+
+        print_trace(session, "to", where);
+        free(where);
+        print_trace_from(session);
+    }
+    if (mapped && json_integer(member(reply, "more", JSON_INTEGER))) {
+        printf("and %" PRId64 " more mapped sessions\n",
+               json_integer(member(reply, "more", JSON_INTEGER)));
+    }
+}
+
+static void
 cmd_trace(struct ovs_cmdl_context *ctx)
 {
     struct json *reply = call("baton/trace", ctx->argv[1]);
@@ -441,12 +488,9 @@ cmd_trace(struct ovs_cmdl_context *ctx)
     if (note && note->type == JSON_STRING) {
         ovs_fatal(0, "%s: %s", ctx->argv[1], json_string(note));
     }
-
-    const char *owner = json_string(member(reply, "owner", JSON_STRING));
-    char *where = xasprintf("sent by %s", owner[0] ? owner : "nobody");
     print_trace(reply, "to", "sent by a correspondent");
-    print_trace(reply, "from", where);
-    free(where);
+    print_trace_from(reply);
+    print_mapped_traces(reply);
     json_destroy(reply);
 }
 

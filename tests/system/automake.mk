@@ -5,11 +5,13 @@ SYSTEM_TESTS = \
 	tests/system/tests/contact-permanent.sh \
 	tests/system/tests/correspondent-redirected.sh \
 	tests/system/tests/correspondent-told-by-device.sh \
+	tests/system/tests/correspondent-told-datagrams.sh \
 	tests/system/tests/correspondent-told.sh \
 	tests/system/tests/correspondent-unaware.sh \
 	tests/system/tests/database-backup.sh \
 	tests/system/tests/datagrams-whole.sh \
 	tests/system/tests/existing-detach.sh \
+	tests/system/tests/existing-ovn.sh \
 	tests/system/tests/existing-pipeline.sh \
 	tests/system/tests/fault-agent-twice.sh \
 	tests/system/tests/fault-bridge-lost.sh \
@@ -77,6 +79,7 @@ SYSTEM_TESTS = \
 	tests/system/tests/proxy-arp-plain-lan.sh \
 	tests/system/tests/proxy-nd.sh \
 	tests/system/tests/release-reuse.sh \
+	tests/system/tests/roam-mapped.sh \
 	tests/system/tests/roam-other-site.sh \
 	tests/system/tests/roam-same-bridge.sh \
 	tests/system/tests/roam-while-moving.sh \
@@ -98,6 +101,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/ask.py \
 	tests/system/away.sh \
 	tests/system/crash-tcp.sh \
+	tests/system/echo.sh \
 	tests/system/fault.sh \
 	tests/system/forge-vxlan.py \
 	tests/system/lib.sh \

@@ -82,7 +82,12 @@ def first(data, ancillary, peer):
         sessions[session] = s
         running.add(session)
         print("mapped", local, flush=True)
-    listener.sendto(data, peer)
+    # From the address that it came to: who was told that one knows no other.
+    ip = socket.inet_pton(family, local)
+    info = ((socket.IPPROTO_IP, IP_PKTINFO, bytes(4) + ip + bytes(4))
+            if family == socket.AF_INET else
+            (socket.IPPROTO_IPV6, IPV6_PKTINFO, ip + bytes(4)))
+    listener.sendmsg([data], [info], 0, peer)
 
 
 def handle(event):

@@ -14,7 +14,7 @@ declare -A at_site at_port
 # roam_up OPTION...: a sandbox whose policy pins no device to a port.
 roam_up() {
     "$sandbox_program" policy "$@" |
-        sed -E 's/^(  [a-z0-9]+: \{)bridge: [^,}]*, port: [^,}]*/\1/' \
+        sed -E 's/^(  [a-z0-9]+: \{)bridge: [^,}]*, port: [^,}]*(, )?/\1/' \
             > "$work/policy.yaml"
     sandbox_up --policy="$work/policy.yaml" "$@"
 }

@@ -12,6 +12,8 @@ EXTRA_DIST += \
 	tests/bench/handover_foreign.py \
 	tests/bench/main_job.py \
 	tests/bench/mapping.py \
+	tests/bench/mapping_learning.py \
+	tests/bench/mapping_many.py \
 	tests/bench/rate.py \
 	tests/bench/report.py \
 	tests/bench/restart.py \

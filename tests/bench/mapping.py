@@ -10,15 +10,20 @@ import json
 import re
 import statistics
 
+import mapping_learning
+import mapping_many
 import report
 from rate import Processes
 from sandbox import Failure, wait_for
 
-DEVICES = ["laptop"]
-OPTIONS = ["--movable=laptop"]
+DEVICES = ["laptop"] + mapping_many.DEVICES
+# Each host of a bench has all others' processors: real-time daemons of 17 hosts
+# on them would keep the correspondent waiting, and the switch.
+OPTIONS = ["--movable=laptop", "--daemon-option=--no-realtime"]
 SERVICES = ""
 ADDRESS = "fd00:1::11"
 PORTS = {"direct": 8081, "mapped": 8080}
+AT_ONCE = (1, 64)       # Connections under way.
 ROUNDS = 3              # Of bulk TCP, SECONDS each.
 SECONDS = 4
 
@@ -87,12 +92,13 @@ sys.stdin.read()
 
 def change_policy(text):
     """Addresses enough, and no limit but those of the machine."""
-    text = text.replace("fd00:1::5e55:0/112", "fd00:1::5e50:0/108")
-    text = text.replace("block: 124", "block: 116")
+    text = text.replace("fd00:1::5e55:0/112", "fd00:1:0:0:5e50::/76")
+    text = text.replace("block: 124", "block: 88")
     text = re.sub(r"port: 8080, service: files",
                   "port: 8080, service: files, sessions: 1000000, "
                   "half-open: 1000000, per-source: 1000000, rate: 1000000, "
                   "ready: 512", text)
+    text = mapping_many.change_policy(text)
     text = text[:text.index("detection:")]
     return text + ("detection:\n  probes: 0\n"
                    "limits:\n  sessions: 200000\n  packet-ins: 1000000\n")
@@ -123,15 +129,17 @@ def addresses_ready(sandbox):
     return json.loads(text)["ipv6_addresses_ready"] >= 500
 
 
-def connect(sandbox, name, count, at_once):
+def connect(sandbox, name, count, at_once, address=ADDRESS, learning=None):
     """Returns the case and the client, which holds its connections."""
     report.progress("%s: %d connections" % (name, count))
-    processes = Processes(sandbox, DEVICES)
+    processes = Processes(sandbox, ["laptop"])
+    if learning:
+        processes.pids["controller"] = [learning]
     before, mapped = memory(sandbox), movable(sandbox)["mapped"]
     cpu = processes.cpu()
-    client = sandbox.start("correspondent", "python3", "-c", CLIENT, ADDRESS,
-                           str(PORTS[name]), str(count), str(at_once),
-                           stdout=-1)
+    client = sandbox.start("correspondent", "python3", "-c", CLIENT, address,
+                           str(PORTS.get(name, PORTS["direct"])), str(count),
+                           str(at_once), stdout=-1)
     line = client.stdout.readline()
     if not line:
         raise Failure("the client ended")
@@ -147,6 +155,23 @@ def connect(sandbox, name, count, at_once):
             for process in after}
         case["flows_per_session"] = 2
     return case, client
+
+
+def learn(args, sandbox, cases):
+    """The same connections through a bridge whose controller sets a flow for
+    each, if that controller is installed."""
+    if not mapping_learning.find_program():
+        report.say("%s is not installed: not compared with it"
+                   % mapping_learning.PROGRAM)
+        return
+    learning = mapping_learning.Learning(sandbox, PORTS["direct"])
+    for at_once in AT_ONCE:
+        flows = mapping_learning.count_flows(sandbox)
+        case, client = connect(sandbox, "learning", count_of(args, at_once),
+                               at_once, mapping_learning.ADDRESSES["laptop"],
+                               learning.pid())
+        case["flows"] = mapping_learning.count_flows(sandbox) - flows
+        cases.append(case)
 
 
 def bulk(sandbox):
@@ -168,6 +193,36 @@ def bulk(sandbox):
     return speeds
 
 
+def count_of(args, at_once):
+    return args.mapped if at_once > 1 else min(args.mapped, 500)
+
+
+def compare(cases):
+    """Sessions a second, to those of the others."""
+    rates = {case["name"]: case["per_second"] for case in cases}
+    for case in cases:
+        kind, _, at_once = case["name"].partition("-")[2].partition("-")
+        if kind == "mapped":
+            for other in ("direct", "learning"):
+                rate = rates.get("connect-%s-%s" % (other, at_once))
+                if rate:
+                    case["rate_to_" + other] = round(case["per_second"]
+                                                     / rate, 3)
+
+
+def print_many(cases):
+    report.print_table((
+        ("case", "name"), ("a second", "per_second"), ("mapped", "mapped"),
+        ("held", "mapped_held"), ("answered", "held.answered"),
+        ("flows", "flows"), ("gone s", "gone_seconds"),
+        ("bytes: controller", "bytes_per_session.controller"),
+        ("agents", "bytes_per_session.agents"),
+        ("switch", "bytes_per_session.switch"),
+        ("lost: set up", "stream_set_up.lost"), ("held", "stream_held.lost"),
+        ("away", "stream_take_away.lost"),
+        ("longest gap us", "stream_set_up.longest_gap_us")), cases)
+
+
 def run(args, sandbox):
     wait_for(30, "addresses", lambda: addresses_ready(sandbox))
     before = movable(sandbox)["mapped"]
@@ -177,12 +232,16 @@ def run(args, sandbox):
     server = sandbox.start("laptop", "python3", "-c", SERVER, stdout=-1)
     server.stdout.readline()
     cases = []
-    for name, at_once in (("direct", 1), ("mapped", 1), ("direct", 64),
-                          ("mapped", 64)):
-        count = args.mapped if at_once > 1 else min(args.mapped, 500)
-        wait_for(60, "addresses", lambda: addresses_ready(sandbox))
-        case, client = connect(sandbox, name, count, at_once)
-        cases.append(case)
+    for at_once in AT_ONCE:
+        for name in PORTS:
+            wait_for(60, "addresses", lambda: addresses_ready(sandbox))
+            case, client = connect(sandbox, name, count_of(args, at_once),
+                                   at_once)
+            cases.append(case)
+    learn(args, sandbox, cases)
+    compare(cases)
+    if args.many:
+        cases.append(mapping_many.run(args, sandbox))
     direct, mapped = (statistics.median(speeds[name]) for name in PORTS)
     cases.append({"name": "bulk", "direct_mbit_s": round(direct, 1),
                   "mapped_mbit_s": round(mapped, 1),
@@ -194,11 +253,14 @@ def run(args, sandbox):
         ("case", "name"), ("connections", "connections"),
         ("mapped", "mapped"), ("a second", "per_second"),
         ("p50 us", "connect_us.p50"), ("p99", "connect_us.p99"),
-        ("failed", "failed"), ("CPU us: controller", "cpu_us.controller"),
+        ("failed", "failed"), ("to direct", "rate_to_direct"),
+        ("to learning", "rate_to_learning"), ("CPU us: controller", "cpu_us.controller"),
         ("agent", "cpu_us.agents"), ("switch", "cpu_us.switch"),
         ("bytes: controller", "bytes_per_session.controller"),
         ("agent", "bytes_per_session.agent"),
         ("switch", "bytes_per_session.switch"),
         ("Mbit/s direct", "direct_mbit_s"), ("mapped", "mapped_mbit_s"),
-        ("ratio", "ratio")), cases)
+        ("ratio", "ratio")), [case for case in cases
+                              if "connections" in case or "ratio" in case])
+    print_many([case for case in cases if "sessions" in case])
     return not any(case.get("failed") for case in cases)

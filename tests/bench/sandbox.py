@@ -32,8 +32,8 @@ class Sandbox:
 
     def start(self, host, *argv, **kwargs):
         """In the background: a subprocess.Popen."""
-        process = subprocess.Popen(self.command(host, argv),
-                                   stdin=subprocess.DEVNULL, **kwargs)
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        process = subprocess.Popen(self.command(host, argv), **kwargs)
         self.processes.append(process)
         return process
 

@@ -38,6 +38,15 @@ find_mapped() {
     find_session laptop " $1"
 }
 
+# find_mapped_of FAMILY: the same, of that family, with TCP.
+find_mapped_of() {
+    if [ "$1" = 4 ]; then
+        find_mapped 'web-10\.'
+    else
+        find_mapped 'web-\[fd00'
+    fi
+}
+
 # find_adopted: the newest that baton-serve has; sets 'session' and 'address'.
 find_adopted() {
     wait_for 5 "a mapped session" grep ^mapped "$work/serve-mapped.txt"

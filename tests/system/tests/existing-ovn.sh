@@ -80,7 +80,7 @@ for family in 4 6; do
     slow_download file 1000000
     curl=$pid
     wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 300000
-    find_mapped web-
+    find_mapped_of $family
     assert_equal "$(mapped_flows "$address")" 2 "flows that translate"
     for _ in 1 2; do
         move laptop "$session" tv

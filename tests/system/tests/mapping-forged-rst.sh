@@ -70,6 +70,12 @@ has_answered() {
     [ "$(grep -c answered "$work/$1.txt")" = "$2" ]
 }
 
+# find_session_of NAME: of that connection.
+find_session_of() {
+    find_session laptop "web-.*:$(sed -n 's/answered //p' "$work/$1.txt" |
+        head -n 1)\$"
+}
+
 # state_of ADDRESS: of its mapping.
 state_of() {
     on switch baton-ctl --format=json mappings | python3 -c '
@@ -92,9 +98,9 @@ for family in 4 6; do
     talk "first$family" $family
     first=$pid
     exec 8> "$work/first$family"
-    find_session laptop web-
+    find_session_of "first$family"
     forged=$address
-    is_in_state "$forged" open || fail "it is $(state_of "$forged")"
+    wait_for 5 "it to be open" is_in_state "$forged" open
     echo forge >&8
     wait_for 5 "it to be sent" grep -q forged "$work/first$family.txt"
 
@@ -103,8 +109,7 @@ for family in 4 6; do
     talk "second$family" $family
     second=$pid
     exec 9> "$work/second$family"
-    port=$(sed -n 's/answered //p' "$work/second$family.txt")
-    find_session laptop "web-.*:$port"
+    find_session_of "second$family"
     other=$address
     echo close >&9
     exec 9>&-

@@ -31,7 +31,7 @@ for family in 4 6; do
     slow_download file 1000000
     curl=$pid
     wait_for 10 "the first bytes" file_has_bytes "$work/got-file" 300000
-    find_mapped web-
+    find_mapped_of $family
 
     say "to another port of its bridge"
     roam laptop 1 q-laptop

@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "foreign-route.h"
 #include "host-settings.h"
@@ -19,6 +20,7 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "route-request.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(address);
@@ -29,6 +31,12 @@ VLOG_DEFINE_THIS_MODULE(address);
 
 /* Of our local routes for IPv6: behind the kernel's, which has 0. */
 #define LOCAL_ROUTE_METRIC 1
+
+/* Microseconds for which the kernel's is looked for, and of sleep before each
+ * time. */
+#define LOCAL_ROUTE_TIMEOUT 300000
+#define LOCAL_ROUTE_INTERVAL 20
+#define LOCAL_ROUTE_INTERVAL_MAX 1000
 
 /* Rules. */
 
@@ -92,6 +100,7 @@ address_open_output(const struct in6_addr *address)
 
 struct found_route {
     int type;                 /* RTN_*. */
+    int protocol;             /* RTPROT_*. */
     int ifindex;              /* 0: none. */
     uint32_t mtu;             /* 0: the interface's. */
     struct in6_addr next_hop; /* in6addr_any: on link. */
@@ -112,6 +121,7 @@ parse_route(const struct ofpbuf *reply, struct found_route *route)
 
     memset(route, 0, sizeof *route);
     route->type = hdr ? hdr->rtm_type : RTN_UNSPEC;
+    route->protocol = hdr ? hdr->rtm_protocol : RTPROT_UNSPEC;
     route->ifindex = oif ? nl_attr_get_u32(oif) : 0;
     route->mtu = mtu ? nl_attr_get_u32(mtu) : 0;
     if (gateway) {
@@ -119,9 +129,11 @@ parse_route(const struct ofpbuf *reply, struct found_route *route)
     }
 }
 
-/* Where the kernel would send packets for 'peer'. */
+/* Where the kernel would send packets for 'peer'.  If 'ifindex' is nonzero: by
+ * that interface, and as its table says, in which a local address is at its
+ * own interface and not at "lo". */
 static int
-find_route(const struct in6_addr *peer, struct found_route *route)
+find_route(const struct in6_addr *peer, int ifindex, struct found_route *route)
 {
     struct ofpbuf *request = route_request_new(RTM_GETROUTE, 0);
     struct rtmsg *hdr = nl_msg_put_uninit(request, sizeof *hdr);
@@ -132,6 +144,10 @@ find_route(const struct in6_addr *peer, struct found_route *route)
     hdr->rtm_family = address_family(peer);
     hdr->rtm_dst_len = hdr->rtm_family == AF_INET ? 32 : 128;
     route_request_put_address(request, RTA_DST, peer);
+    if (ifindex) {
+        hdr->rtm_flags = RTM_F_FIB_MATCH;
+        nl_msg_put_u32(request, RTA_OIF, ifindex);
+    }
     error = nl_transact(NETLINK_ROUTE, request, &reply);
     ofpbuf_delete(request);
     if (!error) {
@@ -225,6 +241,33 @@ address_add(const char *ifname, const struct in6_addr *address)
         }
     }
     return error;
+}
+
+/* The worker that makes the kernel's route joins the multicast group of
+ * solicitations as well.  It wants this processor: hence the sleep, longer each
+ * time, since a real-time process that comes back all the time leaves it
+ * little.  On a link that is down it never comes. */
+void
+address_wait(const char *ifname, const struct in6_addr *address)
+{
+    long long int end = time_usec() + LOCAL_ROUTE_TIMEOUT;
+    int ifindex = if_nametoindex(ifname);
+    unsigned int interval = LOCAL_ROUTE_INTERVAL;
+
+    if (address_family(address) == AF_INET) {
+        return;
+    }
+    do {
+        struct found_route route;
+
+        usleep(interval);
+        interval = MIN(interval * 2, LOCAL_ROUTE_INTERVAL_MAX);
+        if (!find_route(address, ifindex, &route) && route.type == RTN_LOCAL
+            && route.protocol == RTPROT_KERNEL && route.ifindex == ifindex) {
+            return;
+        }
+    } while (time_usec() < end);
+    VLOG_DBG("%s: nobody hears yet of the address just added", ifname);
 }
 
 int
@@ -455,7 +498,7 @@ address_route(const struct in6_addr *peer, struct address_route *route)
     int error;
 
     memset(route, 0, sizeof *route);
-    error = find_route(peer, &found);
+    error = find_route(peer, 0, &found);
     if (!error && !found.ifindex) {
         error = ENETUNREACH;
     }
@@ -475,5 +518,5 @@ address_is_local(const struct in6_addr *address)
 {
     struct found_route route;
 
-    return !find_route(address, &route) && route.type == RTN_LOCAL;
+    return !find_route(address, 0, &route) && route.type == RTN_LOCAL;
 }

@@ -54,6 +54,10 @@ int address_use_interface(const char *ifname, char **errorp);
  * an address that is not yet G's own, or not T's any more. */
 int address_add(const char *ifname, const struct in6_addr *);
 int address_del(const char *ifname, const struct in6_addr *);
+/* Waits, 20 us or some milliseconds on a busy host, until neighbours that ask
+ * for an IPv6 address that was just added are answered: one that asked before
+ * would ask again after a second. */
+void address_wait(const char *ifname, const struct in6_addr *);
 
 int address_close_output(const struct in6_addr *);
 int address_open_output(const struct in6_addr *);

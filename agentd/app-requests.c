@@ -102,6 +102,7 @@ try_open(struct agent *agent, struct open_request *r)
                        "not be added to the interface");
         return true;
     }
+    address_wait(ifname, &address);
     lan_bound(agent->lan, &address);
     uuid_generate(&id);
     s = session_create(&agent->sessions, &id, &address, 0);

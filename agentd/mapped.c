@@ -151,6 +151,7 @@ map(struct agent *agent, const struct map_request *r)
                        "the session's address could not be added");
         return;
     }
+    address_wait(ifname, &address);
     s = create_session(agent, r, &address, ifname);
     VLOG_DBG("session " UUID_FMT " made for \"%s\"", UUID_ARGS(&s->id),
              s->name);

@@ -68,6 +68,7 @@ told_make(struct agent *agent, const struct told_request *r,
         block_put(agent->blocks, address);
         return "address";
     }
+    address_wait(ifname, address);
     lan_bound(agent->lan, address);
     s = session_create(&agent->sessions, &r->session, address, 0);
     s->from_block = true;

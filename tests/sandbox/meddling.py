@@ -17,7 +17,7 @@ def said(sandbox):
             if SAID in line]
 
 
-def wait_repaired(sandbox, driver, flows, n, seconds=5):
+def wait_repaired(sandbox, driver, flows, n, seconds=30):
     """Until the flows are as they were, and so many were put right."""
     deadline = time.monotonic() + seconds
     while True:
@@ -112,7 +112,7 @@ def test_meddling_all(sandbox):
     sandbox.warp(driver, FORGIVEN)
     flows = sandbox.flows()
     sandbox.ofctl("del-flows")
-    wait_repaired(sandbox, driver, flows, len(flows), seconds=20)
+    wait_repaired(sandbox, driver, flows, len(flows))
     driver("wait synchronised")
     check(len(said(sandbox)) == 1, said(sandbox))
 
@@ -139,7 +139,7 @@ def test_meddling_paused(sandbox):
                   "ip,nw_src=10.0.0.6 actions=goto_table:4")
     wait_counted(sandbox, "ofmonitor_pause")
     driver.process.send_signal(signal.SIGCONT)
-    wait_repaired(sandbox, driver, flows, len(flows), seconds=20)
+    wait_repaired(sandbox, driver, flows, len(flows))
     driver("wait synchronised")
     wait_counted(sandbox, "ofmonitor_resume")
 

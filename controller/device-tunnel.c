@@ -601,6 +601,31 @@ look_for_sessions(struct controller *c, struct device *device)
     sset_destroy(&homes);
 }
 
+/* Is 'device' on a bridge, as it has shown since it registered?  What is only
+ * remembered may be where it was before it had a tunnel. */
+static bool
+is_on_bridge(const struct controller *c, const struct device *device)
+{
+    return (!device->attachment.misses && device->attachment.told
+            && device_is_attached(device, c->network));
+}
+
+/* The device has come to a bridge, perhaps from where the tunnel ends: that is
+ * asked now, not when the last answer has become old. */
+static void
+doubt(const struct controller *c, const struct device *device,
+      struct device_tunnel *t, long long int now)
+{
+    bool on_bridge = is_on_bridge(c, device);
+
+    if (on_bridge && !t->doubted && t->proved) {
+        t->good_at = MIN(t->good_at,
+                         now - DEVICE_TUNNEL_GOOD_MS + DEVICE_TUNNEL_DOUBT_MS);
+        probe_anew(t);
+    }
+    t->doubted = on_bridge;
+}
+
 /* A tunnel that brings nothing any more, of a device that has come to a
  * bridge: its sessions follow it there. */
 static bool
@@ -608,10 +633,7 @@ retire(struct controller *c, struct device *device, struct device_tunnel *t)
 {
     static const struct device_place nowhere = { .port = OFPP_NONE };
 
-    /* Attached as it has shown since it registered: what is only remembered
-     * may be where it was before it had the tunnel. */
-    if (!t->proved || device->attachment.misses || !device->attachment.told
-        || !device_is_attached(device, c->network)
+    if (!t->proved || !is_on_bridge(c, device)
         || transfers_involve(c->transfers, device->name)) {
         return false;
     }
@@ -635,8 +657,10 @@ device_tunnels_run(struct controller *c, struct device *device)
     }
     look_for_sessions(c, device);
     LIST_FOR_EACH_SAFE(t, node, &device->tunnels) {
-        bool good = device_tunnel_is_good(device, t->bridge, now);
+        bool good;
 
+        doubt(c, device, t, now);
+        good = device_tunnel_is_good(device, t->bridge, now);
         if (t->retired || (!good && retire(c, device, t))) {
             continue;
         }

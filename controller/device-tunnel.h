@@ -22,7 +22,8 @@
  *
  * The rest of the controller sees a proved tunnel as a place on the bridge:
  * its tunnel port, with peer and key (session_path_place()).  Where a device
- * has a tunnel, it is used, though it be attached to a bridge meanwhile. */
+ * has a tunnel, it is used, though it be attached to a bridge meanwhile; but
+ * then it has to answer at once, or its sessions follow it to the bridge. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +48,7 @@ struct uuid;
 #define DEVICE_TUNNEL_REFRESH_MS 5000 /* From then on. */
 #define DEVICE_TUNNEL_GOOD_MS 12000   /* An answer counts for that long. */
 #define DEVICE_TUNNEL_OPEN_MS 1000    /* Between two "tunnel-open". */
+#define DEVICE_TUNNEL_DOUBT_MS 1000   /* For a device that came to a bridge. */
 
 struct device_tunnel {
     struct ovs_list node; /* In struct device. */
@@ -72,6 +74,7 @@ struct device_tunnel {
     long long int open_at;  /* Milliseconds; of the next "tunnel-open". */
     unsigned int opens;     /* Without an answer. */
     bool retired;           /* The device is on a bridge again. */
+    bool doubted;           /* It has been asked again since it is. */
 
     /* For device_tunnels_next_moved(). */
     bool moved;

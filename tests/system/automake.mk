@@ -79,7 +79,9 @@ SYSTEM_TESTS = \
 	tests/system/tests/proxy-arp-plain-lan.sh \
 	tests/system/tests/proxy-nd.sh \
 	tests/system/tests/release-reuse.sh \
+	tests/system/tests/roam-away.sh \
 	tests/system/tests/roam-mapped.sh \
+	tests/system/tests/roam-mapped-away.sh \
 	tests/system/tests/roam-other-site.sh \
 	tests/system/tests/roam-same-bridge.sh \
 	tests/system/tests/roam-while-moving.sh \

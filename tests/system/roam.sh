@@ -38,31 +38,63 @@ vsctl() {
 # pull DEVICE: out of its port, which the bridge does not have any more.
 pull() {
     local from=${at_site[$1]} port=${at_port[$1]:-p-$1}
-    vsctl "$from" del-port "$(bridge_at "$from")" "$port"
-    ip -n "$(netns_of "$(switch_at "$from")")" link set "$port" down
+    [ "$from" = 0 ] || vsctl "$from" del-port "$(bridge_at "$from")" "$port"
+    ip -n "$(cable_end "$from")" link set "$port" down
+}
+
+# The namespace in which the far end of a cable is at that site; 0: behind no
+# bridge, at the router.
+cable_end() {
+    if [ "$1" = 0 ]; then netns_of router; else netns_of "$(switch_at "$1")"; fi
+}
+
+# number_of DEVICE: by which its addresses are made.
+number_of() {
+    sed -n 's/^devices=(\(.*\))/\1/p' "$sandbox/sandbox.conf" |
+        tr ' ' '\n' | grep -nx "$1" | awk -F : '{ print $1 + 10 }'
+}
+
+# address_at SITE NUMBER 4|6: of the device there; its gateway ends in 1.
+address_at() {
+    case $1$3 in
+    04) echo "10.8.$2.2" ;;
+    06) echo "fd00:8:$2::2" ;;
+    ?4) echo "10.$1.0.$2" ;;
+    ?6) echo "fd00:$1::$2" ;;
+    esac
+}
+
+# gateway_of ADDRESS: the router, in its subnet.
+gateway_of() {
+    case $1 in
+    *:*) echo "${1%:*}:1" ;;
+    *) echo "${1%.*}.1" ;;
+    esac
 }
 
 # renumber DEVICE FROM TO: its own addresses are of site TO now, as DHCP and
 # router advertisements would have it.
 renumber() {
-    local ns number
+    local ns number family bits new old
     ns=$(netns_of "$1")
-    number=$(ip -n "$ns" -o -4 addr show dev eth0 |
-        sed -n "s|.*inet 10\.$2\.0\.\([0-9]*\)/24 .*|\1|p")
-    ip -n "$ns" addr add "10.$3.0.$number/24" dev eth0
-    ip -n "$ns" addr add "fd00:$3::$number/64" dev eth0 nodad
-    ip -n "$ns" route replace default via "10.$3.0.1"
-    ip -n "$ns" -6 route replace default via "fd00:$3::1"
-    ip -n "$ns" addr del "10.$2.0.$number/24" dev eth0
-    ip -n "$ns" addr del "fd00:$2::$number/64" dev eth0
+    number=$(number_of "$1")
+    for family in 4 6; do
+        bits=24
+        [ $family = 4 ] || bits=64
+        old=$(address_at "$2" "$number" $family)
+        new=$(address_at "$3" "$number" $family)
+        ip -n "$ns" addr add "$new/$bits" dev eth0
+        ip -n "$ns" -$family route replace default via "$(gateway_of "$new")"
+        ip -n "$ns" addr del "$old/$bits" dev eth0
+    done
 }
 
 # put DEVICE SITE PORT: into a port of that name.
 put() {
     local from=${at_site[$1]} port=${at_port[$1]:-p-$1} old new
-    old=$(netns_of "$(switch_at "$from")")
-    new=$(netns_of "$(switch_at "$2")")
-    if [ "$from" = "$2" ]; then
+    old=$(cable_end "$from")
+    new=$(cable_end "$2")
+    if [ "$old" = "$new" ]; then
         [ "$port" = "$3" ] || ip -n "$old" link set "$port" name "$3"
     else
         ip -n "$old" link set "$port" netns "$new" name "$3"
@@ -71,8 +103,23 @@ put() {
     at_site[$1]=$2
     at_port[$1]=$3
     ip netns exec "$new" ethtool -K "$3" tx off > /dev/null
+    [ "$2" != 0 ] || route "$1" "$3"
     ip -n "$new" link set "$3" up
-    vsctl "$2" add-port "$(bridge_at "$2")" "$3"
+    [ "$2" = 0 ] || vsctl "$2" add-port "$(bridge_at "$2")" "$3"
+}
+
+# route DEVICE PORT: as the router does for devices at site 0.
+route() {
+    local family own
+    for family in 4 6; do
+        own=$(address_at 0 "$(number_of "$1")" $family)
+        ip -n "$(cable_end 0)" addr add \
+            "$(gateway_of "$own")/$([ $family = 4 ] && echo 24 || echo 64)" \
+            dev "$2"
+        on router nft add rule inet internet forward iifname "$2" \
+            "$([ $family = 4 ] && echo ip || echo ip6)" saddr != "$own" \
+            counter drop
+    done
 }
 
 # roam DEVICE SITE PORT: and proves that it is there.

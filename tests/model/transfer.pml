@@ -39,7 +39,7 @@
  * something else that is.
  *     not modelled: log timeline devices sa attach-challenge attach-echo attached
  *     not modelled: attach placed attach-lan tunnel-open tunnel-close tunnel-ready
- *     not modelled: tunnel-idle map mapped unmap unmapped
+ *     not modelled: tunnel-idle map mapped unmap unmapped over is-over
  *     not modelled: mappings tell told untold
  *     not modelled: lease renew wake address-free ended epoch left pending
  *     not modelled: resumed recall

@@ -30,7 +30,7 @@
 #include "util.h"
 #include "uuid.h"
 
-#define TIMEOUT 30000 /* ms, for a host that is busy. */
+#define TIMEOUT 15000 /* ms, for a host that is busy. */
 
 static struct flow_layout layout = {
     .forward_table = -1,

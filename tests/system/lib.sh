@@ -123,9 +123,9 @@ flows() {
     on "$switch" ovs-ofctl -O OpenFlow15 --names dump-flows "$bridge"
 }
 
-# no_flows_for TEXT [SWITCH]
+# no_flows_for TEXT [SWITCH]: not counting blocks that begin with the address.
 no_flows_for() {
-    ! flows "${2:-switch}" | grep -F "$1"
+    ! flows "${2:-switch}" | grep -F "$1" | grep -vF "$1/"
 }
 
 # Has HOST no routing rule for the address?

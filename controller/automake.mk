@@ -14,9 +14,12 @@ controller_libcontroller_la_SOURCES = \
 	controller/ctl.c controller/ctl.h \
 	controller/ctl-bridge.c controller/ctl-bridge.h \
 	controller/ctl-detach.c controller/ctl-detach.h \
+	controller/ctl-sessions.c controller/ctl-sessions.h \
 	controller/database.c controller/database.h \
 	controller/database-file.c controller/database-file.h \
+	controller/database-op.c controller/database-op.h \
 	controller/database-server.c controller/database-server.h \
+	controller/database-upgrade.c controller/database-upgrade.h \
 	controller/device.c controller/device.h \
 	controller/device-link.c controller/device-link.h \
 	controller/device-methods.c \

@@ -11,6 +11,7 @@
 #include "bridge.h"
 #include "ctl-bridge.h"
 #include "ctl-detach.h"
+#include "ctl-sessions.h"
 #include "database.h"
 #include "device-link.h"
 #include "device-tunnel.h"
@@ -142,6 +143,7 @@ create_modules(struct controller *c)
     c->tunnel_paths = tunnel_paths_create();
     ovs_list_init(&c->prepares);
     ovs_list_init(&c->detaches);
+    ovs_list_init(&c->session_lists);
     ovs_list_init(&c->introductions);
 }
 
@@ -152,6 +154,7 @@ destroy_modules(struct controller *c, bool detach)
 
     ctl_bridge_destroy(c);
     ctl_detach_destroy(c);
+    ctl_sessions_destroy(c);
     introductions_destroy(c);
     tunnel_paths_destroy(c->tunnel_paths);
     next_hops_destroy(c);
@@ -461,6 +464,7 @@ controller_run(struct controller *c)
     introductions_run(c);
     ctl_bridge_run(c);
     ctl_detach_run(c);
+    ctl_sessions_run(c);
 }
 
 void
@@ -484,6 +488,7 @@ controller_wait(struct controller *c)
     names_wait(c);
     ctl_bridge_wait(c);
     ctl_detach_wait(c);
+    ctl_sessions_wait(c);
     HMAP_FOR_EACH(device, node, &c->devices.devices) {
         if (device->link) {
             deadline = MIN(deadline, attachment_next_deadline(device));

@@ -66,6 +66,7 @@ struct controller {
     struct tunnel_paths *tunnel_paths;
     struct ovs_list prepares;      /* See ctl-bridge.h. */
     struct ovs_list detaches;      /* See ctl-detach.h. */
+    struct ovs_list session_lists; /* See ctl-sessions.h. */
     struct ovs_list introductions; /* See introduction.h. */
     struct ovs_list waiting;       /* See next-hop.h. */
     long long int next_hops_look;  /* Milliseconds; the same. */

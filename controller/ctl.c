@@ -11,6 +11,7 @@
 #include "device-tunnel.h"
 #include "ctl-bridge.h"
 #include "ctl-detach.h"
+#include "ctl-sessions.h"
 #include "identity.h"
 #include "lease.h"
 #include "mapping-query.h"
@@ -21,7 +22,6 @@
 #include "packets.h"
 #include "policy.h"
 #include "record.h"
-#include "session-path.h"
 #include "timeval.h"
 #include "trace.h"
 #include "transfer.h"
@@ -197,83 +197,6 @@ ctl_devices(struct unixctl_conn *conn, int argc OVS_UNUSED,
     }
     free(nodes);
     reply_array(conn, "devices", array);
-}
-
-/* sessions */
-
-/* The way that the session's packets take from its home to its owner. */
-static void
-show_path(const struct controller *c, struct json *object, const char *owner,
-          const char *home)
-{
-    char *path = session_path_describe(c, owner, home);
-
-    message_put_string(object, "path", path);
-    free(path);
-}
-
-static struct json *
-show_session(const struct controller *c, const struct uuid *id,
-             const struct in6_addr *address, const char *name,
-             const char *service, const char *owner, uint64_t epoch,
-             const char *home, struct onward_right right)
-{
-    struct json *object = json_object_create();
-    const struct transfer *t = transfers_find_session(c->transfers, id);
-    const char *bridge = leases_home_bridge(c->leases, address);
-    char onward[ONWARD_STRING_LEN];
-
-    onward_to_string(right, onward);
-    message_put_uuid(object, "session", id);
-    message_put_address(object, "address", address);
-    message_put_string(object, "name", name);
-    message_put_string(object, "service", service);
-    message_put_string(object, "owner", owner);
-    message_put_integer(object, "epoch", epoch);
-    message_put_string(object, "home", home);
-    message_put_string(object, "onward", onward);
-    message_put_string(object, "bridge", bridge ? bridge : "");
-    show_path(c, object, owner, bridge);
-    message_put_string(object, "state",
-                       t ? (t->state == TRANSFER_SETTLED
-                                ? "introduced"
-                                : transfer_state_to_string(t->state))
-                         : "settled");
-    return object;
-}
-
-static void
-ctl_sessions(struct unixctl_conn *conn, int argc OVS_UNUSED,
-             const char *argv[] OVS_UNUSED, void *c_)
-{
-    const struct controller *c = c_;
-    struct json *array = json_array_create_empty();
-    struct record record;
-    const struct session *session;
-
-    HMAP_FOR_EACH(session, node, &c->sessions.sessions) {
-        if (!record_find(c->records, &session->id, &record)) {
-            json_array_add(array,
-                           show_session(c, &session->id, &session->address,
-                                        session->name, session->service,
-                                        session->device, session->epoch,
-                                        session->device, ONWARD_RIGHT_ALL));
-        }
-    }
-    record = (struct record) RECORD_WALK;
-    while (record_next(c->records, &record)) {
-        if (!record.ended) {
-            bool home = !strcmp(record.owner, record.home);
-            struct onward_right right = { record.onward, record.depth };
-
-            json_array_add(
-                array,
-                show_session(c, &record.session, &record.address, record.name,
-                             record.service, record.owner, record.epoch,
-                             record.home, home ? ONWARD_RIGHT_ALL : right));
-        }
-    }
-    reply_array(conn, "sessions", array);
 }
 
 /* transfers, timeline */
@@ -494,7 +417,6 @@ ctl_register(struct controller *c, struct ctl_exit *ending)
 {
     unixctl_command_register("baton/show", "", 0, 0, ctl_show, c);
     unixctl_command_register("baton/devices", "", 0, 0, ctl_devices, c);
-    unixctl_command_register("baton/sessions", "", 0, 0, ctl_sessions, c);
     unixctl_command_register("baton/transfers", "[N]", 0, 1, ctl_transfers, c);
     unixctl_command_register("baton/timeline", "TRANSFER", 1, 1, ctl_timeline,
                              c);
@@ -503,6 +425,7 @@ ctl_register(struct controller *c, struct ctl_exit *ending)
                              ctl_policy_reload, c);
     ctl_bridge_register(c);
     ctl_detach_register(c);
+    ctl_sessions_register(c);
     mapping_queries_register(c);
     unixctl_command_register("exit", "[--detach]", 0, 1, ctl_exit_command,
                              ending);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "database-op.h"
+#include "database-upgrade.h"
 #include "jsonrpc.h"
 #include "openvswitch/json.h"
 #include "openvswitch/list.h"
@@ -37,12 +39,16 @@ VLOG_DEFINE_THIS_MODULE(database);
  *         | the reply: our generation                           |
  *         v                                                     |
  *     CATCHING_UP -- the replica shows a later one ------------>+
+ *         | |  ^                                                |
+ *         | v  | rows with other ids than theirs are replaced   |
+ *         | UPGRADING -- refused or lost ---------------------->+
+ *         |                                                     |
  *         | the replica shows ours                              |
  *         v                                                     |
  *     LEADING -- a transaction or the replica shows a later one, |
  *                or somebody else has the lock ---------------->+
  */
-enum state { FOLLOWING, RAISING, CATCHING_UP, LEADING };
+enum state { FOLLOWING, RAISING, CATCHING_UP, UPGRADING, LEADING };
 
 struct database_txn {
     struct ovs_list node;      /* In struct database, until it has ended. */
@@ -66,7 +72,8 @@ struct database {
     enum state state;
     uint64_t generation; /* Ours; 0: none. */
     unsigned int term;
-    struct database_txn *raising;
+    struct database_txn *raising; /* Or UPGRADING. */
+    bool upgrading; /* UPGRADING: it replaces rows; else, it asks for them. */
     long long int step;     /* By how much. */
     bool no_row;            /* Table Controller was found empty. */
     long long int raise_at; /* Milliseconds: not before. */
@@ -96,8 +103,6 @@ database_create(const char *remote, const char *controller)
     ovs_list_init(&db->txns);
     db->idl = ovsdb_idl_create(remote, &batondb_idl_class, true, true);
     ovsdb_idl_track_add_all(db->idl);
-    db->indexes.session = ovsdb_idl_index_create1(
-        db->idl, &batondb_session_col_session);
     db->indexes.address = ovsdb_idl_index_create2(
         db->idl, &batondb_session_col_address, &batondb_session_col_ended);
     db->indexes.block = ovsdb_idl_index_create1(db->idl,
@@ -139,63 +144,6 @@ database_destroy(struct database *db)
 }
 
 /* Operations. */
-
-struct json *
-database_uuid_to_json(const struct uuid *uuid)
-{
-    return json_array_create_2(
-        json_string_create("uuid"),
-        json_string_create_nocopy(xasprintf(UUID_FMT, UUID_ARGS(uuid))));
-}
-
-struct json *
-database_op(const char *name, const char *table)
-{
-    struct json *op = json_object_create();
-
-    json_object_put_string(op, "op", name);
-    json_object_put_string(op, "table", table);
-    if (strcmp(name, "insert")) {
-        json_object_put(op, "where", json_array_create_empty());
-    }
-    return op;
-}
-
-void
-database_op_where(struct json *op, const char *column, struct json *value)
-{
-    json_array_add(shash_find_data(json_object(op), "where"),
-                   json_array_create_3(json_string_create(column),
-                                       json_string_create("=="), value));
-}
-
-void
-database_op_add(struct json *ops, const char *table, const struct uuid *uuid,
-                struct json *row)
-{
-    struct json *op = database_op(!row   ? "delete"
-                                  : uuid ? "update"
-                                         : "insert",
-                                  table);
-
-    if (uuid) {
-        database_op_where(op, "_uuid", database_uuid_to_json(uuid));
-    }
-    if (row) {
-        json_object_put(op, "row", row);
-    }
-    json_array_add(ops, op);
-}
-
-long long int
-database_result_count(const struct json *result)
-{
-    const struct json *count = result ? shash_find_data(json_object(result),
-                                                        "count")
-                                      : NULL;
-
-    return count && count->type == JSON_INTEGER ? json_integer(count) : 0;
-}
 
 /* Nothing is written unless our generation is still the last. */
 static struct json *
@@ -312,6 +260,13 @@ database_txn_error(const struct database_txn *txn)
     return txn->error ? txn->error : "";
 }
 
+bool
+database_error_is_conflict(const char *error)
+{
+    return !strcmp(error, "constraint violation")
+           || !strcmp(error, "duplicate uuid");
+}
+
 /* Replies. */
 
 /* The text of "error" if 'json' is an object that has one. */
@@ -383,7 +338,7 @@ handle_results(struct database *db, struct database_txn *txn,
         end_txn(txn, DATABASE_REFUSED);
         if (i < txn->skip && !strcmp(error, "timed out")) {
             stop_leading(db, "another one raised the generation");
-        } else if (strcmp(error, "constraint violation")
+        } else if (!database_error_is_conflict(error)
                    && strcmp(error, "not owner")) {
             char *s = json_to_string(results->elems[i], JSSF_SORT);
 
@@ -522,6 +477,59 @@ shown_generation(const struct database *db)
     return row ? row->generation : 0;
 }
 
+/* Have rows the ids that they were written with?  While table Controller is
+ * empty, nobody can tell. */
+static bool
+rows_are_themselves(const struct database *db)
+{
+    const struct batondb_controller *row = batondb_controller_first(db->idl);
+
+    return !row || uuid_equals(&row->self, &row->header_.uuid);
+}
+
+static void
+start_leading(struct database *db)
+{
+    db->state = LEADING;
+    db->term++;
+    VLOG_INFO("this controller leads, generation %" PRIu64, db->generation);
+}
+
+static void
+start_upgrading(struct database *db)
+{
+    db->state = UPGRADING;
+    db->upgrading = false;
+    db->raising = send_txn(db, database_upgrade_ask(), true);
+}
+
+static void
+handle_upgraded(struct database *db)
+{
+    const struct batondb_controller *row = batondb_controller_first(db->idl);
+    struct database_txn *txn = db->raising;
+
+    db->raising = NULL;
+    if (database_txn_status(txn) != DATABASE_DONE || !row) {
+        if (database_txn_status(txn) == DATABASE_REFUSED) {
+            VLOG_ERR("rows do not get their own ids: %s",
+                     database_txn_error(txn));
+        }
+        db->state = FOLLOWING;
+        db->raise_at = time_msec() + RETRY_MS;
+    } else if (db->upgrading) {
+        db->state = CATCHING_UP;
+    } else {
+        db->upgrading = true;
+        db->raising = send_txn(
+            db,
+            database_upgrade_compose(database_txn_result(txn, 0),
+                                     &row->header_.uuid),
+            true);
+    }
+    database_txn_destroy(txn);
+}
+
 static void
 run_state(struct database *db)
 {
@@ -540,18 +548,28 @@ run_state(struct database *db)
         }
         break;
 
+    case UPGRADING:
+        if (database_txn_ended(db->raising)) {
+            handle_upgraded(db);
+            poll_immediate_wake();
+        }
+        break;
+
     case CATCHING_UP:
     case LEADING:
         if (shown_generation(db) > db->generation) {
             stop_leading(db, "another one raised the generation");
         } else if (ovsdb_cs_is_lock_contended(db->cs)) {
             stop_leading(db, "another one has the database's lock");
+        } else if (db->state == LEADING && !rows_are_themselves(db)) {
+            stop_leading(db, "the database was restored");
         } else if (db->state == CATCHING_UP
                    && shown_generation(db) == db->generation) {
-            db->state = LEADING;
-            db->term++;
-            VLOG_INFO("this controller leads, generation %" PRIu64,
-                      db->generation);
+            if (rows_are_themselves(db)) {
+                start_leading(db);
+            } else {
+                start_upgrading(db);
+            }
         }
         break;
     }
@@ -602,7 +620,7 @@ database_wait(struct database *db)
 {
     ovsdb_idl_wait(db->idl);
     ovsdb_cs_wait(db->cs);
-    if (db->state == FOLLOWING && db->raise_at > time_msec()) {
+    if (db->state == FOLLOWING && ovsdb_cs_may_send_transaction(db->cs)) {
         poll_timer_wait_until(db->raise_at);
     }
     if (db->trouble && !db->probe) {

@@ -62,7 +62,6 @@ struct ovsdb_idl *database_get_idl(struct database *);
 
 /* Of the replica; they are its own for as long as it lives. */
 struct database_indexes {
-    struct ovsdb_idl_index *session; /* Of Session by "session". */
     struct ovsdb_idl_index *address; /* Of Session by "address", "ended". */
     struct ovsdb_idl_index *block;   /* Of Lease by "block". */
     struct ovsdb_idl_index *device;  /* Of Device by "name". */
@@ -85,19 +84,8 @@ enum database_status database_txn_status(const struct database_txn *);
 const struct json *database_txn_result(const struct database_txn *, size_t i);
 /* If it was refused: "constraint violation" or the like. */
 const char *database_txn_error(const struct database_txn *);
-
-/* Parts of operations. */
-struct json *database_uuid_to_json(const struct uuid *);
-struct json *database_op(const char *op, const char *table);
-/* One more clause "column == value" of "where".  Takes 'value'. */
-void database_op_where(struct json *op, const char *column,
-                       struct json *value);
-/* Adds to 'ops' what makes 'row' (which it takes) the columns of the row of
- * 'table' whose "_uuid" is 'uuid'.  NULL as 'uuid': of a new row; as 'row': it
- * is deleted. */
-void database_op_add(struct json *ops, const char *table,
-                     const struct uuid *uuid, struct json *row);
-/* A result's "count", or 0. */
-long long int database_result_count(const struct json *result);
+/* Does that error say that what is written is there already, or breaks a rule
+ * of the schema? */
+bool database_error_is_conflict(const char *error);
 
 #endif /* controller/database.h */

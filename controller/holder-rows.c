@@ -3,6 +3,7 @@
 #include "holder-rows.h"
 
 #include "database.h"
+#include "database-op.h"
 #include "device.h"
 #include "holder.h"
 #include "lease.h"

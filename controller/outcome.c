@@ -96,7 +96,10 @@ outcome_answer(struct controller *c, struct device *device,
 
     /* The target owns by this transfer only; for the transferring device, any
      * end by which the session is its own is an abort. */
-    if (target && owns && uuid_equals(&record->transfer, transfer)) {
+    if (target && owns && !record->transfer_known) {
+        record_look(c->records, &record->session);
+        outcome_answer_pending(device, transfer); /* It asks again. */
+    } else if (target && owns && uuid_equals(&record->transfer, transfer)) {
         holders_left(c->holders, &record->address, device->name, transfer);
         tell(device, "owned", transfer, &record->session, &record->address,
              record->epoch, NULL, &right);

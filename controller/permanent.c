@@ -326,8 +326,6 @@ revoke(struct controller *c, struct away *away, const char *reason)
     spec.epoch = record->epoch;
     spec.from = record->owner;
     spec.to = record->home;
-    spec.name = record->name;
-    spec.service = record->service;
     transfer_spec_fill(c, &spec);
     if (transfers_revoke(c->transfers, &spec, reason)) {
         VLOG_INFO("%s: its permanent address goes back to it from %s: %s",

@@ -17,14 +17,14 @@ struct record_batch;
 /* A record as it was written, which the replica does not show yet. */
 struct record_unseen {
     struct hmap_node node; /* In struct record_store, by 'session'. */
-    struct uuid session;
-    struct uuid row; /* Of the database. */
+    struct uuid session;   /* And the row's id. */
     bool has_row;
     bool end_pending; /* Its end is still to be written. */
     struct in6_addr address;
-    char *owner, *home, *name, *service;
+    char *owner, *home;
     uint64_t epoch;
     struct uuid transfer;
+    bool transfer_known;
     enum onward onward;
     uint8_t depth;
     bool ended;
@@ -44,8 +44,7 @@ struct record_answer {
 struct record_store {
     struct database *database; /* NULL: in memory.  Not owned. */
     struct ovsdb_idl *idl;
-    struct ovsdb_idl_index *by_session, *by_address;
-    struct batondb_session *session_key; /* To look up. */
+    struct ovsdb_idl_index *by_address;
 
     struct hmap unseen;         /* struct record_unseen */
     struct ovs_list replies;    /* struct record_answer */
@@ -78,13 +77,13 @@ void record_answer(struct record_store *, uint64_t number, enum record_status);
 enum record_status record_compare(const struct record_store *,
                                   const struct record_change *,
                                   bool *undecided);
-const char *record_onward_to_string(enum onward);
-enum onward record_onward_from_string(const char *);
+struct onward_right record_onward_from_string(const char *);
 bool record_address_from_string(const char *, struct in6_addr *);
 
 /* In record-write.c. */
 void record_queue_write(struct record_store *, uint64_t number,
                         const struct record_change *);
+void record_queue_look(struct record_store *, const struct uuid *session);
 /* Starts to delete a tombstone's row; false if that cannot be now. */
 bool record_forget_row(struct record_store *, const struct uuid *session);
 void record_writes_run(struct record_store *);

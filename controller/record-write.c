@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "database.h"
+#include "database-op.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
@@ -45,9 +46,8 @@ enum write_kind {
 struct record_write {
     struct ovs_list node; /* In 'pending' of struct record_store. */
     enum write_kind kind;
-    uint64_t number; /* Of WRITE_CHANGE and WRITE_LOOK. */
+    uint64_t number; /* Of WRITE_CHANGE and its WRITE_LOOK; 0: no reply. */
     struct record_change change;
-    struct uuid row; /* Of the database; if 'has_row'. */
     bool has_row;
     bool alone; /* Not in one transaction with others. */
 };
@@ -86,21 +86,14 @@ copy(const char *s)
     return xstrdup(s ? s : "");
 }
 
-/* Stores in 'w' which row is the session's, if it has one. */
-static void
-find_row(struct record_store *store, struct record_write *w)
+/* Has the session a row? */
+static bool
+has_row(struct record_store *store, const struct uuid *session)
 {
-    const struct record_unseen *u = record_unseen_find(store,
-                                                       &w->change.session);
+    const struct record_unseen *u = record_unseen_find(store, session);
     struct record record;
 
-    if (u) {
-        w->row = u->row;
-        w->has_row = u->has_row;
-    } else if (record_find(store, &w->change.session, &record)) {
-        w->row = record.row->header_.uuid;
-        w->has_row = true;
-    }
+    return u ? u->has_row : record_find(store, session, &record) != NULL;
 }
 
 void
@@ -116,7 +109,15 @@ record_queue_write(struct record_store *store, uint64_t number,
     w->change.home = copy(change->home);
     w->change.name = copy(change->name);
     w->change.service = copy(change->service);
-    find_row(store, w);
+    w->has_row = has_row(store, &change->session);
+    ovs_list_push_back(&store->pending, &w->node);
+}
+
+void
+record_queue_look(struct record_store *store, const struct uuid *session)
+{
+    struct record_write *w = new_write(WRITE_LOOK, session);
+
     ovs_list_push_back(&store->pending, &w->node);
 }
 
@@ -126,18 +127,29 @@ put_string(struct json *row, const char *column, const char *value)
     json_object_put_string(row, column, value);
 }
 
+/* What a device said, if it did. */
+static void
+put_text(struct json *row, const char *column, const char *value)
+{
+    if (value[0]) {
+        put_string(row, column, value);
+    }
+}
+
 static struct json *
 changed_columns(const struct record_change *change)
 {
     struct json *row = json_object_create();
+    char onward[ONWARD_STRING_LEN];
 
+    onward_to_string((struct onward_right){ change->onward, change->depth },
+                     onward);
     put_string(row, "owner", change->new_owner);
     json_object_put(row, "epoch", json_integer_create(change->old_epoch + 1));
     json_object_put(row, "transfer", database_uuid_to_json(&change->transfer));
-    put_string(row, "onward", record_onward_to_string(change->onward));
-    json_object_put(row, "depth", json_integer_create(change->depth));
-    put_string(row, "name", change->name);
-    put_string(row, "service", change->service);
+    put_string(row, "onward", onward);
+    put_text(row, "name", change->name);
+    put_text(row, "service", change->service);
     return row;
 }
 
@@ -153,13 +165,14 @@ insert_op(const struct record_change *change)
     put_string(row, "address", address);
     put_string(row, "home", change->home);
     json_object_put(op, "row", row);
+    json_object_put_format(op, "uuid", UUID_FMT, UUID_ARGS(&change->session));
     return op;
 }
 
 static struct json *
 where_row(struct json *op, const struct record_write *w)
 {
-    database_op_where(op, "_uuid", database_uuid_to_json(&w->row));
+    database_op_where(op, "_uuid", database_uuid_to_json(&w->change.session));
     return op;
 }
 
@@ -178,12 +191,7 @@ update_op(const struct record_write *w)
 static struct json *
 look_op(const struct record_write *w)
 {
-    struct json *op = database_op("select", "Session");
-
-    /* By the session: the row may have another id than the replica said. */
-    database_op_where(op, "session",
-                      database_uuid_to_json(&w->change.session));
-    return op;
+    return where_row(database_op("select", "Session"), w);
 }
 
 static struct json *
@@ -225,7 +233,6 @@ queue_ends(struct record_store *store)
             struct record_write *w = new_write(WRITE_END, &u->session);
 
             w->change.old_epoch = u->epoch;
-            w->row = u->row;
             w->has_row = true;
             u->end_pending = false; /* Until it fails. */
             ovs_list_push_back(&store->pending, &w->node);
@@ -280,12 +287,9 @@ record_forget_row(struct record_store *store, const struct uuid *session)
     if (store->now < store->retry_at || !database_is_ready(store->database)) {
         return false;
     }
-    w = new_write(WRITE_FORGET, session);
-    find_row(store, w);
-    if (w->has_row) {
+    if (has_row(store, session)) {
+        w = new_write(WRITE_FORGET, session);
         ovs_list_push_back(&store->pending, &w->node);
-    } else {
-        free_write(w);
     }
     return true;
 }
@@ -298,6 +302,15 @@ try_later(struct record_store *store)
     store->retry_at = store->now + RETRY_MS;
 }
 
+static void
+answer(struct record_store *store, const struct record_write *w,
+       enum record_status status)
+{
+    if (w->number) {
+        record_answer(store, w->number, status);
+    }
+}
+
 /* The database did not take it, or we do not know. */
 static void
 handle_failure(struct record_store *store, struct record_write *w)
@@ -306,7 +319,7 @@ handle_failure(struct record_store *store, struct record_write *w)
 
     switch (w->kind) {
     case WRITE_CHANGE:
-    case WRITE_LOOK: record_answer(store, w->number, RECORD_LOST); break;
+    case WRITE_LOOK: answer(store, w, RECORD_LOST); break;
 
     case WRITE_END:
         u = record_unseen_find(store, &w->change.session);
@@ -328,7 +341,6 @@ static void
 handle_change(struct record_store *store, struct record_write *w,
               const struct json *result)
 {
-    const struct json *uuid;
     struct record_unseen *u;
 
     if (w->has_row && !database_result_count(result)) {
@@ -337,19 +349,9 @@ handle_change(struct record_store *store, struct record_write *w,
         return;
     }
     u = record_unseen_get(store, &w->change.session);
-    if (!u->has_row) {
-        u->has_row = w->has_row;
-        u->row = w->row;
-    }
-    uuid = result ? shash_find_data(json_object(result), "uuid") : NULL;
-    if (!u->has_row && uuid && uuid->type == JSON_ARRAY
-        && json_array(uuid)->n == 2
-        && json_array(uuid)->elems[1]->type == JSON_STRING) {
-        u->has_row = uuid_from_string(&u->row,
-                                      json_string(json_array(uuid)->elems[1]));
-    }
+    u->has_row = true;
     record_unseen_set(u, &w->change);
-    record_answer(store, w->number, RECORD_WRITTEN);
+    answer(store, w, RECORD_WRITTEN);
     free_write(w);
 }
 
@@ -372,31 +374,30 @@ integer_of(const struct json *row, const char *column)
 static struct uuid
 uuid_of(const struct json *row, const char *column)
 {
-    const struct json *value = shash_find_data(json_object(row), column);
+    const char *s = database_uuid_in(row, column);
     struct uuid uuid = UUID_ZERO;
 
-    if (value && value->type == JSON_ARRAY && json_array(value)->n == 2
-        && json_array(value)->elems[1]->type == JSON_STRING) {
-        uuid_from_string(&uuid, json_string(json_array(value)->elems[1]));
+    if (s) {
+        uuid_from_string(&uuid, s);
     }
     return uuid;
 }
 
-/* Takes the row as a select showed it, if it is newer than what is known. */
+/* Takes the row as a select showed it, if that says more than is known. */
 static void
 take_row(struct record_store *store, const struct uuid *session,
          const struct json *row)
 {
+    struct onward_right right = record_onward_from_string(
+        string_of(row, "onward"));
     struct record_change truth = {
         .session = *session,
         .new_owner = string_of(row, "owner"),
         .old_epoch = MAX(integer_of(row, "epoch"), 1) - 1,
         .home = string_of(row, "home"),
-        .name = string_of(row, "name"),
-        .service = string_of(row, "service"),
         .transfer = uuid_of(row, "transfer"),
-        .onward = record_onward_from_string(string_of(row, "onward")),
-        .depth = integer_of(row, "depth"),
+        .onward = right.onward,
+        .depth = right.depth,
     };
     bool ended = integer_of(row, "ended") != 0;
     struct record_unseen *u;
@@ -407,11 +408,11 @@ take_row(struct record_store *store, const struct uuid *session,
         return;
     }
     if (record_find(store, session, &record) && record.epoch > truth.old_epoch
-        && (record.ended || !ended)) {
+        && (record.ended || !ended)
+        && (record.transfer_known || record.epoch > truth.old_epoch + 1)) {
         return;
     }
     u = record_unseen_get(store, session);
-    u->row = uuid_of(row, "_uuid");
     u->has_row = true;
     record_unseen_set(u, &truth);
     u->ended = ended;
@@ -430,10 +431,12 @@ handle_look(struct record_store *store, struct record_write *w,
     if (rows && rows->type == JSON_ARRAY && json_array(rows)->n == 1
         && json_array(rows)->elems[0]->type == JSON_OBJECT) {
         take_row(store, &w->change.session, json_array(rows)->elems[0]);
-        status = record_compare(store, &w->change, &undecided);
+        if (w->number) {
+            status = record_compare(store, &w->change, &undecided);
+        }
     }
     /* Undecided: somebody put the row back to what it was.  Try again. */
-    record_answer(store, w->number, undecided ? RECORD_LOST : status);
+    answer(store, w, undecided ? RECORD_LOST : status);
     free_write(w);
 }
 
@@ -493,8 +496,7 @@ record_writes_run(struct record_store *store)
     store->batch = NULL;
     status = database_txn_status(batch->txn);
     single = ovs_list_is_short(&batch->writes);
-    violation = !strcmp(database_txn_error(batch->txn),
-                        "constraint violation");
+    violation = database_error_is_conflict(database_txn_error(batch->txn));
     LIST_FOR_EACH_POP(w, node, &batch->writes) {
         switch (status) {
         case DATABASE_DONE:

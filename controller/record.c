@@ -39,9 +39,7 @@ record_store_create(struct database *database)
     store->database = database;
     if (database) {
         store->idl = database_get_idl(database);
-        store->by_session = database_get_indexes(database)->session;
         store->by_address = database_get_indexes(database)->address;
-        store->session_key = batondb_session_index_init_row(store->by_session);
     }
     return store;
 }
@@ -52,8 +50,6 @@ free_unseen(struct record_store *store, struct record_unseen *u)
     hmap_remove(&store->unseen, &u->node);
     free(u->owner);
     free(u->home);
-    free(u->name);
-    free(u->service);
     free(u);
 }
 
@@ -79,9 +75,6 @@ record_store_destroy(struct record_store *store)
         }
         LIST_FOR_EACH_POP(event, node, &store->changes) {
             free(event);
-        }
-        if (store->session_key) {
-            batondb_session_index_destroy_row(store->session_key);
         }
         free(store);
     }
@@ -124,15 +117,13 @@ record_unseen_get(struct record_store *store, const struct uuid *session)
     }
     u = xzalloc(sizeof *u);
     if (record_find(store, session, &record) && record.row) {
-        u->row = record.row->header_.uuid;
         u->has_row = true;
         u->address = record.address;
         set_string(&u->owner, record.owner);
         u->epoch = record.epoch;
         set_string(&u->home, record.home);
-        set_string(&u->name, record.name);
-        set_string(&u->service, record.service);
         u->transfer = record.transfer;
+        u->transfer_known = record.transfer_known;
         u->onward = record.onward;
         u->depth = record.depth;
         u->ended = record.ended;
@@ -150,10 +141,9 @@ record_unseen_set(struct record_unseen *u, const struct record_change *change)
         set_string(&u->home, change->home);
     }
     set_string(&u->owner, change->new_owner);
-    set_string(&u->name, change->name);
-    set_string(&u->service, change->service);
     u->epoch = change->old_epoch + 1;
     u->transfer = change->transfer;
+    u->transfer_known = true;
     u->onward = change->onward;
     u->depth = change->depth;
 }
@@ -166,28 +156,14 @@ record_unseen_forget(struct record_store *store, struct record_unseen *u)
 
 /* Looking. */
 
-static const char *const onward_names[] = {
-    [ONWARD_NONE] = "none",
-    [ONWARD_BACK] = "back",
-    [ONWARD_GROUP] = "group",
-    [ONWARD_ANY] = "any",
-};
-
-const char *
-record_onward_to_string(enum onward onward)
-{
-    return onward_names[onward];
-}
-
-enum onward
+struct onward_right
 record_onward_from_string(const char *s)
 {
-    for (int i = 0; i < ARRAY_SIZE(onward_names); i++) {
-        if (!strcmp(onward_names[i], s)) {
-            return i;
-        }
-    }
-    return ONWARD_NONE; /* The schema has no others. */
+    struct onward_right right;
+
+    return onward_from_string(s, &right)
+               ? right
+               : (struct onward_right){ ONWARD_NONE, 0 }; /* None writes it. */
 }
 
 bool
@@ -210,9 +186,8 @@ look_at_unseen(const struct record_unseen *u, struct record *record)
     record->owner = u->owner;
     record->epoch = u->epoch;
     record->home = u->home;
-    record->name = u->name;
-    record->service = u->service;
     record->transfer = u->transfer;
+    record->transfer_known = u->transfer_known;
     record->onward = u->onward;
     record->depth = u->depth;
     record->ended = u->ended;
@@ -226,26 +201,27 @@ look_at_row(const struct record_store *store,
 {
     const struct record_unseen *u = hmap_is_empty(&store->unseen)
                                         ? NULL
-                                        : record_unseen_find(store,
-                                                             &row->session);
+                                        : record_unseen_find(
+                                            store, &row->header_.uuid);
+    struct onward_right right;
 
     record->row = row;
     if (u) {
         return look_at_unseen(u, record);
     }
     record->unseen = NULL;
-    record->session = row->session;
+    record->session = row->header_.uuid;
     if (!record_address_from_string(row->address, &record->address)) {
         record->address = in6addr_any; /* Nobody's. */
     }
     record->owner = row->owner;
     record->epoch = row->epoch;
     record->home = row->home;
-    record->name = row->name;
-    record->service = row->service;
-    record->transfer = row->transfer;
-    record->onward = record_onward_from_string(row->onward);
-    record->depth = row->depth;
+    record->transfer = UUID_ZERO;
+    record->transfer_known = false;
+    right = record_onward_from_string(row->onward);
+    record->onward = right.onward;
+    record->depth = right.depth;
     record->ended = row->ended != 0;
     return record;
 }
@@ -253,11 +229,8 @@ look_at_row(const struct record_store *store,
 static const struct batondb_session *
 find_row(const struct record_store *store, const struct uuid *session)
 {
-    if (!store->database) {
-        return NULL;
-    }
-    batondb_session_index_set_session(store->session_key, *session);
-    return batondb_session_index_find(store->by_session, store->session_key);
+    return store->database ? batondb_session_get_for_uuid(store->idl, session)
+                           : NULL;
 }
 
 const struct record *
@@ -347,6 +320,14 @@ record_count(const struct record_store *store)
     return n;
 }
 
+void
+record_look(struct record_store *store, const struct uuid *session)
+{
+    if (store->database && database_is_ready(store->database)) {
+        record_queue_look(store, session);
+    }
+}
+
 /* Ends. */
 
 void
@@ -415,20 +396,21 @@ record_forget(struct record_store *store, const struct uuid *session)
 static void
 handle_row(struct record_store *store, const struct batondb_session *row)
 {
-    struct record_unseen *u = record_unseen_find(store, &row->session);
+    const struct uuid *session = &row->header_.uuid;
+    struct record_unseen *u = record_unseen_find(store, session);
     struct record_event *event;
 
     if (u) {
         /* A replica that was made anew deletes what it then has again. */
         if (batondb_session_is_deleted(row)
-                ? !find_row(store, &row->session)
+                ? !find_row(store, session)
                 : row->epoch >= u->epoch && (row->ended || !u->ended)) {
             free_unseen(store, u);
         }
         return;
     }
     event = xmalloc(sizeof *event);
-    event->session = row->session;
+    event->session = *session;
     ovs_list_push_back(&store->changes, &event->node);
 }
 
@@ -509,9 +491,13 @@ record_compare(const struct record_store *store,
         return RECORD_WRITTEN;
     }
     if (record.epoch == change->old_epoch + 1
-        && uuid_equals(&record.transfer, &change->transfer)
         && !strcmp(record.owner, change->new_owner)) {
-        return RECORD_WRITTEN; /* The same write, tried before. */
+        if (!record.transfer_known) {
+            *undecided = true; /* It changes nothing, and then looks. */
+            return RECORD_WRITTEN;
+        } else if (uuid_equals(&record.transfer, &change->transfer)) {
+            return RECORD_WRITTEN; /* The same write, tried before. */
+        }
     }
     if (record.ended || record.epoch != change->old_epoch
         || strcmp(record.owner, change->old_owner)) {

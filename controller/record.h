@@ -39,17 +39,18 @@ struct batondb_session;
 struct database;
 struct record_store;
 
-/* A look at a record.  Strings are the store's, and good until the next
+/* A look at a record: what is decided by.  What a session is called and which
+ * service it is of stays in the database, and so does which transfer led to
+ * its epoch, unless that was written or looked for here.  Strings are the store's, and good until the next
  * database_run() or record_store_run(). */
 struct record {
     struct uuid session;
     struct in6_addr address;
     const char *owner; /* Device. */
     uint64_t epoch;
-    const char *home; /* Device that opened the session. */
-    const char *name; /* Text for people. */
-    const char *service;
-    struct uuid transfer; /* That led to this epoch. */
+    const char *home;     /* Device that opened the session. */
+    struct uuid transfer; /* That led to this epoch... */
+    bool transfer_known;  /* ...or see record_look(). */
     enum onward onward;   /* May 'owner' pass it on? */
     uint8_t depth;        /* How often still; 255: no limit. */
     bool ended;           /* A tombstone: only answers questions. */
@@ -66,7 +67,9 @@ struct record_change {
     const char *old_owner; /* Compared only where there is a record. */
     uint64_t old_epoch;    /* 0: there may be no record yet. */
     const char *new_owner; /* At old_epoch + 1. */
-    const char *home, *name, *service;
+    const char *home;
+    /* For people; what is NULL or "" stays as it is in the database. */
+    const char *name, *service;
     struct uuid transfer;
     enum onward onward;
     uint8_t depth;
@@ -106,6 +109,10 @@ void record_end(struct record_store *, const struct uuid *session,
                 long long int expires);
 bool record_next_expired(struct record_store *, struct record *);
 void record_forget(struct record_store *, const struct uuid *session);
+
+/* Has the database asked which transfer led to the record's epoch, if that is
+ * not known: record_find() shows it soon. */
+void record_look(struct record_store *, const struct uuid *session);
 
 /* A record that somebody else changed in the database. */
 bool record_next_change(struct record_store *, struct uuid *session);

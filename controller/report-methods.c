@@ -34,15 +34,13 @@ relay_is_open(const struct transfer *t)
             || time_usec() < t->steps[t->n_steps - 1].usec + RELAY_LINGER);
 }
 
-/* What service is the session?  "": nobody knows any more. */
+/* What service is the session, as its owner announced it?  "": nobody has. */
 static const char *
-service_of(const struct controller *c, const struct uuid *session,
-           struct record *view)
+service_of(const struct controller *c, const struct uuid *session)
 {
-    const struct record *record = record_find(c->records, session, view);
     const struct session *s = session_find(&c->sessions, session);
 
-    return record ? record->service : s ? s->service : "";
+    return s ? s->service : "";
 }
 
 /* To whom 'device' may say something about transfer 'id' of 'session'; NULL:
@@ -54,7 +52,6 @@ find_other(struct controller *c, const struct device *device,
            const struct uuid *id, const struct uuid *session, const char *to)
 {
     const struct transfer *t = transfers_find(c->transfers, id);
-    struct record view;
     const char *service;
 
     if (t && t->to[0]) {
@@ -67,7 +64,7 @@ find_other(struct controller *c, const struct device *device,
     if (t && strcmp(t->from, device->name) && strcmp(t->from, to)) {
         return NULL;
     }
-    service = service_of(c, session, &view);
+    service = service_of(c, session);
     return (
         policy_may_move(c->policy, device->name, to, service, NULL)
                 || policy_may_move(c->policy, to, device->name, service, NULL)

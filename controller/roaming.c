@@ -71,7 +71,6 @@ follow(struct controller *c, const struct device *device,
        const struct uuid *session, const struct in6_addr *address,
        const struct device_place *former)
 {
-    const struct session *s = session_find(&c->sessions, session);
     struct record view;
     const struct record *record = record_find(c->records, session, &view);
     struct transfer *t = transfers_find_session(c->transfers, session);
@@ -85,8 +84,6 @@ follow(struct controller *c, const struct device *device,
     spec.epoch = record ? record->epoch : 0;
     spec.from = device->name;
     spec.to = device->name;
-    spec.name = record ? record->name : s ? s->name : "";
-    spec.service = record ? record->service : s ? s->service : "";
     transfer_spec_fill(c, &spec);
     spec.from_bridge = former->known ? former->bridge : NULL;
     has_way(c, device, spec.bridge);

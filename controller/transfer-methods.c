@@ -318,8 +318,11 @@ abort_unknown(struct controller *c, struct device *device,
         outcome_answer_pending(device, &spec->id);
         return;
     }
+    spec->from = owner;
+    spec->to = target ? device->name : "";
+    transfer_spec_fill(c, spec);
     if (target ? !policy_may_move(c->policy, owner, device->name,
-                                  record ? record->service : "", NULL)
+                                  spec->service, NULL)
                : strcmp(owner, device->name) != 0) {
         VLOG_WARN_RL(&rl,
                      "%s: asks about transfer " UUID_FMT " of a session that "
@@ -340,11 +343,6 @@ abort_unknown(struct controller *c, struct device *device,
         outcome_answer_pending(device, &spec->id);
         return;
     }
-    spec->from = owner;
-    spec->to = target ? device->name : "";
-    spec->name = record ? record->name : "";
-    spec->service = record ? record->service : "";
-    transfer_spec_fill(c, spec);
     if (!transfers_abort_unknown(c->transfers, spec)) {
         outcome_answer_pending(device, &spec->id);
     }

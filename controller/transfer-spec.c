@@ -27,6 +27,12 @@ transfer_spec_fill(const struct controller *c, struct transfer_spec *spec)
     const struct record *record = record_find(c->records, &spec->session,
                                               &view);
 
+    if (!spec->name) {
+        const struct session *s = session_find(&c->sessions, &spec->session);
+
+        spec->name = s ? s->name : "";
+        spec->service = s ? s->service : "";
+    }
     spec->home = record ? record->home : spec->from;
     spec->bridge = leases_home_bridge(c->leases, &spec->address);
     spec->from_bridge = transfer_spec_bridge(c, spec->from, spec->bridge);

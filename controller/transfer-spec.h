@@ -9,7 +9,8 @@ struct controller;
 struct transfer_spec;
 
 /* Fills in the home device and the home bridge of spec->session, as far as
- * records and pools know them. */
+ * records and pools know them; and its name and service, if they are NULL, as
+ * its owner announced them. */
 void transfer_spec_fill(const struct controller *, struct transfer_spec *);
 /* The bridge to which sessions of bridge 'home' go that are at device 'name';
  * NULL if it is not known. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "database.h"
+#include "database-op.h"
 #include "device.h"
 #include "device-tunnel.h"
 #include "openvswitch/json.h"

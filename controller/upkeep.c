@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "database.h"
+#include "database-op.h"
 #include "device.h"
 #include "flow.h"
 #include "holder-rows.h"

@@ -5,7 +5,8 @@ EXTRA_DIST += schemas/policy.schema.json
 
 # The database: C code for its tables, by Open vSwitch's own generator.
 pkgdata_DATA += schemas/baton.ovsschema
-EXTRA_DIST += schemas/baton.ovsschema schemas/baton-idl.ann
+EXTRA_DIST += schemas/baton.ovsschema
+EXTRA_DIST += schemas/baton-all-idl.ann schemas/baton-idl.ann
 
 RUN_OVS = PYTHONPATH=$(OVS_SOURCE)/python PYTHONDONTWRITEBYTECODE=1 python3
 OVSDB_IDLC = $(RUN_OVS) $(OVS_SOURCE)/ovsdb/ovsdb-idlc.in
@@ -21,28 +22,45 @@ schemas/baton-database.5: $(srcdir)/schemas/baton.xml \
 	    $(srcdir)/schemas/baton.ovsschema $(srcdir)/schemas/baton.xml \
 	    | sed 's/"Open vSwitch /"Baton /' > $@.tmp && mv $@.tmp $@
 
+# For the controller, which does without some columns, and for baton-ctl.
 BATON_IDL = schemas/baton-idl.c schemas/baton-idl.h
-BUILT_SOURCES += $(BATON_IDL)
-CLEANFILES += $(BATON_IDL) schemas/baton-idl.ovsidl
+BATON_ALL_IDL = schemas/baton-all-idl.c schemas/baton-all-idl.h
+BUILT_SOURCES += $(BATON_IDL) $(BATON_ALL_IDL)
+CLEANFILES += $(BATON_IDL) $(BATON_ALL_IDL)
+CLEANFILES += schemas/baton-idl.ovsidl schemas/baton-all-idl.ovsidl
 
+ANNOTATE = $(AM_V_GEN)$(MKDIR_P) schemas && \
+	$(OVSDB_IDLC) annotate $(srcdir)/schemas/baton.ovsschema
 schemas/baton-idl.ovsidl: $(srcdir)/schemas/baton.ovsschema \
 	$(srcdir)/schemas/baton-idl.ann
-	$(AM_V_GEN)$(MKDIR_P) schemas && \
-	$(OVSDB_IDLC) annotate $(srcdir)/schemas/baton.ovsschema \
-	    $(srcdir)/schemas/baton-idl.ann > $@.tmp && mv $@.tmp $@
+	$(ANNOTATE) $(srcdir)/schemas/baton-idl.ann > $@.tmp && mv $@.tmp $@
+schemas/baton-all-idl.ovsidl: $(srcdir)/schemas/baton.ovsschema \
+	$(srcdir)/schemas/baton-all-idl.ann
+	$(ANNOTATE) $(srcdir)/schemas/baton-all-idl.ann > $@.tmp \
+	    && mv $@.tmp $@
 schemas/baton-idl.c: schemas/baton-idl.ovsidl
 	$(AM_V_GEN)$(OVSDB_IDLC) c-idl-source schemas/baton-idl.ovsidl \
 	    > $@.tmp && mv $@.tmp $@
 schemas/baton-idl.h: schemas/baton-idl.ovsidl
 	$(AM_V_GEN)$(OVSDB_IDLC) c-idl-header schemas/baton-idl.ovsidl \
 	    > $@.tmp && mv $@.tmp $@
+schemas/baton-all-idl.c: schemas/baton-all-idl.ovsidl
+	$(AM_V_GEN)$(OVSDB_IDLC) c-idl-source schemas/baton-all-idl.ovsidl \
+	    > $@.tmp && mv $@.tmp $@
+schemas/baton-all-idl.h: schemas/baton-all-idl.ovsidl
+	$(AM_V_GEN)$(OVSDB_IDLC) c-idl-header schemas/baton-all-idl.ovsidl \
+	    > $@.tmp && mv $@.tmp $@
 
-noinst_LTLIBRARIES += schemas/libbatonidl.la
+noinst_LTLIBRARIES += schemas/libbatonidl.la schemas/libbatonallidl.la
 nodist_schemas_libbatonidl_la_SOURCES = $(BATON_IDL)
+nodist_schemas_libbatonallidl_la_SOURCES = $(BATON_ALL_IDL)
 schemas_libbatonidl_la_SOURCES =
+schemas_libbatonallidl_la_SOURCES =
 schemas_libbatonidl_la_CPPFLAGS = $(AM_CPPFLAGS) -I.
+schemas_libbatonallidl_la_CPPFLAGS = $(AM_CPPFLAGS) -I.
 # Generated code has its own idea of what is used.
 schemas_libbatonidl_la_CFLAGS = $(AM_CFLAGS) -w
+schemas_libbatonallidl_la_CFLAGS = $(AM_CFLAGS) -w
 
 TESTS += schemas/baton-schema-checksum
 check_SCRIPTS += schemas/baton-schema-checksum

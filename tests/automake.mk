@@ -96,11 +96,13 @@ tests_unit_test_libbaton_LDADD = lib/libbaton.la agentd/libagentd.la \
 	$(UNIT_LDADD)
 
 # With an ovsdb-server of its own.
+EXTRA_DIST += tests/unit/baton-1.2.0.ovsschema
 tests_unit_test_database_SOURCES = tests/unit/test-database.c \
 	tests/unit/unit.h
 tests_unit_test_database_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/controller \
 	-DBATON_SCHEMA_DIR=\"$(abs_top_srcdir)/schemas\" \
-	-DBATON_SCHEMA=\"$(abs_top_srcdir)/schemas/baton.ovsschema\"
+	-DBATON_SCHEMA=\"$(abs_top_srcdir)/schemas/baton.ovsschema\" \
+	-DBATON_OLD_SCHEMA=\"$(abs_top_srcdir)/tests/unit/baton-1.2.0.ovsschema\"
 tests_unit_test_database_LDADD = controller/libcontroller.la $(UNIT_LDADD)
 
 tests_unit_test_flow_ledger_SOURCES = tests/unit/test-flow-ledger.c \

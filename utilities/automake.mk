@@ -14,7 +14,7 @@ utilities_baton_ctl_SOURCES = \
 	utilities/database-read.c utilities/database-read.h \
 	utilities/json-table.c utilities/json-table.h \
 	utilities/timeline-draw.c utilities/timeline-draw.h
-utilities_baton_ctl_LDADD = schemas/libbatonidl.la $(BATON_LIBS)
+utilities_baton_ctl_LDADD = schemas/libbatonallidl.la $(BATON_LIBS)
 
 bin_PROGRAMS += utilities/baton-serve
 utilities_baton_serve_SOURCES = \

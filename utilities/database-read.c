@@ -8,7 +8,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "ovsdb-idl.h"
-#include "schemas/baton-idl.h"
+#include "schemas/baton-all-idl.h"
 #include "util.h"
 #include "uuid.h"
 
@@ -21,7 +21,7 @@ put_integer(struct json *object, const char *name, long long int n)
 static struct json *
 read_controller(const struct ovsdb_idl *idl)
 {
-    const struct batondb_controller *row = batondb_controller_first(idl);
+    const struct batonall_controller *row = batonall_controller_first(idl);
     struct json *object = json_object_create();
 
     json_object_put_string(object, "active", row ? row->active : "");
@@ -33,9 +33,9 @@ static struct json *
 read_devices(const struct ovsdb_idl *idl)
 {
     struct json *array = json_array_create_empty();
-    const struct batondb_device *row;
+    const struct batonall_device *row;
 
-    BATONDB_DEVICE_FOR_EACH(row, idl)
+    BATONALL_DEVICE_FOR_EACH(row, idl)
     {
         struct json *object = json_object_create();
 
@@ -52,9 +52,9 @@ static struct json *
 read_leases(const struct ovsdb_idl *idl)
 {
     struct json *array = json_array_create_empty();
-    const struct batondb_lease *row;
+    const struct batonall_lease *row;
 
-    BATONDB_LEASE_FOR_EACH(row, idl)
+    BATONALL_LEASE_FOR_EACH(row, idl)
     {
         struct json *object = json_object_create();
 
@@ -68,39 +68,28 @@ read_leases(const struct ovsdb_idl *idl)
     return array;
 }
 
-static char *
-onward_of(const struct batondb_session *row)
-{
-    return row->depth == 255 || !row->depth
-               ? xstrdup(row->onward)
-               : xasprintf("%s:%lld", row->onward, (long long) row->depth);
-}
-
 static struct json *
 read_sessions(const struct ovsdb_idl *idl)
 {
     struct json *array = json_array_create_empty();
-    const struct batondb_session *row;
+    const struct batonall_session *row;
 
-    BATONDB_SESSION_FOR_EACH(row, idl)
+    BATONALL_SESSION_FOR_EACH(row, idl)
     {
         struct json *object = json_object_create();
-        char *id = xasprintf(UUID_FMT, UUID_ARGS(&row->session));
-        char *onward = onward_of(row);
 
-        json_object_put_string(object, "session", id);
+        json_object_put_format(object, "session", UUID_FMT,
+                               UUID_ARGS(&row->session));
         json_object_put_string(object, "address", row->address);
         json_object_put_string(object, "name", row->name);
         json_object_put_string(object, "service", row->service);
         json_object_put_string(object, "owner", row->owner);
         json_object_put_string(object, "home", row->home);
         put_integer(object, "epoch", row->epoch);
-        json_object_put_string(object, "onward", onward);
+        json_object_put_string(object, "onward", row->onward);
         json_object_put_string(object, "state",
                                row->ended ? "ended" : "moved");
         json_array_add(array, object);
-        free(onward);
-        free(id);
     }
     return array;
 }
@@ -108,7 +97,7 @@ read_sessions(const struct ovsdb_idl *idl)
 char *
 database_read(const char *remote, struct json **objectp)
 {
-    struct ovsdb_idl *idl = ovsdb_idl_create(remote, &batondb_idl_class, true,
+    struct ovsdb_idl *idl = ovsdb_idl_create(remote, &batonall_idl_class, true,
                                              false);
     struct json *object;
 

@@ -46,6 +46,11 @@ devices:
                        '"10.1.0.0/24"' % POOL, 1)
 
 
+def sessions(first, end):
+    """Numbers, each with a new id."""
+    return [(i, str(uuid.uuid4())) for i in range(first, end)]
+
+
 class Bench:
     def __init__(self, args, sandbox):
         self.n = args.moved
@@ -112,14 +117,16 @@ class Bench:
             for at in range(0, self.n, CHUNK):
                 server.sendall(json.dumps({
                     "method": "transact", "id": at, "params": ["Baton"] + [
-                        {"op": "insert", "table": "Session", "row": {
-                            "session": ["uuid", str(uuid.uuid4())],
+                        {"op": "insert", "table": "Session",
+                         "uuid": session, "row": {
+                            "session": ["uuid", session],
                             "address": str(FIRST + i), "epoch": 1,
                             "home": "laptop", "owner": "ghost",
                             "name": "film %d" % i, "service": "files",
                             "transfer": ["uuid", str(uuid.uuid4())],
-                            "onward": "any", "depth": 255}}
-                        for i in range(at, min(at + CHUNK, self.n))],
+                            "onward": "any"}}
+                        for i, session in sessions(at, min(at + CHUNK,
+                                                           self.n))],
                 }).encode())
                 answer = ""
                 while True:

@@ -16,6 +16,7 @@
 #include "database-file.h"
 #include "database-server.h"
 #include "fatal-signal.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -167,6 +168,42 @@ is_at(const struct party *p, int n, const char *owner, uint64_t epoch)
             && !strcmp(view.owner, owner) && view.epoch == epoch);
 }
 
+/* As the controller does: everything anew from the same replica. */
+static void
+forget_unseen(struct party *p)
+{
+    record_store_destroy(p->store);
+    p->store = record_store_create(p->database);
+}
+
+/* Is there a line 'line' in these columns of table Session? */
+static bool
+dump_has(const char *columns, const char *line)
+{
+    char *command = xasprintf("ovsdb-client --no-headings -f csv dump %s "
+                              "Session %s | grep -qxF '%s'",
+                              database_server_get_remote(server), columns,
+                              line);
+    int status = system(command);
+
+    free(command);
+    return !status;
+}
+
+/* Are the ids of all rows of table Session those of their sessions? */
+static bool
+rows_are_themselves(void)
+{
+    char *command = xasprintf("ovsdb-client --no-headings -f csv dump %s "
+                              "Session _uuid session | awk -F, '"
+                              "NF == 2 && $1 != $2 { exit 1 }'",
+                              database_server_get_remote(server));
+    int status = system(command);
+
+    free(command);
+    return !status;
+}
+
 /* Tests. */
 
 static void
@@ -189,11 +226,46 @@ test_compare_and_set(void)
     CU_ASSERT_EQUAL(write_by(&a, &change), RECORD_WRITTEN);
     CU_ASSERT_EQUAL(write_by(&a, &change), RECORD_WRITTEN); /* Again. */
     CU_ASSERT_TRUE(is_at(&a, 1, "laptop", 2));
+
+    /* By the replica it is not known which transfer that was: it is looked for,
+     * for a write and for who asks. */
+    forget_unseen(&a);
+    WAIT_FOR(is_at(&a, 1, "laptop", 2));
+    CU_ASSERT_FALSE(view.transfer_known);
+    CU_ASSERT_EQUAL(write_by(&a, &change), RECORD_WRITTEN);
+    CU_ASSERT_EQUAL(write_to(1, "tv", 1, "laptop"), RECORD_CONFLICT);
+    forget_unseen(&a);
+    CU_ASSERT_EQUAL(write_to(1, "tv", 1, "laptop"), RECORD_CONFLICT);
+    forget_unseen(&a);
+    CU_ASSERT_TRUE(is_at(&a, 1, "laptop", 2) && !view.transfer_known);
+    record_look(a.store, &change.session);
+    WAIT_FOR(is_at(&a, 1, "laptop", 2) && view.transfer_known);
+    CU_ASSERT_TRUE(uuid_equals(&view.transfer, &change.transfer));
+    CU_ASSERT_EQUAL(write_to(1, "laptop", 2, "tv"), RECORD_WRITTEN);
+    CU_ASSERT_EQUAL(write_to(1, "tv", 3, "laptop"), RECORD_WRITTEN);
     CU_ASSERT_EQUAL(record_count(a.store), 1);
     /* The same address for another session. */
     change = change_of(2, "laptop", 0, "tv");
     in6_addr_set_mapped_ipv4(&change.address, htonl(0x0a010001));
     CU_ASSERT_EQUAL(write_by(&a, &change), RECORD_CONFLICT);
+    CU_ASSERT_EQUAL(record_count(a.store), 1);
+    end();
+}
+
+/* What a session is called stays when a write does not say it. */
+static void
+test_names(void)
+{
+    struct record_change change = change_of(1, "laptop", 0, "tv");
+
+    begin();
+    CU_ASSERT_EQUAL(write_by(&a, &change), RECORD_WRITTEN);
+    change = change_of(1, "tv", 1, "laptop");
+    change.name = "";
+    change.service = NULL;
+    CU_ASSERT_EQUAL(write_by(&a, &change), RECORD_WRITTEN);
+    CU_ASSERT_TRUE(
+        dump_has("name onward service", "film,\"\"\"group:3\"\"\",play"));
     end();
 }
 
@@ -213,8 +285,9 @@ test_shared_transactions(void)
     char *command = xasprintf(
         "ovsdb-client transact %s '[\"Baton\",{\"op\":\"update\",\"table\":"
         "\"Session\",\"where\":[],\"row\":{\"epoch\":5}},{\"op\":\"insert\","
-        "\"table\":\"Session\",\"row\":{\"session\":[\"uuid\",\"00000008-0000-"
-        "0000-0000-000000000001\"],\"address\":\"10.1.0.8\",\"owner\":\"x\","
+        "\"table\":\"Session\",\"uuid\":\"00000008-0000-0000-0000-"
+        "000000000001\",\"row\":{\"session\":[\"uuid\",\"00000008-0000-0000-"
+        "0000-000000000001\"],\"address\":\"10.1.0.8\",\"owner\":\"x\","
         "\"epoch\":1,\"home\":\"x\",\"onward\":\"any\"}}]' > /dev/null",
         database_server_get_remote(server));
     CU_ASSERT_EQUAL(system(command), 0);
@@ -327,9 +400,7 @@ test_fence(void)
     WAIT_FOR(database_leads(a.database)
              && database_get_term(a.database) > term);
     CU_ASSERT_TRUE(is_at(&a, 1, "tv", 1));
-    /* As the controller does: everything anew from the same replica. */
-    record_store_destroy(a.store);
-    a.store = record_store_create(a.database);
+    forget_unseen(&a);
     CU_ASSERT_TRUE(is_at(&a, 1, "tv", 1));
     CU_ASSERT_EQUAL(write_to(1, "tv", 1, "laptop"), RECORD_WRITTEN);
     term = database_get_term(a.database);
@@ -401,6 +472,131 @@ test_file(void)
     free(error);
 }
 
+/* A backup into the server that runs: `ovsdb-client restore' gives every row
+ * another id. */
+static void
+test_restore(void)
+{
+    struct record_change change;
+    unsigned int term;
+    char *command;
+
+    begin();
+    for (int i = 1; i <= 3; i++) {
+        CU_ASSERT_EQUAL(write_to(i, "laptop", 0, "tv"), RECORD_WRITTEN);
+    }
+    change = change_of(3, "", 0, "");
+    record_end(a.store, &change.session, time_msec() + 60000);
+    WAIT_FOR(record_find(a.store, &change.session, &view) && view.ended
+             && view.row);
+    term = database_get_term(a.database);
+    command = xasprintf("ovsdb-client backup %s Baton > %s.copy 2> /dev/null "
+                        "&& ovsdb-client restore %s Baton < %s.copy",
+                        database_server_get_remote(server), file,
+                        database_server_get_remote(server), file);
+    CU_ASSERT_EQUAL(system(command), 0);
+    free(command);
+    CU_ASSERT_FALSE(rows_are_themselves());
+    WAIT_FOR(database_leads(a.database)
+             && database_get_term(a.database) > term);
+    CU_ASSERT_TRUE(rows_are_themselves());
+    forget_unseen(&a);
+    CU_ASSERT_EQUAL(record_count(a.store), 3);
+    CU_ASSERT_TRUE(is_at(&a, 1, "tv", 1));
+    CU_ASSERT_EQUAL(view.onward, ONWARD_GROUP);
+    CU_ASSERT_EQUAL(view.depth, 3);
+    CU_ASSERT_TRUE(is_at(&a, 3, "tv", 1) && view.ended);
+    CU_ASSERT_EQUAL(write_to(1, "tv", 1, "laptop"), RECORD_WRITTEN);
+    end();
+}
+
+/* Rows as version 1.2 of the schema had them. */
+static void
+fill_old(const char *db)
+{
+    static const struct {
+        const char *onward;
+        int depth, ended;
+    } rows[] = {
+        { "any", 255, 0 }, { "group", 3, 0 }, { "back", 0, 0 },
+        { "any", 1, 77 },  { "none", 0, 0 },
+    };
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    ds_put_format(&s,
+                  "ovsdb-tool transact %s '[\"Baton\",{\"op\":\"insert\","
+                  "\"table\":\"Controller\",\"row\":{\"generation\":5}}",
+                  db);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        ds_put_format(
+            &s,
+            ",{\"op\":\"insert\",\"table\":\"Session\",\"row\":{"
+            "\"session\":[\"uuid\",\"%08" PRIxSIZE "-0000-0000-0000-"
+            "000000000001\"],\"address\":\"10.1.0.%" PRIuSIZE "\","
+            "\"owner\":\"tv\",\"epoch\":7,\"home\":\"laptop\","
+            "\"transfer\":[\"uuid\",\"0000000%" PRIuSIZE "-1111-0000-0000-"
+            "000000000000\"],\"onward\":\"%s\",\"depth\":%d,\"ended\":%d,"
+            "\"name\":\"film %" PRIuSIZE "\",\"service\":\"play\"}}",
+            i, i, i, rows[i].onward, rows[i].depth, rows[i].ended, i);
+    }
+    ds_put_cstr(&s, "]' > /dev/null");
+    CU_ASSERT_EQUAL(system(ds_cstr(&s)), 0);
+    ds_destroy(&s);
+}
+
+/* A file of version 1.2, with sessions that moved: none is lost. */
+static void
+test_upgrade_sessions(void)
+{
+    static const struct onward_right rights[] = {
+        { ONWARD_ANY, ONWARD_DEPTH_ANY },
+        { ONWARD_GROUP, 3 },
+        { ONWARD_BACK, 0 },
+        { ONWARD_ANY, 1 },
+        { ONWARD_NONE, 0 },
+    };
+    char *command = xasprintf("rm -f %s %s.backup-1.2.0 && "
+                              "ovsdb-tool create %s %s",
+                              file, file, file, BATON_OLD_SCHEMA);
+    struct record_change change = change_of(1, "", 0, "");
+    char *error = NULL;
+
+    CU_ASSERT_EQUAL(system(command), 0);
+    free(command);
+    fill_old(file);
+    server = database_server_start(directory, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(server);
+    join(&a, "a");
+    WAIT_FOR(database_leads(a.database));
+    CU_ASSERT_EQUAL(database_get_generation(a.database), 6);
+    CU_ASSERT_EQUAL(record_count(a.store), ARRAY_SIZE(rights));
+    CU_ASSERT_TRUE(rows_are_themselves());
+    for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
+        CU_ASSERT_TRUE_FATAL(is_at(&a, i, "tv", 7));
+        CU_ASSERT_STRING_EQUAL(view.home, "laptop");
+        CU_ASSERT_EQUAL(view.onward, rights[i].onward);
+        CU_ASSERT_EQUAL(view.depth, rights[i].depth);
+        CU_ASSERT_EQUAL(view.ended, i == 3);
+    }
+    CU_ASSERT_TRUE(
+        dump_has("depth ended name service", "[],0,\"\"\"film 1\"\"\",play"));
+    CU_ASSERT_TRUE(
+        dump_has("depth ended name service", "[],77,\"\"\"film 3\"\"\",play"));
+    record_look(a.store, &change.session);
+    WAIT_FOR(is_at(&a, 1, "tv", 7) && view.transfer_known);
+    CU_ASSERT_EQUAL(view.transfer.parts[0], 1);
+    CU_ASSERT_EQUAL(view.transfer.parts[1], 0x11110000);
+    CU_ASSERT_EQUAL(write_to(1, "tv", 7, "laptop"), RECORD_WRITTEN);
+
+    /* Once is enough. */
+    leave(&a);
+    join(&a, "a");
+    WAIT_FOR(database_leads(a.database));
+    CU_ASSERT_EQUAL(database_get_term(a.database), 1);
+    CU_ASSERT_TRUE(is_at(&a, 1, "laptop", 8));
+    end();
+}
+
 /* A file with the schema before this one, and with one that is to come. */
 static void
 test_upgrade(void)
@@ -448,6 +644,9 @@ main(void)
         { "fence", test_fence },
         { "end", test_end },
         { "file", test_file },
+        { "names", test_names },
+        { "restore", test_restore },
+        { "upgrade sessions", test_upgrade_sessions },
         { "upgrade", test_upgrade },
     };
     char *command;

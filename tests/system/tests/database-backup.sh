@@ -29,13 +29,18 @@ assert_equal "$owner" tv "the owner after the restore"
 move tv "$session" laptop
 rest
 
-# Into the server that runs: every row is another one then, and the
-# controller takes what there is.
+# Into the server that runs: every row has another id then.  The controller
+# puts that right, and begins anew with what there is.
 ovsdb-client backup "unix:$db/db.sock" Baton > "$work/backup2.db"
+expect_log "the database was restored"
+expect_log "devices and bridges are left alone"
 mark_logs
 warp laptop 10000
 warp tv 10000
 ovsdb-client restore "unix:$db/db.sock" Baton < "$work/backup2.db"
+wait_registered
+assert_logged controller "[0-9]+ sessions get their own ids"
+assert_logged controller "br-home: [0-9]+ flows wanted, 0 flow-mods to send"
 rest
 move laptop "$session" tv
 rest
